@@ -1,0 +1,83 @@
+/**
+ * Every error, one table. The number is what crosses the boundary in a reply: numbers are never reused.
+ * The text says what is wrong and what to do; it never carries a byte of a message or a key.
+ */
+const TABLE = {
+  KEYCELL_BUSY: [1, true, 'the queue is full: wait for answers before you send more, or open with more workers'],
+  KEYCELL_SEALED: [2, false, 'the HSM is sealed: call hsm.unseal(passphrase)'],
+  KEYCELL_CLOSING: [3, false, 'the HSM is closing and takes no new work'],
+  KEYCELL_ABORTED: [4, false, 'the call was aborted by its signal'],
+  KEYCELL_TIMEOUT: [5, true, 'the call ran out of time'],
+  KEYCELL_LOGIN_FAILED: [6, false, 'unknown user or wrong password'],
+  KEYCELL_SESSION_EXPIRED: [7, false, 'the session has expired: renew it in time, or log in again'],
+  KEYCELL_SESSION_REVOKED: [8, false, 'the session was closed, or its user removed or changed: log in again'],
+  KEYCELL_PERMISSION_DENIED: [9, false, 'policy does not allow this'],
+  KEYCELL_KEY_NOT_FOUND: [10, false, 'no such key for this user'],
+  KEYCELL_KEY_AMBIGUOUS: [11, false, 'more than one key matches: ask by id'],
+  KEYCELL_KEY_CONFLICT: [12, false, 'a key with this label or id exists with other attributes'],
+  KEYCELL_MECHANISM_INVALID: [13, false, 'this mechanism does not exist or does not suit the key'],
+  KEYCELL_INPUT_INVALID: [14, false, 'an argument has the wrong type, length or encoding'],
+  KEYCELL_LIMIT_EXCEEDED: [15, false, 'a limit was passed: one message is at most 16 MiB'],
+  KEYCELL_DECRYPT_FAILED: [16, false, 'the ciphertext, wrapped key, tag or associated data is not authentic'],
+  KEYCELL_RECORD_CORRUPT: [17, false, 'a sealed record is not authentic: run a check of the store'],
+  KEYCELL_STORE_LOCKED: [18, true, 'another process has this folder open'],
+  KEYCELL_STORE_CORRUPT: [19, false, 'the store was altered or cut short: restore it from a backup'],
+  KEYCELL_STORE_TOO_NEW: [20, false, 'the store was written by a newer version of Keycell: upgrade'],
+  KEYCELL_STORE_UNAVAILABLE: [21, true, 'the store could not be read or written'],
+  KEYCELL_PASSPHRASE_WRONG: [22, false, 'the passphrase does not open this HSM'],
+  KEYCELL_NOT_INITIALIZED: [23, false, 'the folder holds no HSM yet: call hsm.initialize(…)'],
+  KEYCELL_ALREADY_INITIALIZED: [24, false, 'the folder holds an HSM already'],
+  KEYCELL_AUDIT_UNAVAILABLE: [25, true, 'the log cannot be written, so nothing is served: make room on its disk'],
+  KEYCELL_AUDIT_CORRUPT: [26, false, 'the log was altered or cut short: verify it, and keep it as evidence'],
+  KEYCELL_LEASE_EXPIRED: [
+    27,
+    true,
+    "the cell has no current lease from the warden: is the machine's clock or load in trouble?",
+  ],
+  KEYCELL_CELL_LOST: [28, true, 'the cells that took this call died before they answered'],
+  KEYCELL_TAMPERED: [29, false, "one of the HSM's own checks failed: it has wiped itself and serves nothing"],
+  KEYCELL_USER_NOT_FOUND: [30, false, 'no such user'],
+  KEYCELL_USER_CONFLICT: [31, false, 'a user of this name exists'],
+} as const satisfies Record<string, readonly [number, boolean, string]>;
+
+/** The stable name of an error; programs compare this and never the message. */
+export type HsmErrorCode = keyof typeof TABLE;
+
+/** Whether a call that failed may have had an effect. */
+export type Outcome = 'not-executed' | 'unknown';
+
+export interface HsmErrorOptions {
+  readonly cause?: unknown;
+  /** `not-executed` unless told: policy and input are checked before anything is done. */
+  readonly outcome?: Outcome;
+}
+
+/** The one class of every failure: `code` for programs, `message` for people. */
+export class HsmError extends Error {
+  override readonly name = 'HsmError';
+  readonly code: HsmErrorCode;
+  /** True where the same call may succeed later. */
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+
+  constructor(code: HsmErrorCode, detail?: string, options: HsmErrorOptions = {}) {
+    const [, retryable, text] = TABLE[code];
+    super(
+      detail === undefined ? text : `${detail} (${text})`,
+      'cause' in options ? { cause: options.cause } : undefined,
+    );
+    this.code = code;
+    this.retryable = retryable;
+    this.outcome = options.outcome ?? 'not-executed';
+  }
+}
+
+/** The number of a code in a reply. */
+export const statusOf = (code: HsmErrorCode): number => TABLE[code][0];
+
+const CODES = new Map<number, HsmErrorCode>(
+  (Object.keys(TABLE) as HsmErrorCode[]).map((code) => [TABLE[code][0], code]),
+);
+
+/** The code of a number in a reply; undefined for a number this version does not know. */
+export const codeOf = (status: number): HsmErrorCode | undefined => CODES.get(status);

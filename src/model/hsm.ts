@@ -1,0 +1,307 @@
+/** The public interface: what `openHsm` gives, embedded or remote. Inputs are Uint8Array, outputs Uint8Array<ArrayBuffer>. */
+import type {
+  AesKey,
+  Bytes,
+  Curve,
+  EcKey,
+  GenericKey,
+  HmacKey,
+  Key,
+  KeyOf,
+  KeyTemplate,
+  KeyType,
+  PublicJwk,
+} from './key.ts';
+
+/** A secret on its way in: an array is copied and left alone unless `wipe`; a function's result is always wiped. */
+export type Secret = Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
+/** A password may be a string, at a cost: a string stays in the heap until it is collected. */
+export type Password = Secret | string;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call fails with KEYCELL_TIMEOUT. */
+  readonly timeout?: number;
+}
+
+export type HsmState = 'uninitialized' | 'sealed' | 'ready' | 'tampered';
+export type Role = 'admin' | 'crypto-user';
+
+export interface OpenOptions {
+  /** The HSM's folder: store, log and lock. Made if it is missing. */
+  readonly path: string;
+  /** Cells. Default: one less than the available cores, at least 1. */
+  readonly workers?: number;
+  /** Asked once if the HSM is initialised; its result is wiped. */
+  readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
+  /** Milliseconds to wait for the folder's lock. Default 0. */
+  readonly lockTimeout?: number;
+  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
+  readonly queueLimit?: number;
+}
+
+export interface EphemeralOptions {
+  readonly workers?: number;
+  readonly queueLimit?: number;
+}
+
+export interface InitializeOptions {
+  readonly passphrase: Password;
+  readonly admin: { readonly name: string; readonly password: Password };
+  /** The cost of the passphrase: log2 of scrypt's N, 14 to 20. Default 17 (about 128 MiB and 0.3 s). */
+  readonly scryptLog2N?: number;
+  /** Wipe the arrays given here. */
+  readonly wipe?: boolean;
+}
+
+export interface LoginOptions extends CallOptions {
+  readonly user: string;
+  readonly password: Password;
+  readonly wipe?: boolean;
+}
+
+export interface HsmStats {
+  readonly state: HsmState;
+  readonly cells: number;
+  /** Requests that wait for a cell, and requests that are with one. */
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly operations: number;
+  readonly batches: number;
+  readonly failures: number;
+  readonly cellRestarts: number;
+  /** Entries in the log. */
+  readonly logEntries: number;
+}
+
+export interface HsmEvents {
+  state: [state: HsmState];
+  'cell-restart': [event: { readonly cell: number; readonly error: Error; readonly retried: number }];
+  'warden-restart': [event: { readonly error: Error }];
+  'record-corrupt': [event: { readonly id: string }];
+  'audit-unavailable': [event: { readonly error: Error }];
+}
+
+export interface Hsm extends AsyncDisposable {
+  readonly state: HsmState;
+  /** 32 hex digits; empty before the HSM is initialised. */
+  readonly id: string;
+  /** Make the master key and the first admin; atomic, ends `ready`. */
+  initialize(options: InitializeOptions): Promise<void>;
+  unseal(passphrase: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
+  /** Wipe the master key from warden and cells; `unseal` brings it back. */
+  seal(): Promise<void>;
+  login(options: LoginOptions): Promise<Session>;
+  /** Refuse new work, let the work in hand end (at most `timeout` ms, default 10 000), flush, wipe. May be called twice. */
+  close(options?: { readonly timeout?: number }): Promise<void>;
+  stats(): HsmStats;
+  /** Compare log and store with what the HSM remembers; throws what it finds. */
+  check(options?: CallOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
+  /** End a cell as a crash would: for failure drills. The work in it is done again by another. */
+  killCell(cell?: number): Promise<void>;
+  on<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+  once<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+  off<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+}
+
+export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+export interface SignOptions extends CallOptions {
+  /** ECDSA only. Default p1363: r ‖ s, 64 bytes for P-256. */
+  readonly format?: 'p1363' | 'der';
+  /** Default: the curve's own. Others come later. */
+  readonly hash?: HashName;
+  /** The message is the digest already. */
+  readonly prehashed?: boolean;
+  /** Default hedged: fresh noise beside RFC 6979, so that neither a bad generator nor a fault gives the key away. */
+  readonly nonce?: 'hedged' | 'rfc6979';
+}
+
+export interface AadOption {
+  readonly aad?: Uint8Array;
+}
+export interface EnvelopeOptions extends CallOptions, AadOption {
+  readonly mechanism?: undefined;
+}
+/** Raw AES-GCM. An `iv` is given exactly with keys made with `callerIv`. */
+export interface GcmEncryptOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-GCM';
+  readonly iv?: Uint8Array;
+}
+export interface GcmDecryptOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-GCM';
+  readonly iv: Uint8Array;
+}
+/** Later. */
+export interface BlockModeOptions extends CallOptions {
+  readonly mechanism: 'AES-CTR' | 'AES-CBC';
+  readonly iv: Uint8Array;
+}
+
+/** AES-GCM comes later as a wrapping mechanism. */
+export interface WrapOptions extends CallOptions {
+  readonly mechanism: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
+}
+
+/** Whom to re-wrap to: a key in this HSM, or a public key from outside with the proof that the policy asks for. */
+export type Recipient =
+  | Key
+  | { readonly jwk: PublicJwk; readonly proof?: string }
+  | { readonly spki: Uint8Array; readonly proof?: string };
+
+interface RewrapCommon extends CallOptions {
+  readonly from: AesKey;
+  readonly mechanism: 'AES-KW' | 'AES-KWP';
+}
+export interface RewrapToKeyOptions extends RewrapCommon {
+  readonly to: AesKey;
+  readonly as: 'AES-KW' | 'AES-KWP';
+}
+export interface RewrapToJweOptions extends RewrapCommon {
+  readonly to: Exclude<Recipient, AesKey | HmacKey | GenericKey>;
+  readonly as: 'JWE';
+  /** Members of the protected header besides alg, enc and epk: one object for all, or one a blob (a kid, say). */
+  readonly header?: Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[];
+}
+
+export type Kdf =
+  | { readonly name: 'none' }
+  /** The one-step KDF of SP 800-56C as JOSE lays it out (RFC 7518 §4.6.2). */
+  | {
+      readonly name: 'concat';
+      readonly hash: 'SHA-256';
+      readonly algorithm: string;
+      readonly apu?: Uint8Array;
+      readonly apv?: Uint8Array;
+    }
+  | { readonly name: 'sp800-108'; readonly hash: 'SHA-256'; readonly label: Uint8Array; readonly context?: Uint8Array }
+  /** Later. */
+  | { readonly name: 'hkdf'; readonly hash: HashName; readonly salt?: Uint8Array; readonly info?: Uint8Array };
+
+/** ECDH from an EC key with `publicKey`; KDF from an HMAC or GENERIC key. */
+export type DeriveOptions = CallOptions &
+  (
+    | {
+        readonly mechanism: 'ECDH';
+        /** SPKI DER, a raw point, or a JWK. */
+        readonly publicKey: Uint8Array | PublicJwk;
+        readonly kdf: Kdf;
+      }
+    | { readonly mechanism: 'KDF'; readonly kdf: Exclude<Kdf, { name: 'none' }> }
+  );
+
+/** What `importKey` takes: raw bytes; for EC private keys PKCS#8 or the raw scalar; for public ones SPKI, a point, or a JWK. */
+export type KeyMaterial = Secret | PublicJwk;
+
+export interface KeyFilter {
+  readonly id?: string;
+  readonly label?: string;
+  readonly type?: KeyType;
+  readonly curve?: Curve;
+  readonly class?: 'secret' | 'private' | 'public';
+}
+
+export type SigningKey = EcKey | HmacKey | AesKey;
+export type BaseKey = EcKey | HmacKey | GenericKey;
+
+/** A public key to import: usage verify (a signer of others) or derive (a partner of ECDH). */
+export type PublicKeyTemplate = Extract<KeyTemplate, { type: 'EC' }> & { readonly class: 'public' };
+
+export interface UserInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAt: Date;
+}
+
+/** What a login gives: every call carries its ticket, which the cell checks. */
+export interface Session extends AsyncDisposable {
+  readonly id: string;
+  readonly user: UserInfo;
+  readonly expiresAt: Date;
+  /** A new ticket, for as long as the login allows (12 hours). */
+  renew(options?: CallOptions): Promise<void>;
+  /** Revoke the ticket and forget the session's keys. */
+  close(): Promise<void>;
+
+  generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>>;
+  /** The key of this label, made if there is none; KEYCELL_KEY_CONFLICT where attributes differ. */
+  ensureKey<const T extends KeyTemplate & { readonly label: string }>(
+    template: T,
+    options?: CallOptions,
+  ): Promise<KeyOf<T>>;
+  importKey(template: PublicKeyTemplate, material: Uint8Array | PublicJwk, options?: CallOptions): Promise<EcKey>;
+  importKey<const T extends KeyTemplate>(
+    template: T,
+    material: Secret,
+    options?: CallOptions & { readonly wipe?: boolean },
+  ): Promise<KeyOf<T>>;
+  /** The raw key, or PKCS#8 for EC; only keys that are extractable as plaintext. The result is the caller's to wipe. */
+  exportKey(key: Key, options?: CallOptions): Promise<Bytes>;
+  getKey(filter: KeyFilter, options?: CallOptions): Promise<Key>;
+  findKeys(filter?: KeyFilter, options?: CallOptions): AsyncIterable<Key>;
+  /** Tighten `extractable`, `destroyable`, `wrapWithTrusted`, change the label; `trusted` is an admin's. A new handle. */
+  setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
+  destroyKey(key: Key, options?: CallOptions): Promise<void>;
+
+  sign(key: SigningKey, message: Uint8Array, options?: SignOptions): Promise<Bytes>;
+  signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]>;
+  /** False for any signature that is not valid, however malformed. */
+  verify(key: SigningKey, signature: Uint8Array, message: Uint8Array, options?: SignOptions): Promise<boolean>;
+
+  /** One self-describing envelope: format, key id, version, XAES-256-GCM. */
+  encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
+  /** Ciphertext with the tag at its end, and the IV that the cell drew. */
+  encrypt(key: AesKey, plaintext: Uint8Array, options: GcmEncryptOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  encrypt(key: AesKey, plaintext: Uint8Array, options: BlockModeOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  decrypt(
+    key: AesKey,
+    ciphertext: Uint8Array,
+    options?: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions,
+  ): Promise<Bytes>;
+  /** Later. */
+  encryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;
+  /** Later. */
+  decryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;
+  /** A fresh random key, in the clear and as an envelope that `decrypt` reopens. */
+  generateDataKey(
+    key: AesKey,
+    options: CallOptions & AadOption & { readonly bytes: number },
+  ): Promise<{ plaintext: Bytes; ciphertext: Bytes }>;
+
+  wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes>;
+  unwrapKey<const T extends KeyTemplate>(
+    wrapping: AesKey,
+    blob: Uint8Array,
+    template: T,
+    options: WrapOptions,
+  ): Promise<KeyOf<T>>;
+  /** Open blobs and wrap them for another, in one message: no key becomes a key object on the way. All or nothing. */
+  rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToKeyOptions): Promise<Bytes[]>;
+  /** Compact JWEs (ECDH-ES, A256GCM; the payload is the raw key), all from one ephemeral agreement. */
+  rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToJweOptions): Promise<string[]>;
+  /** unwrapKey and deriveKey give session keys unless `persistent`. */
+  deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>>;
+
+  random(bytes: number, options?: CallOptions): Promise<Bytes>;
+
+  /** Admins only. */
+  createUser(
+    user: { readonly name: string; readonly role: Role; readonly password: Password; readonly wipe?: boolean },
+    options?: CallOptions,
+  ): Promise<UserInfo>;
+  /** Admins only: ends the user's sessions within a second; his keys stay. */
+  removeUser(name: string, options?: CallOptions): Promise<void>;
+  /** A user's own password, or any user's for an admin; ends the user's other sessions. */
+  setPassword(name: string, password: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
+  /** Admins only. */
+  listUsers(options?: CallOptions): Promise<UserInfo[]>;
+}
+
+export interface KeyChanges {
+  readonly label?: string;
+  readonly extractable?: false | 'wrapped';
+  readonly destroyable?: false;
+  readonly wrapWithTrusted?: true;
+  readonly trusted?: boolean;
+}

@@ -1,0 +1,160 @@
+/**
+ * The programs of the design, as types: checked by the compiler, never run.
+ * What stands here is a contract; a change that breaks it breaks our users.
+ */
+import type {
+  AesKey,
+  Bytes,
+  EcKey,
+  Hsm,
+  HsmErrorCode,
+  HsmState,
+  Key,
+  OpenEphemeralHsm,
+  OpenHsm,
+  PublicJwk,
+  Session,
+} from '../../src/index.ts';
+import { HsmError } from '../../src/index.ts';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Equal<A, B>): void => {};
+
+declare const openHsm: OpenHsm;
+declare const openEphemeralHsm: OpenEphemeralHsm;
+declare const bytes: Uint8Array;
+declare const jwk: PublicJwk;
+declare const signal: AbortSignal;
+
+export async function lifecycle(): Promise<void> {
+  const hsm = await openHsm({ path: './hsm', workers: 1, unseal: async () => bytes, lockTimeout: 100 });
+  same<typeof hsm, Hsm>(true);
+  same<typeof hsm.state, HsmState>(true);
+  await hsm.initialize({ passphrase: bytes, admin: { name: 'officer', password: 'a string, at a cost' } });
+  await hsm.unseal(() => bytes);
+  const admin = await hsm.login({ user: 'officer', password: bytes });
+  await admin.createUser({ name: 'licences', role: 'crypto-user', password: bytes });
+  const session = await hsm.login({ user: 'licences', password: bytes });
+  same<typeof session.expiresAt, Date>(true);
+  await session.renew();
+  await session.close();
+  await hsm.seal();
+  await hsm.close({ timeout: 1000 });
+  hsm.stats();
+  hsm.on('state', (state) => same<typeof state, HsmState>(true));
+  hsm.on('cell-restart', ({ cell, error }) => [cell satisfies number, error satisfies Error]);
+  // @ts-expect-error: no such event
+  hsm.on('nonsense', () => {});
+  // @ts-expect-error: roles are a literal union
+  await admin.createUser({ name: 'x', role: 'root', password: bytes });
+}
+
+export async function keys(session: Session): Promise<void> {
+  const key = await session.ensureKey({
+    type: 'EC',
+    curve: 'P-256',
+    label: 'licence-signing',
+    usage: ['sign', 'verify'],
+  });
+  same<typeof key, EcKey>(true);
+  same<typeof key.publicKey, Bytes>(true);
+  same<typeof key.jwk, PublicJwk>(true);
+  [key.kid satisfies string, key.version satisfies number];
+  const aes = await session.generateKey({ type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], extractable: false });
+  same<typeof aes, AesKey>(true);
+  // @ts-expect-error: an AES key does not derive
+  await session.generateKey({ type: 'AES', bits: 256, usage: ['derive'] });
+  // @ts-expect-error: no such size
+  await session.generateKey({ type: 'AES', bits: 512, usage: [] });
+  // @ts-expect-error: ensureKey goes by label
+  await session.ensureKey({ type: 'AES', bits: 256, usage: [] });
+  // @ts-expect-error: AES keys have no public half
+  aes.publicKey;
+  await session.importKey({ type: 'AES', bits: 128, usage: ['encrypt'] }, bytes, { wipe: true });
+  const issuer = await session.importKey({ type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'] }, jwk);
+  const kek = await session.generateKey({
+    type: 'AES',
+    bits: 256,
+    usage: ['wrap', 'unwrap'],
+    unwrapTemplate: { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
+    rewrapPolicy: { issuer },
+  });
+  same<typeof kek, AesKey>(true);
+  same<Awaited<ReturnType<Session['exportKey']>>, Bytes>(true);
+  const found = await session.getKey({ label: 'licence-signing', type: 'EC' });
+  same<typeof found, Key>(true);
+  if (found.type === 'EC') found.curve satisfies string;
+  for await (const each of session.findKeys({ type: 'AES' })) await session.destroyKey(each);
+  await session.setAttributes(aes, { trusted: true });
+  const drawn = await session.random(32);
+  same<typeof drawn, Bytes>(true);
+}
+
+export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKey, cek: AesKey): Promise<void> {
+  const signature = await session.sign(key, bytes, { format: 'der', hash: 'SHA-256', prehashed: true, signal });
+  same<typeof signature, Bytes>(true);
+  same<Awaited<ReturnType<typeof session.signMany>>, Bytes[]>(true);
+  const valid = await session.verify(key, signature, bytes);
+  same<typeof valid, boolean>(true);
+  const envelope = await session.encrypt(aes, bytes, { aad: bytes });
+  same<typeof envelope, Bytes>(true);
+  await session.decrypt(aes, envelope, { aad: bytes });
+  const { iv, ciphertext } = await session.encrypt(aes, bytes, { mechanism: 'AES-GCM', aad: bytes });
+  same<typeof iv, Bytes>(true);
+  await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM', iv, aad: bytes });
+  // @ts-expect-error: raw GCM is opened with its IV
+  await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM' });
+  session.encryptStream(aes, { aad: bytes }) satisfies TransformStream<Uint8Array, Bytes>;
+  session.decryptStream(aes, { aad: bytes });
+  const dataKey = await session.generateDataKey(aes, { bytes: 32 });
+  same<typeof dataKey, { plaintext: Bytes; ciphertext: Bytes }>(true);
+
+  const blob = await session.wrapKey(kek, cek, { mechanism: 'AES-KW' });
+  const cek2 = await session.unwrapKey(
+    kek,
+    blob,
+    { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
+    { mechanism: 'AES-KW' },
+  );
+  same<typeof cek2, AesKey>(true);
+  const jwes = await session.rewrapKeys([blob], {
+    from: kek,
+    mechanism: 'AES-KW',
+    to: { jwk, proof: 'a.b.c' },
+    as: 'JWE',
+    header: [{ kid: '1' }],
+  });
+  same<typeof jwes, string[]>(true);
+  const blobs = await session.rewrapKeys([blob], { from: kek, mechanism: 'AES-KW', to: kek, as: 'AES-KW' });
+  same<typeof blobs, Bytes[]>(true);
+  const derived = await session.deriveKey(
+    key,
+    { mechanism: 'ECDH', publicKey: bytes, kdf: { name: 'concat', hash: 'SHA-256', algorithm: 'A256GCM' } },
+    { type: 'AES', bits: 256, usage: ['wrap'] },
+  );
+  same<typeof derived, AesKey>(true);
+  // @ts-expect-error: only AES keys wrap
+  await session.wrapKey(key, cek, { mechanism: 'AES-KW' });
+}
+
+export async function oneLine(): Promise<void> {
+  const { hsm, session } = await openEphemeralHsm({ workers: 1 });
+  await session.random(8, { timeout: 100 });
+  await hsm[Symbol.asyncDispose]();
+  await session[Symbol.asyncDispose]();
+}
+
+export function failure(error: unknown): string {
+  if (!(error instanceof HsmError)) throw error;
+  same<typeof error.code, HsmErrorCode>(true);
+  [error.retryable satisfies boolean, error.outcome satisfies 'not-executed' | 'unknown', error.cause];
+  switch (error.code) {
+    case 'KEYCELL_BUSY':
+      return 'later';
+    // @ts-expect-error: no such code
+    case 'KEYCELL_NONSENSE':
+      return '';
+    default:
+      return error.message;
+  }
+}
