@@ -1,0 +1,186 @@
+/**
+ * A key's attributes as its record holds them, docs/formats.md §2.1: a policy block of fixed layout, which the cell
+ * reads for every use; the public key; and the rarer rest in MessagePack.
+ */
+import type { Curve, Extractable, KeyClass, KeyType, Usage } from '../model/key.ts';
+import { asBytes, asInteger, asString, pack, unpack } from './codec.ts';
+import { FieldReader, FieldWriter, FormatError, fromHex, ID_SIZE, toHex } from './fields.ts';
+
+const VERSION = 1;
+const POLICY_SIZE = 64;
+const REST_MEMBERS = 4;
+const TEMPLATE_MEMBERS = 4;
+export const LABEL_MAX = 128;
+/** An uncompressed point of the largest curve. */
+const POINT_MAX = 97;
+
+const TYPES: readonly KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
+const CLASSES: readonly KeyClass[] = ['secret', 'private', 'public'];
+const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
+const EXTRACTABLES: readonly Extractable[] = [false, 'wrapped', 'plaintext'];
+const REWRAPS = ['trusted', 'any', 'issuer'] as const;
+const USAGES: readonly Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
+const FLAGS = [
+  'neverExtractable',
+  'local',
+  'trusted',
+  'wrapWithTrusted',
+  'destroyable',
+  'dualUse',
+  'callerIv',
+  'persistent',
+] as const;
+type Flag = (typeof FLAGS)[number];
+
+export type UnwrapLimit = {
+  readonly type: KeyType | null;
+  readonly bits: number | null;
+  readonly usage: readonly Usage[] | null;
+  readonly extractable: Extractable;
+};
+
+export interface KeyAttributes extends Readonly<Record<Flag, boolean>> {
+  readonly type: KeyType;
+  readonly class: KeyClass;
+  /** EC only. */
+  readonly curve: Curve | null;
+  readonly bits: number;
+  readonly extractable: Extractable;
+  readonly rewrap: (typeof REWRAPS)[number];
+  readonly usage: readonly Usage[];
+  /** Milliseconds since 1970; 0 for none. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly maxUses: number;
+  readonly createdAt: number;
+  /** Three bytes for AES, none for others. */
+  readonly checkValue: Uint8Array;
+  readonly version: number;
+  /** EC: the point 04 ‖ x ‖ y. */
+  readonly point: Uint8Array | null;
+  readonly label: string | null;
+  readonly unwrapLimit: UnwrapLimit | null;
+  /** The issuer of proofs, where `rewrap` says so: its id for people, its point for the cell. */
+  readonly issuer: { readonly id: string; readonly point: Uint8Array } | null;
+}
+
+const bitsOf = <T>(all: readonly T[], chosen: readonly T[]): number =>
+  chosen.reduce((mask, one) => mask | (1 << all.indexOf(one)), 0);
+
+function chosenOf<T>(all: readonly T[], mask: number): T[] {
+  if (mask >>> all.length !== 0) throw new FormatError('an unknown bit is set');
+  return all.filter((_, i) => (mask >>> i) & 1);
+}
+
+function oneOf<T>(all: readonly T[], index: number): T {
+  const found = all[index];
+  if (found === undefined) throw new FormatError('an unknown value');
+  return found;
+}
+
+export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
+  const rest = pack([
+    a.label,
+    a.unwrapLimit && [
+      a.unwrapLimit.type === null ? null : TYPES.indexOf(a.unwrapLimit.type) + 1,
+      a.unwrapLimit.bits,
+      a.unwrapLimit.usage === null ? null : bitsOf(USAGES, a.unwrapLimit.usage),
+      EXTRACTABLES.indexOf(a.unwrapLimit.extractable),
+    ],
+    a.issuer && fromHex(a.issuer.id, ID_SIZE),
+    a.issuer?.point ?? null,
+  ]);
+  const point = a.point ?? new Uint8Array(0);
+  const flags = FLAGS.filter((flag) => a[flag]);
+  return new FieldWriter(POLICY_SIZE + 2 + point.length + 2 + rest.length)
+    .u8(VERSION)
+    .u8(TYPES.indexOf(a.type) + 1)
+    .u8(CLASSES.indexOf(a.class) + 1)
+    .u8(a.curve === null ? 0 : CURVES.indexOf(a.curve) + 1)
+    .u16(a.bits)
+    .u8(EXTRACTABLES.indexOf(a.extractable))
+    .u8(REWRAPS.indexOf(a.rewrap))
+    .u32(bitsOf(USAGES, a.usage))
+    .u32(bitsOf<Flag>(FLAGS, flags))
+    .u64(a.notBefore)
+    .u64(a.notAfter)
+    .u64(a.maxUses)
+    .u64(a.createdAt)
+    .u8(a.checkValue.length)
+    .raw(a.checkValue)
+    .zero(3 - a.checkValue.length)
+    .u32(a.version)
+    .zero(8)
+    .u16(point.length)
+    .raw(point)
+    .u16(rest.length)
+    .raw(rest).bytes;
+}
+
+/** Read a record's attributes; `point` and `checkValue` are copies. Throws FormatError. */
+export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
+  const reader = new FieldReader(bytes);
+  if (reader.u8() !== VERSION) throw new FormatError('unknown version of attributes');
+  const type = oneOf(TYPES, reader.u8() - 1);
+  const keyClass = oneOf(CLASSES, reader.u8() - 1);
+  const curve = reader.u8();
+  const bits = reader.u16();
+  const extractable = oneOf(EXTRACTABLES, reader.u8());
+  const rewrap = oneOf(REWRAPS, reader.u8());
+  const usage = chosenOf(USAGES, reader.u32());
+  const flags = new Set<Flag>(chosenOf(FLAGS, reader.u32()));
+  const notBefore = reader.u64();
+  const notAfter = reader.u64();
+  const maxUses = reader.u64();
+  const createdAt = reader.u64();
+  const checkLength = reader.u8();
+  if (checkLength > 3) throw new FormatError('a check value is too long');
+  const checkValue = reader.copy(checkLength);
+  reader.zero(3 - checkLength);
+  const version = reader.u32();
+  reader.zero(8);
+  const pointLength = reader.u16();
+  if (pointLength > POINT_MAX) throw new FormatError('a point is too long');
+  const point = pointLength === 0 ? null : reader.copy(pointLength);
+  const [label, limit, issuerId, issuerPoint] = unpack(reader.view(reader.u16()), REST_MEMBERS);
+  reader.end();
+  return {
+    type,
+    class: keyClass,
+    curve: curve === 0 ? null : oneOf(CURVES, curve - 1),
+    bits,
+    extractable,
+    rewrap,
+    usage,
+    neverExtractable: flags.has('neverExtractable'),
+    local: flags.has('local'),
+    trusted: flags.has('trusted'),
+    wrapWithTrusted: flags.has('wrapWithTrusted'),
+    destroyable: flags.has('destroyable'),
+    dualUse: flags.has('dualUse'),
+    callerIv: flags.has('callerIv'),
+    persistent: flags.has('persistent'),
+    notBefore,
+    notAfter,
+    maxUses,
+    createdAt,
+    checkValue,
+    version,
+    point,
+    label: label === null ? null : asString(label, LABEL_MAX),
+    unwrapLimit: limit === null ? null : decodeLimit(limit),
+    issuer: issuerId === null ? null : { id: toHex(asBytes(issuerId, ID_SIZE)), point: asBytes(issuerPoint, 65) },
+  };
+}
+
+function decodeLimit(limit: unknown): UnwrapLimit {
+  if (!Array.isArray(limit) || limit.length !== TEMPLATE_MEMBERS)
+    throw new FormatError('a template has the wrong shape');
+  const [type, bits, usage, extractable] = limit as unknown[];
+  return {
+    type: type === null ? null : oneOf(TYPES, asInteger(type) - 1),
+    bits: bits === null ? null : asInteger(bits, 65535),
+    usage: usage === null ? null : chosenOf(USAGES, asInteger(usage, 0xffffffff)),
+    extractable: oneOf(EXTRACTABLES, asInteger(extractable)),
+  };
+}

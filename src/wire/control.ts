@@ -1,0 +1,95 @@
+/** What the control record and the user records say, docs/formats.md §2.2 and §2.3. */
+import { asInteger, asString, pack, unpack } from './codec.ts';
+import { FieldReader, FieldWriter, FormatError } from './fields.ts';
+import { checkScrypt, type ScryptParameters } from './keyslot.ts';
+
+const CONTROL_VERSION = 1;
+const CONTROL_SIZE = 104;
+const USER_VERSION = 1;
+const USER_MEMBERS = 6;
+export const USER_NAME_MAX = 64;
+/** A user's secret: scrypt salt ‖ verifier. */
+export const USER_SALT_SIZE = 16;
+export const USER_VERIFIER_SIZE = 32;
+
+/** What must be one for the whole HSM, sealed anew with every change. */
+export interface ControlState {
+  readonly incarnation: number;
+  /** Rises by one with every change. */
+  readonly sequence: number;
+  /** Sealed records in the store besides this one. */
+  readonly records: number;
+  /** Keyed multiset digest over those records: the sum mod 2^256 of a MAC for each. */
+  readonly digest: Uint8Array;
+  /** The log must hold this entry. */
+  readonly logSequence: number;
+  readonly logHash: Uint8Array;
+  readonly createdAt: number;
+}
+
+export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
+  return new FieldWriter(CONTROL_SIZE)
+    .u8(CONTROL_VERSION)
+    .zero(3)
+    .u32(state.incarnation)
+    .u64(state.sequence)
+    .u64(state.records)
+    .raw(state.digest)
+    .u64(state.logSequence)
+    .raw(state.logHash)
+    .u64(state.createdAt).bytes;
+}
+
+/** Throws FormatError. */
+export function decodeControl(bytes: Uint8Array): ControlState {
+  const reader = new FieldReader(bytes);
+  if (reader.u8() !== CONTROL_VERSION) throw new FormatError('unknown version of the control state');
+  reader.zero(3);
+  const state = {
+    incarnation: reader.u32(),
+    sequence: reader.u64(),
+    records: reader.u64(),
+    digest: reader.copy(32),
+    logSequence: reader.u64(),
+    logHash: reader.copy(32),
+    createdAt: reader.u64(),
+  };
+  reader.end();
+  return state;
+}
+
+export interface UserAttributes {
+  readonly name: string;
+  readonly role: 'admin' | 'crypto-user';
+  /** Rises with each password change; tickets of older epochs are void. */
+  readonly epoch: number;
+  readonly createdAt: number;
+  readonly scrypt: ScryptParameters;
+}
+
+export function encodeUser(user: UserAttributes): Uint8Array<ArrayBuffer> {
+  return pack([
+    USER_VERSION,
+    user.name,
+    user.role === 'admin' ? 1 : 2,
+    user.epoch,
+    user.createdAt,
+    user.scrypt.log2N * 256 + user.scrypt.r,
+  ]);
+}
+
+/** Throws FormatError. */
+export function decodeUser(bytes: Uint8Array): UserAttributes {
+  const [version, name, role, epoch, createdAt, cost] = unpack(bytes, USER_MEMBERS);
+  if (version !== USER_VERSION) throw new FormatError('unknown version of a user');
+  if (role !== 1 && role !== 2) throw new FormatError('unknown role');
+  const scrypt = { log2N: asInteger(cost, 0xffff) >> 8, r: asInteger(cost, 0xffff) & 255 };
+  checkScrypt(scrypt);
+  return {
+    name: asString(name, USER_NAME_MAX),
+    role: role === 1 ? 'admin' : 'crypto-user',
+    epoch: asInteger(epoch, 0xffffffff),
+    createdAt: asInteger(createdAt),
+    scrypt,
+  };
+}

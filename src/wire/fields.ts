@@ -1,0 +1,150 @@
+/** Big-endian fields over bytes that came from outside: every read is checked against the end. */
+
+/** What a decoder throws; its caller knows which error code the case deserves. */
+export class FormatError extends Error {
+  override readonly name = 'FormatError';
+}
+
+export const ID_SIZE = 16;
+
+/** Reads fixed fields in order. The bytes are a view: copy what must outlive them. */
+export class FieldReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get offset(): number {
+    return this.#at;
+  }
+
+  #take(length: number): number {
+    const from = this.#at;
+    if (length > this.#bytes.length - from) throw new FormatError('cut short');
+    this.#at = from + length;
+    return from;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  /** A number below 2^53; a larger one is refused. */
+  u64(): number {
+    const value = this.#view.getBigUint64(this.#take(8));
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FormatError('a number is out of range');
+    return Number(value);
+  }
+
+  /** A view of the next bytes. */
+  view(length: number): Uint8Array {
+    const from = this.#take(length);
+    return this.#bytes.subarray(from, from + length);
+  }
+
+  /** A copy of the next bytes. */
+  copy(length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.view(length));
+  }
+
+  id(): string {
+    return toHex(this.view(ID_SIZE));
+  }
+
+  magic(expected: string): void {
+    const found = this.view(4);
+    for (let i = 0; i < 4; i++) {
+      if (found[i] !== expected.charCodeAt(i)) throw new FormatError(`not a ${expected} structure`);
+    }
+  }
+
+  zero(length: number): void {
+    for (const byte of this.view(length)) if (byte !== 0) throw new FormatError('a reserved field is not zero');
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new FormatError('bytes after the end');
+  }
+}
+
+/** Writes fixed fields in order into an array of exactly the right size. */
+export class FieldWriter {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(new ArrayBuffer(length));
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#at, value);
+    this.#at += 1;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#at, value);
+    this.#at += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+    return this;
+  }
+
+  u64(value: number): this {
+    this.#view.setBigUint64(this.#at, BigInt(value));
+    this.#at += 8;
+    return this;
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+    return this;
+  }
+
+  id(hex: string): this {
+    return this.raw(fromHex(hex, ID_SIZE));
+  }
+
+  magic(text: string): this {
+    for (let i = 0; i < 4; i++) this.u8(text.charCodeAt(i));
+    return this;
+  }
+
+  zero(length: number): this {
+    this.#at += length;
+    return this;
+  }
+}
+
+export const ZERO_ID = '0'.repeat(2 * ID_SIZE);
+
+/** Public bytes as hex: ids and hashes, never a secret. */
+export const toHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+
+/** An id or hash from hex of exactly the right length. */
+export function fromHex(hex: string, length: number): Uint8Array<ArrayBuffer> {
+  if (hex.length !== 2 * length || !/^[0-9a-f]*$/.test(hex)) throw new FormatError(`not ${2 * length} hex digits`);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

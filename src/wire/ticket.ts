@@ -1,0 +1,64 @@
+/** The ticket, docs/formats.md §3: what a login gives, what every request carries, what the cell checks. */
+import { FieldReader, FieldWriter, FormatError } from './fields.ts';
+
+export const TICKET_ROLE = { admin: 1, 'crypto-user': 2 } as const;
+export type TicketRole = keyof typeof TICKET_ROLE;
+
+export const MAC_SIZE = 32;
+export const TICKET_BODY_SIZE = 80;
+export const TICKET_SIZE = TICKET_BODY_SIZE + MAC_SIZE;
+
+const MAGIC = 'KCTK';
+const FORMAT = 1;
+
+export interface Ticket {
+  readonly role: TicketRole;
+  readonly hsmId: string;
+  readonly incarnation: number;
+  readonly session: string;
+  readonly user: string;
+  readonly userEpoch: number;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** No renewal reaches beyond this. */
+  readonly renewableUntil: number;
+}
+
+/** What the MAC covers. */
+export function encodeTicketBody(ticket: Ticket): Uint8Array<ArrayBuffer> {
+  return new FieldWriter(TICKET_BODY_SIZE)
+    .magic(MAGIC)
+    .u8(FORMAT)
+    .u8(TICKET_ROLE[ticket.role])
+    .zero(2)
+    .id(ticket.hsmId)
+    .u32(ticket.incarnation)
+    .id(ticket.session)
+    .id(ticket.user)
+    .u32(ticket.userEpoch)
+    .u64(ticket.expiresAt)
+    .u64(ticket.renewableUntil).bytes;
+}
+
+/** Read body ‖ MAC; the MAC is for the caller to check first. Throws FormatError. */
+export function decodeTicket(bytes: Uint8Array): Ticket {
+  const reader = new FieldReader(bytes);
+  reader.magic(MAGIC);
+  if (reader.u8() !== FORMAT) throw new FormatError('unknown ticket format');
+  const role = reader.u8();
+  if (role !== 1 && role !== 2) throw new FormatError('unknown role');
+  reader.zero(2);
+  const ticket: Ticket = {
+    role: role === 1 ? 'admin' : 'crypto-user',
+    hsmId: reader.id(),
+    incarnation: reader.u32(),
+    session: reader.id(),
+    user: reader.id(),
+    userEpoch: reader.u32(),
+    expiresAt: reader.u64(),
+    renewableUntil: reader.u64(),
+  };
+  reader.view(MAC_SIZE);
+  reader.end();
+  return ticket;
+}

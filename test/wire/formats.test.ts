@@ -1,0 +1,229 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeAttributes, encodeAttributes, type KeyAttributes } from '../../src/wire/attributes.ts';
+import { decodeControl, decodeUser, encodeControl, encodeUser } from '../../src/wire/control.ts';
+import { decodeEnvelopeHeader, encodeEnvelopeHeader } from '../../src/wire/envelope.ts';
+import { FormatError, toHex } from '../../src/wire/fields.ts';
+import { decodeKeyslotHeader, encodeKeyslotHeader } from '../../src/wire/keyslot.ts';
+import { decodeLease, encodeLeaseBody, type Lease } from '../../src/wire/lease.ts';
+import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
+import { decodeTicket, encodeTicketBody, type Ticket } from '../../src/wire/ticket.ts';
+import { hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+
+const GOLDEN = new URL('../golden/formats.json', import.meta.url);
+const golden: Record<string, string> = JSON.parse(readFileSync(GOLDEN, 'utf8'));
+
+const run = (from: number, length: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length }, (_, i) => (from + i) & 255);
+const id = (from: number): string => toHex(run(from, 16));
+
+const master = run(0, 32);
+const hsmId = id(0x10);
+const epoch = 1;
+
+const attributes: KeyAttributes = {
+  type: 'AES',
+  class: 'secret',
+  curve: null,
+  bits: 256,
+  extractable: 'wrapped',
+  rewrap: 'issuer',
+  usage: ['wrap', 'unwrap'],
+  neverExtractable: false,
+  local: true,
+  trusted: true,
+  wrapWithTrusted: false,
+  destroyable: true,
+  dualUse: false,
+  callerIv: false,
+  persistent: true,
+  notBefore: 0,
+  notAfter: 4102444800000,
+  maxUses: 0,
+  createdAt: 1795000000000,
+  checkValue: run(0xc0, 3),
+  version: 1,
+  point: null,
+  label: 'content kek ✓',
+  unwrapLimit: { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
+  issuer: { id: id(0x50), point: run(4, 65) },
+};
+const ecAttributes: KeyAttributes = {
+  ...attributes,
+  type: 'EC',
+  class: 'private',
+  curve: 'P-256',
+  extractable: false,
+  rewrap: 'trusted',
+  usage: ['sign', 'verify'],
+  checkValue: new Uint8Array(0),
+  point: run(4, 65),
+  label: null,
+  unwrapLimit: null,
+  issuer: null,
+};
+const control = {
+  incarnation: 1,
+  sequence: 7,
+  records: 3,
+  digest: run(0x80, 32),
+  logSequence: 9,
+  logHash: run(0xa0, 32),
+  createdAt: 1795000000000,
+};
+const user = {
+  name: 'licences',
+  role: 'crypto-user',
+  epoch: 2,
+  createdAt: 1795000000000,
+  scrypt: { log2N: 15, r: 8 },
+} as const;
+const ticket: Ticket = {
+  role: 'crypto-user',
+  hsmId,
+  incarnation: 1,
+  session: id(0x60),
+  user: id(0x70),
+  userEpoch: 2,
+  expiresAt: 1795000900000,
+  renewableUntil: 1795043200000,
+};
+const lease: Lease = {
+  hsmId,
+  incarnation: 1,
+  boot: id(0x30),
+  number: 12,
+  controlSequence: 7,
+  time: 1795000001000,
+  revocations: [
+    { kind: 'session', id: id(0x61) },
+    { kind: 'user', id: id(0x71), epoch: 3 },
+  ],
+};
+
+const common = { hsmId, epoch, revision: 1, owner: id(0x70), fresh: run(0x90, 32) };
+const withMac = (purpose: string, body: Uint8Array) =>
+  Buffer.concat([body, hmac(purposeKey(master, purpose, hsmId, epoch), body)]);
+
+/** Everything in the golden file, made anew: headers by the codecs, cryptography by the reference. */
+const made: Record<string, Buffer> = {
+  key: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x20),
+    attributes: encodeAttributes(attributes),
+    secret: run(1, 32),
+  }),
+  ecKey: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x21),
+    attributes: encodeAttributes(ecAttributes),
+    secret: run(2, 32),
+  }),
+  sessionKey: sealRecord(master, {
+    ...common,
+    kind: 4,
+    id: id(0x22),
+    attributes: encodeAttributes({ ...attributes, persistent: false }),
+    secret: run(3, 32),
+    session: ticket.session,
+  }),
+  user: sealRecord(master, { ...common, kind: 2, id: id(0x70), attributes: encodeUser(user), secret: run(4, 48) }),
+  control: sealRecord(master, {
+    ...common,
+    kind: 3,
+    id: '0'.repeat(32),
+    owner: '0'.repeat(32),
+    attributes: encodeControl(control),
+    secret: new Uint8Array(0),
+  }),
+  ticket: withMac('ticket', encodeTicketBody(ticket)),
+  lease: withMac('lease', encodeLeaseBody(lease)),
+  envelope: sealEnvelope(run(1, 32), id(0x20), 1, run(0xb0, 24), Buffer.from('aad'), Buffer.from('plaintext')),
+  keyslot: sealKeyslot(master, Buffer.from('correct horse'), hsmId, epoch, 14, run(0xd0, 32)),
+};
+
+if (process.env['KEYCELL_WRITE_GOLDEN']) {
+  const text = Object.fromEntries(Object.entries(made).map(([name, bytes]) => [name, bytes.toString('hex')]));
+  writeFileSync(GOLDEN, `${JSON.stringify(text, null, 2)}\n`);
+}
+
+const bytesOf = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(golden[name]!, 'hex'));
+
+test.each(Object.keys(made))('the golden %s is what the document says', (name) => {
+  expect(made[name]!.toString('hex')).toBe(golden[name]);
+});
+
+test('the golden file holds nothing else', () => {
+  expect(Object.keys(golden)).toEqual(Object.keys(made));
+});
+
+describe('decoders give back what was encoded', () => {
+  test.each([
+    ['key', attributes],
+    ['ecKey', ecAttributes],
+    ['sessionKey', { ...attributes, persistent: false }],
+  ])('%s', (name, expected) => {
+    const header = decodeRecordHeader(bytesOf(name));
+    expect(header).toMatchObject({ hsmId, epoch, revision: 1, owner: id(0x70), secretLength: 32 });
+    expect(decodeAttributes(header.attributes)).toEqual(expected);
+    expect(encodeRecordHeader(header)).toEqual(bytesOf(name).subarray(0, 104 + header.attributes.length));
+  });
+
+  test('user, control, ticket, lease, envelope, keyslot', () => {
+    expect(decodeUser(decodeRecordHeader(bytesOf('user')).attributes)).toEqual(user);
+    expect(decodeControl(decodeRecordHeader(bytesOf('control')).attributes)).toEqual(control);
+    expect(decodeTicket(bytesOf('ticket'))).toEqual(ticket);
+    expect(decodeLease(bytesOf('lease'))).toEqual(lease);
+    expect(decodeEnvelopeHeader(bytesOf('envelope'))).toEqual({ keyId: id(0x20), keyVersion: 1 });
+    expect(encodeEnvelopeHeader({ keyId: id(0x20), keyVersion: 1 })).toEqual(bytesOf('envelope').subarray(0, 28));
+    const slot = decodeKeyslotHeader(bytesOf('keyslot'));
+    expect(slot).toMatchObject({ hsmId, epoch, scrypt: { log2N: 14, r: 8 } });
+    expect(encodeKeyslotHeader(slot)).toEqual(bytesOf('keyslot').subarray(0, 60));
+  });
+});
+
+const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
+  key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
+  ecKey: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
+  user: (bytes) => decodeUser(decodeRecordHeader(bytes).attributes),
+  control: (bytes) => decodeControl(decodeRecordHeader(bytes).attributes),
+  ticket: decodeTicket,
+  lease: decodeLease,
+  keyslot: decodeKeyslotHeader,
+};
+
+describe.each(Object.keys(decoders))('a damaged %s', (name) => {
+  const decode = decoders[name]!;
+  const whole = bytesOf(name);
+
+  test('is refused at every length but its own', () => {
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decode(whole.subarray(0, length)), `${length}`).toThrow(FormatError);
+    }
+    expect(() => decode(Buffer.concat([whole, Buffer.of(0)]))).toThrow(FormatError);
+  });
+
+  test('never makes its decoder throw anything but FormatError', () => {
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const damaged = whole.slice();
+        damaged[at]! ^= flip;
+        try {
+          decode(damaged);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+test('an envelope cut below its tag is refused', () => {
+  const whole = bytesOf('envelope');
+  for (let length = 0; length < 68; length++)
+    expect(() => decodeEnvelopeHeader(whole.subarray(0, length))).toThrow(FormatError);
+});
