@@ -1,0 +1,39 @@
+/** The exported ABI, and nothing else. Pointers and lengths are bytes; a `…Bit` result is 1 for success. */
+import {
+  REPLY,
+  SCRATCH,
+  SCRATCH_SIZE,
+  SLOT_COUNT,
+  SLOT_SIZE,
+  SLOTS,
+  TABLES,
+  VAULT,
+  VAULT_SIZE,
+  WINDOW,
+  WINDOW_SIZE,
+} from "./layout";
+
+export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
+
+/** Where the static data ends; the build checks that it lies below the first mapped region. */
+export function staticEnd(): usize {
+  return __heap_base;
+}
+
+export function firstRegion(): usize {
+  return TABLES;
+}
+
+/** Wipe what one batch leaves: the slots it opened, the scratch, and the used part of both windows. */
+export function wipeBatch(slotsUsed: u32, requestLen: u32, replyLen: u32): void {
+  memory.fill(SLOTS, 0, slotsUsed * SLOT_SIZE);
+  memory.fill(SCRATCH, 0, SCRATCH_SIZE);
+  memory.fill(WINDOW, 0, requestLen);
+  memory.fill(REPLY, 0, replyLen);
+}
+
+/** Wipe everything that is secret: the vault too. */
+export function wipeAll(): void {
+  memory.fill(VAULT, 0, VAULT_SIZE);
+  wipeBatch(<u32>SLOT_COUNT, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
+}

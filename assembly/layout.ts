@@ -1,0 +1,47 @@
+/**
+ * The memory map. One module, one memory, fixed at build: 576 pages (36 MiB), no heap.
+ *
+ *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
+ *   0x0010000  tables       public precomputation, made once at start; survives wipes
+ *   0x0040000  vault        master key, the keys derived from it, generator state; wiped on seal
+ *   0x0050000  slots        the keys a batch has opened; wiped after every batch
+ *   0x0150000  scratch      working memory of the primitives; wiped after every batch
+ *   0x0180000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch
+ *
+ * Addresses are absolute and known at build, so that every load has an immediate base and no
+ * primitive keeps state in a module global.
+ */
+
+export const TABLES: usize = 0x0010000;
+export const TABLES_SIZE: usize = 0x30000;
+
+export const VAULT: usize = 0x0040000;
+export const VAULT_SIZE: usize = 0x10000;
+
+/** A slot: 512 bytes of raw key, then a key schedule that the cell may let a primitive expand there. */
+export const SLOTS: usize = 0x0050000;
+export const SLOT_SIZE: usize = 0x1000;
+export const SLOT_COUNT: usize = 256;
+
+export const SCRATCH: usize = 0x0150000;
+export const SCRATCH_SIZE: usize = 0x30000;
+
+/** Two halves of 17 MiB: a message of 16 MiB and room for its envelope. */
+export const WINDOW: usize = 0x0180000;
+export const WINDOW_SIZE: usize = 0x1100000;
+export const REPLY: usize = WINDOW + WINDOW_SIZE;
+
+// Vault.
+/** Generator state of HMAC_DRBG: K (32) ‖ V (32) ‖ reseed counter (8). */
+export const DRBG_STATE: usize = VAULT;
+
+// Scratch, one area a primitive. An area belongs to one file; a primitive that calls another
+// may rely on that its own area is untouched.
+export const SHA256_SCRATCH: usize = SCRATCH; // 1 KiB
+export const HMAC_SCRATCH: usize = SCRATCH + 0x0400; // 1 KiB
+export const KDF_SCRATCH: usize = SCRATCH + 0x0800; // 1 KiB
+export const DRBG_SCRATCH: usize = SCRATCH + 0x0c00; // 1 KiB
+export const AES_SCRATCH: usize = SCRATCH + 0x1000; // 4 KiB
+export const GCM_SCRATCH: usize = SCRATCH + 0x2000; // 4 KiB
+export const KEYWRAP_SCRATCH: usize = SCRATCH + 0x3000; // 4 KiB
+export const EC_SCRATCH: usize = SCRATCH + 0x4000; // to the end of scratch, 176 KiB
