@@ -11,9 +11,11 @@ import {
   VAULT_SIZE,
   WINDOW,
   WINDOW_SIZE,
+  WORK,
+  WORK_SIZE,
 } from "./layout";
 
-export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
+export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
 export function staticEnd(): usize {
@@ -24,10 +26,11 @@ export function firstRegion(): usize {
   return TABLES;
 }
 
-/** Wipe what one batch leaves: the slots it opened, the scratch, and the used part of both windows. */
-export function wipeBatch(slotsUsed: u32, requestLen: u32, replyLen: u32): void {
-  memory.fill(SLOTS, 0, slotsUsed * SLOT_SIZE);
+/** Wipe what one batch leaves: the slots it opened, the scratch, and the used part of work and windows. */
+export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLen: u32): void {
+  memory.fill(SLOTS, 0, <usize>slotsUsed * SLOT_SIZE);
   memory.fill(SCRATCH, 0, SCRATCH_SIZE);
+  memory.fill(WORK, 0, workLen);
   memory.fill(WINDOW, 0, requestLen);
   memory.fill(REPLY, 0, replyLen);
 }
@@ -35,5 +38,5 @@ export function wipeBatch(slotsUsed: u32, requestLen: u32, replyLen: u32): void 
 /** Wipe everything that is secret: the vault too. */
 export function wipeAll(): void {
   memory.fill(VAULT, 0, VAULT_SIZE);
-  wipeBatch(<u32>SLOT_COUNT, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
+  wipeBatch(<u32>SLOT_COUNT, <u32>WORK_SIZE, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
 }

@@ -6,7 +6,8 @@
  *   0x0040000  vault        master key, the keys derived from it, generator state; wiped on seal
  *   0x0050000  slots        the keys a batch has opened; wiped after every batch
  *   0x0150000  scratch      working memory of the primitives; wiped after every batch
- *   0x0180000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch
+ *   0x0180000  work         what the cell itself needs between two primitives; the part used is wiped after every batch
+ *   0x0200000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch
  *
  * Addresses are absolute and known at build, so that every load has an immediate base and no
  * primitive keeps state in a module global.
@@ -26,8 +27,11 @@ export const SLOT_COUNT: usize = 256;
 export const SCRATCH: usize = 0x0150000;
 export const SCRATCH_SIZE: usize = 0x30000;
 
+export const WORK: usize = 0x0180000;
+export const WORK_SIZE: usize = 0x80000;
+
 /** Two halves of 17 MiB: a message of 16 MiB and room for its envelope. */
-export const WINDOW: usize = 0x0180000;
+export const WINDOW: usize = 0x0200000;
 export const WINDOW_SIZE: usize = 0x1100000;
 export const REPLY: usize = WINDOW + WINDOW_SIZE;
 

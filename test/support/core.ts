@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 /** Every export of the core that tests call: pointers and lengths are numbers. */
 type Exports = Record<string, (...args: number[]) => number> & { memory: { buffer: ArrayBuffer } } & Record<
-    'WINDOW' | 'REPLY' | 'SLOTS' | 'VAULT' | 'SLOT_SIZE' | 'SLOT_COUNT' | 'WINDOW_SIZE',
+    'WINDOW' | 'REPLY' | 'SLOTS' | 'VAULT' | 'SLOT_SIZE' | 'SLOT_COUNT' | 'WINDOW_SIZE' | 'WORK',
     { value: number }
   >;
 

@@ -1,0 +1,308 @@
+/**
+ * The batch: requests and replies of one trip to a cell, in a fixed binary layout (little-endian, 0.1 µs an operation).
+ * Both lie in a place, a SharedArrayBuffer of one cell and its batcher; every offset counts from the start of the place.
+ *
+ *   request   header 32 | tickets 8 each | keys 24 each | requests 56 each | bytes
+ *   reply     header 32 | results 32 each | bytes
+ *
+ * A carrier may change shared bytes at any time, so the cell reads only its own copy, and trusts no offset in it.
+ */
+import { FormatError, ID_SIZE, toHex } from './fields.ts';
+
+export const OP = {
+  sign: 1,
+  verify: 2,
+  encrypt: 3,
+  decrypt: 4,
+  wrapKey: 5,
+  unwrapKey: 6,
+  rewrapKeys: 7,
+  deriveKey: 8,
+  generateKey: 9,
+  importKey: 10,
+  exportKey: 11,
+  random: 12,
+  generateDataKey: 13,
+  setAttributes: 14,
+  destroyKey: 15,
+} as const;
+export type OpName = keyof typeof OP;
+
+export const MECHANISM = {
+  none: 0,
+  ECDSA: 1,
+  HMAC: 2,
+  envelope: 3,
+  'AES-GCM': 4,
+  'AES-KW': 5,
+  'AES-KWP': 6,
+  ECDH: 7,
+  KDF: 8,
+} as const;
+export type MechanismName = keyof typeof MECHANISM;
+
+/** Bits of a request's flags. */
+export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16 } as const;
+
+const REQUEST_MAGIC = 0x3151434b; // "KCQ1"
+const REPLY_MAGIC = 0x3152434b; // "KCR1"
+const HEADER_SIZE = 32;
+const TICKET_ENTRY = 8;
+const KEY_ENTRY = 24;
+const REQUEST_ENTRY = 56;
+const RESULT_ENTRY = 32;
+export const MAX_PARTS = 5;
+export const MAX_RESULT_PARTS = 3;
+const NO_KEY = 0xffff;
+/** Limits of one batch: the cell has this many slots for opened keys. */
+export const BATCH_MAX_KEYS = 240;
+export const BATCH_MAX_REQUESTS = 1024;
+/** A place: a message of 16 MiB and room for its frame; equal to WINDOW_SIZE of assembly/layout.ts. */
+export const PLACE_SIZE = 0x1100000;
+export const MESSAGE_MAX = 16 * 1024 * 1024;
+
+/** A key as a request names it: the id the caller asked for, and the record that the carrier found for it. */
+export interface SealedKey {
+  readonly id: string;
+  readonly record: Uint8Array;
+}
+
+/** One request as the facade makes it. What the parts are, each operation of src/cell/operations says. */
+export interface CellRequest {
+  readonly op: OpName;
+  readonly mechanism: MechanismName;
+  readonly flags: number;
+  readonly ticket: Uint8Array;
+  readonly keys: readonly SealedKey[];
+  readonly parts: readonly Uint8Array[];
+}
+
+export interface CellResult {
+  /** 0, or the number of an error code. */
+  readonly status: number;
+  readonly reason: number;
+  readonly parts: readonly Uint8Array<ArrayBuffer>[];
+}
+
+const align = (offset: number): number => (offset + 7) & ~7;
+
+/** The most that a request adds to a batch, in bytes. */
+export function requestSize(request: CellRequest): number {
+  let size = REQUEST_ENTRY + TICKET_ENTRY + align(request.ticket.length);
+  for (const key of request.keys) size += KEY_ENTRY + align(key.record.length);
+  for (const part of request.parts) size += align(part.length);
+  return size;
+}
+
+/** The least room that a batch takes besides its requests. */
+export const batchOverhead = (lease: Uint8Array): number => HEADER_SIZE + align(lease.length) + 64;
+
+/**
+ * Lay a batch into a place; tickets and records that several requests share are written once.
+ * The caller has seen to it by requestSize and BATCH_MAX_… that it fits. Returns the length used.
+ */
+export function writeBatch(place: Uint8Array, lease: Uint8Array, requests: readonly CellRequest[]): number {
+  const view = new DataView(place.buffer, place.byteOffset, place.length);
+  const tickets: Uint8Array[] = [];
+  const ticketIndex = new Map<Uint8Array, number>();
+  const keys: SealedKey[] = [];
+  const keyIndex = new Map<Uint8Array, number>();
+  for (const request of requests) {
+    if (!ticketIndex.has(request.ticket)) {
+      ticketIndex.set(request.ticket, tickets.length);
+      tickets.push(request.ticket);
+    }
+    for (const key of request.keys) {
+      if (!keyIndex.has(key.record)) {
+        keyIndex.set(key.record, keys.length);
+        keys.push(key);
+      }
+    }
+  }
+  let at = HEADER_SIZE;
+  const ticketsAt = at;
+  at += TICKET_ENTRY * tickets.length;
+  const keysAt = at;
+  at += KEY_ENTRY * keys.length;
+  const requestsAt = at;
+  at = align(at + REQUEST_ENTRY * requests.length);
+  const put = (entry: number, bytes: Uint8Array): void => {
+    view.setUint32(entry, at, true);
+    view.setUint32(entry + 4, bytes.length, true);
+    place.set(bytes, at);
+    at = align(at + bytes.length);
+  };
+  put(8, lease);
+  tickets.forEach((ticket, i) => {
+    put(ticketsAt + TICKET_ENTRY * i, ticket);
+  });
+  keys.forEach((key, i) => {
+    const entry = keysAt + KEY_ENTRY * i;
+    put(entry, key.record);
+    for (let b = 0; b < ID_SIZE; b++) view.setUint8(entry + 8 + b, Number.parseInt(key.id.slice(2 * b, 2 * b + 2), 16));
+  });
+  requests.forEach((request, i) => {
+    const entry = requestsAt + REQUEST_ENTRY * i;
+    view.setUint8(entry, OP[request.op]);
+    view.setUint8(entry + 1, MECHANISM[request.mechanism]);
+    view.setUint16(entry + 2, request.flags, true);
+    view.setUint16(entry + 4, ticketIndex.get(request.ticket)!, true);
+    for (let k = 0; k < 3; k++) {
+      const key = request.keys[k];
+      view.setUint16(entry + 6 + 2 * k, key === undefined ? NO_KEY : keyIndex.get(key.record)!, true);
+    }
+    view.setUint32(entry + 12, request.parts.length, true);
+    for (let p = 0; p < MAX_PARTS; p++) {
+      const part = request.parts[p];
+      if (part === undefined) view.setBigUint64(entry + 16 + 8 * p, 0n, true);
+      else put(entry + 16 + 8 * p, part);
+    }
+  });
+  view.setUint32(0, REQUEST_MAGIC, true);
+  view.setUint32(4, at, true);
+  view.setUint32(16, tickets.length, true);
+  view.setUint32(20, keys.length, true);
+  view.setUint32(24, requests.length, true);
+  view.setUint32(28, 0, true);
+  return at;
+}
+
+/** The length a batch claims to have: what the cell copies, at most a place. Throws FormatError. */
+export function batchLength(place: Uint8Array): number {
+  const length = new DataView(place.buffer, place.byteOffset, 8).getUint32(4, true);
+  if (length < HEADER_SIZE || length > place.length) throw new FormatError('a batch has no proper length');
+  return length;
+}
+
+/** A range of the cell's window. */
+export interface Span {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface ReadRequest {
+  readonly op: number;
+  readonly mechanism: number;
+  readonly flags: number;
+  readonly ticket: number;
+  /** Indexes into the batch's keys. */
+  readonly keys: readonly number[];
+  readonly parts: readonly Span[];
+}
+
+export interface ReadBatch {
+  readonly lease: Span;
+  readonly tickets: readonly Span[];
+  readonly keys: readonly { readonly id: string; readonly record: Span }[];
+  readonly requests: readonly ReadRequest[];
+}
+
+/** Parse the cell's own copy of a batch. Throws FormatError on any offset or count that is out of bounds. */
+export function readBatch(bytes: Uint8Array): ReadBatch {
+  if (bytes.length < HEADER_SIZE) throw new FormatError('a batch is cut short');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0, true) !== REQUEST_MAGIC) throw new FormatError('not a batch');
+  const span = (entry: number): Span => {
+    const offset = view.getUint32(entry, true);
+    const length = view.getUint32(entry + 4, true);
+    if (offset + length > bytes.length) throw new FormatError('a batch points outside itself');
+    return { offset, length };
+  };
+  const ticketCount = view.getUint32(16, true);
+  const keyCount = view.getUint32(20, true);
+  const requestCount = view.getUint32(24, true);
+  if (ticketCount > BATCH_MAX_REQUESTS || keyCount > BATCH_MAX_KEYS || requestCount > BATCH_MAX_REQUESTS) {
+    throw new FormatError('a batch is too large');
+  }
+  const keysAt = HEADER_SIZE + TICKET_ENTRY * ticketCount;
+  const requestsAt = keysAt + KEY_ENTRY * keyCount;
+  if (requestsAt + REQUEST_ENTRY * requestCount > bytes.length) throw new FormatError('a batch is cut short');
+  const tickets: Span[] = [];
+  for (let i = 0; i < ticketCount; i++) tickets.push(span(HEADER_SIZE + TICKET_ENTRY * i));
+  const keys: { id: string; record: Span }[] = [];
+  for (let i = 0; i < keyCount; i++) {
+    const entry = keysAt + KEY_ENTRY * i;
+    keys.push({ record: span(entry), id: toHex(bytes.subarray(entry + 8, entry + 8 + ID_SIZE)) });
+  }
+  const requests: ReadRequest[] = [];
+  for (let i = 0; i < requestCount; i++) {
+    const entry = requestsAt + REQUEST_ENTRY * i;
+    const ticket = view.getUint16(entry + 4, true);
+    const partCount = view.getUint32(entry + 12, true);
+    if (ticket >= ticketCount || partCount > MAX_PARTS) throw new FormatError('a request is malformed');
+    const named: number[] = [];
+    for (let k = 0; k < 3; k++) {
+      const index = view.getUint16(entry + 6 + 2 * k, true);
+      if (index === NO_KEY) break;
+      if (index >= keyCount) throw new FormatError('a request is malformed');
+      named.push(index);
+    }
+    const parts: Span[] = [];
+    for (let p = 0; p < partCount; p++) parts.push(span(entry + 16 + 8 * p));
+    requests.push({
+      op: view.getUint8(entry),
+      mechanism: view.getUint8(entry + 1),
+      flags: view.getUint16(entry + 2, true),
+      ticket,
+      keys: named,
+      parts,
+    });
+  }
+  return { lease: span(8), tickets, keys, requests };
+}
+
+/** The room that a reply's header and results take; results' bytes follow. */
+export const replyBytesOffset = (requests: number): number => align(HEADER_SIZE + RESULT_ENTRY * requests);
+
+export interface WrittenResult {
+  readonly status: number;
+  readonly reason: number;
+  /** Ranges of the reply, where the results' bytes lie already. */
+  readonly parts: readonly Span[];
+}
+
+/** Write the header and results of a reply whose bytes lie behind them already. */
+export function writeReply(reply: Uint8Array, length: number, results: readonly WrittenResult[], audit: Span): void {
+  const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
+  view.setUint32(0, REPLY_MAGIC, true);
+  view.setUint32(4, length, true);
+  view.setUint32(8, audit.offset, true);
+  view.setUint32(12, audit.length, true);
+  view.setUint32(16, results.length, true);
+  results.forEach((result, i) => {
+    const entry = HEADER_SIZE + RESULT_ENTRY * i;
+    view.setUint16(entry, result.status, true);
+    view.setUint16(entry + 2, result.reason, true);
+    view.setUint32(entry + 4, result.parts.length, true);
+    result.parts.forEach((part, p) => {
+      view.setUint32(entry + 8 + 8 * p, part.offset, true);
+      view.setUint32(entry + 12 + 8 * p, part.length, true);
+    });
+  });
+}
+
+/**
+ * Read a reply: each part copied into an ArrayBuffer of its own, since results can be secrets and a small array's
+ * plain copy would live inside the V8 heap. `length` tells how much of the place to zero afterwards.
+ */
+export function readReply(place: Uint8Array): { results: CellResult[]; audit: string; length: number } {
+  const view = new DataView(place.buffer, place.byteOffset, place.length);
+  if (view.getUint32(0, true) !== REPLY_MAGIC) throw new FormatError('not a reply');
+  const length = view.getUint32(4, true);
+  const count = view.getUint32(16, true);
+  const copy = (entry: number): Uint8Array<ArrayBuffer> => {
+    const offset = view.getUint32(entry, true);
+    const bytes = new Uint8Array(new ArrayBuffer(view.getUint32(entry + 4, true)));
+    bytes.set(place.subarray(offset, offset + bytes.length));
+    return bytes;
+  };
+  const results: CellResult[] = [];
+  for (let i = 0; i < count; i++) {
+    const entry = HEADER_SIZE + RESULT_ENTRY * i;
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    const partCount = Math.min(view.getUint32(entry + 4, true), MAX_RESULT_PARTS);
+    for (let p = 0; p < partCount; p++) parts.push(copy(entry + 8 + 8 * p));
+    results.push({ status: view.getUint16(entry, true), reason: view.getUint16(entry + 2, true), parts });
+  }
+  return { results, audit: Buffer.from(copy(8)).toString('utf8'), length };
+}
