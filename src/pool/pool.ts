@@ -1,0 +1,60 @@
+/** What the facade asks of the cells, whoever runs them. */
+import type { MessagePort } from 'node:worker_threads';
+import type { CellRequest, CellResult } from '../wire/batch.ts';
+
+export interface SubmitOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds. */
+  readonly timeout?: number;
+  /**
+   * The request's parts are secrets in arrays that the pool now owns: wiped when the request has settled, whatever its end.
+   */
+  readonly wipe?: boolean;
+  /** The entry must be on the disk, not only written, before the result is given (changes of state). */
+  readonly durable?: boolean;
+}
+
+/** Where the cells' entries go: a result is withheld until its batch's entry is written. */
+export interface EntrySink {
+  written(body: string): Promise<void>;
+  durable(body: string): Promise<void>;
+}
+
+export interface PoolStats {
+  readonly cells: number;
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly operations: number;
+  readonly batches: number;
+  readonly failures: number;
+  readonly restarts: number;
+}
+
+export interface PoolEvents {
+  /** A cell died; its requests were queued again (`retried`) and a new one takes its place. */
+  onCellRestart(cell: number, error: Error, retried: number): void;
+  /** A cell failed twice to start, or found itself broken: nothing can be served any more. */
+  onFatal(error: Error): void;
+}
+
+/** The cells of one HSM. */
+export interface CellPool {
+  /** Resolves when every cell has passed its self-test. */
+  start(): Promise<void>;
+  /**
+   * One outcome for each request: a result, or an HsmError where no cell took or answered it
+   * (BUSY, ABORTED, TIMEOUT, CLOSING, SEALED, CELL_LOST, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED).
+   */
+  submit(request: CellRequest, options?: SubmitOptions): Promise<CellResult>;
+  /** Give every cell, and every later one, a port to the warden; resolves when all hold the master key. */
+  unseal(connect: () => MessagePort): Promise<void>;
+  /** Fail what waits, let batches in cells end, wipe the cells' vaults. */
+  seal(): Promise<void>;
+  /** The lease that goes with every batch from now on. */
+  setLease(lease: Uint8Array): void;
+  /** Terminate a cell's thread, for drills and tests. */
+  kill(cell: number): Promise<void>;
+  stats(): PoolStats;
+  /** Refuse new work, let the rest end within `timeout` ms, wipe, end the threads. */
+  close(timeout: number): Promise<void>;
+}
