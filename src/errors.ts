@@ -40,6 +40,65 @@ const TABLE = {
   KEYCELL_USER_CONFLICT: [31, false, 'a user of this name exists'],
 } as const satisfies Record<string, readonly [number, boolean, string]>;
 
+/** Why policy refused, for people; the number is what crosses the boundary. Nothing here depends on a secret. */
+export const REASONS = {
+  none: [0, ''],
+  usage: [1, 'the key does not have this usage'],
+  notYet: [2, "the key's notBefore has not come"],
+  expired: [3, "the key's notAfter has passed"],
+  role: [4, 'the role of this user does not allow it'],
+  notExtractable: [5, 'the key is not extractable that way'],
+  needsTrusted: [6, 'the key may be wrapped only by a key that an admin marked trusted'],
+  template: [7, "the wrapping key's template does not allow such a key"],
+  recipient: [8, "the wrapping key's policy does not allow this recipient"],
+  proofMissing: [9, "the wrapping key's policy asks for a proof"],
+  proofMalformed: [10, 'the proof is not a compact JWS by ES256 with exp and cnf.jkt'],
+  proofForged: [11, "the proof's signature is not its issuer's"],
+  proofExpired: [12, 'the proof has expired or is not yet valid'],
+  proofForeign: [13, 'the proof names another recipient'],
+  notDestroyable: [14, 'the key is not destroyable'],
+  dualUse: [15, 'these usages together need dualUse: true'],
+  tightenOnly: [16, 'attributes are only ever tightened'],
+  trustedByAdmin: [17, 'only an admin marks keys as trusted'],
+  keySize: [18, 'the key has the wrong size for this'],
+  keyType: [19, 'the key has the wrong type for this'],
+  noPrivate: [20, 'the key has no private part'],
+  callerIv: [21, 'an IV is given exactly with keys made with callerIv'],
+  point: [22, 'not a valid public key of this curve'],
+  scalar: [23, 'not a valid private key of this curve'],
+  encoding: [24, 'the encoding is not one that this release reads'],
+  later: [25, 'this comes with a later release'],
+  digestSize: [26, "a prehashed message must have the digest's length"],
+  header: [27, 'the header may not set members that the cell sets'],
+  moreExtractable: [28, 'a derived key is never more extractable than its base'],
+  usageOfType: [29, 'this type of key cannot have this usage'],
+  dates: [30, 'notAfter lies before notBefore'],
+  ownSession: [31, 'the key belongs to another session'],
+} as const satisfies Record<string, readonly [number, string]>;
+export type Reason = keyof typeof REASONS;
+
+const REASON_TEXTS = new Map<number, string>(Object.values(REASONS).map(([number, text]) => [number, text]));
+
+/** What a cell throws inside itself to refuse one request; it crosses the boundary as two numbers. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: HsmErrorCode;
+  readonly reason: Reason;
+
+  constructor(code: HsmErrorCode, reason: Reason = 'none') {
+    super(REASONS[reason][1] || code);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** The error that a status and reason in a reply stand for. */
+export function errorOf(status: number, reason: number): HsmError {
+  const code = codeOf(status);
+  if (code === undefined) return new HsmError('KEYCELL_TAMPERED', `unknown status ${status}`);
+  return new HsmError(code, REASON_TEXTS.get(reason) || undefined);
+}
+
 /** The stable name of an error; programs compare this and never the message. */
 export type HsmErrorCode = keyof typeof TABLE;
 

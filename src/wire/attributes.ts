@@ -2,7 +2,19 @@
  * A key's attributes as its record holds them, docs/formats.md §2.1: a policy block of fixed layout, which the cell
  * reads for every use; the public key; and the rarer rest in MessagePack.
  */
-import type { Curve, Extractable, KeyClass, KeyType, Usage } from '../model/key.ts';
+import {
+  CLASSES,
+  CURVES,
+  EXTRACTABLES,
+  FLAGS,
+  type Flag,
+  type KeyAttributes,
+  LABEL_MAX,
+  REWRAPS,
+  TYPES,
+  type UnwrapLimit,
+  USAGES,
+} from '../model/attributes.ts';
 import { asBytes, asInteger, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError, fromHex, ID_SIZE, toHex } from './fields.ts';
 
@@ -10,59 +22,8 @@ const VERSION = 1;
 const POLICY_SIZE = 64;
 const REST_MEMBERS = 4;
 const TEMPLATE_MEMBERS = 4;
-export const LABEL_MAX = 128;
 /** An uncompressed point of the largest curve. */
 const POINT_MAX = 97;
-
-const TYPES: readonly KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
-const CLASSES: readonly KeyClass[] = ['secret', 'private', 'public'];
-const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
-const EXTRACTABLES: readonly Extractable[] = [false, 'wrapped', 'plaintext'];
-const REWRAPS = ['trusted', 'any', 'issuer'] as const;
-const USAGES: readonly Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
-const FLAGS = [
-  'neverExtractable',
-  'local',
-  'trusted',
-  'wrapWithTrusted',
-  'destroyable',
-  'dualUse',
-  'callerIv',
-  'persistent',
-] as const;
-type Flag = (typeof FLAGS)[number];
-
-export type UnwrapLimit = {
-  readonly type: KeyType | null;
-  readonly bits: number | null;
-  readonly usage: readonly Usage[] | null;
-  readonly extractable: Extractable;
-};
-
-export interface KeyAttributes extends Readonly<Record<Flag, boolean>> {
-  readonly type: KeyType;
-  readonly class: KeyClass;
-  /** EC only. */
-  readonly curve: Curve | null;
-  readonly bits: number;
-  readonly extractable: Extractable;
-  readonly rewrap: (typeof REWRAPS)[number];
-  readonly usage: readonly Usage[];
-  /** Milliseconds since 1970; 0 for none. */
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly maxUses: number;
-  readonly createdAt: number;
-  /** Three bytes for AES, none for others. */
-  readonly checkValue: Uint8Array;
-  readonly version: number;
-  /** EC: the point 04 ‖ x ‖ y. */
-  readonly point: Uint8Array | null;
-  readonly label: string | null;
-  readonly unwrapLimit: UnwrapLimit | null;
-  /** The issuer of proofs, where `rewrap` says so: its id for people, its point for the cell. */
-  readonly issuer: { readonly id: string; readonly point: Uint8Array } | null;
-}
 
 const bitsOf = <T>(all: readonly T[], chosen: readonly T[]): number =>
   chosen.reduce((mask, one) => mask | (1 << all.indexOf(one)), 0);

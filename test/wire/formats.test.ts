@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeAttributes, encodeAttributes, type KeyAttributes } from '../../src/wire/attributes.ts';
+import type { KeyAttributes } from '../../src/model/attributes.ts';
+import { decodeAttributes, encodeAttributes } from '../../src/wire/attributes.ts';
 import { decodeControl, decodeUser, encodeControl, encodeUser } from '../../src/wire/control.ts';
 import { decodeEnvelopeHeader, encodeEnvelopeHeader } from '../../src/wire/envelope.ts';
 import { FormatError, toHex } from '../../src/wire/fields.ts';

@@ -1,0 +1,128 @@
+/**
+ * What may be done with a key: pure functions over authenticated attributes, called in the cell for every request.
+ * Each throws a Refusal or returns; nothing here touches a secret.
+ */
+import { Refusal } from '../errors.ts';
+import { EXTRACTABLES, type KeyAttributes, LABEL_MAX, type UnwrapLimit } from './attributes.ts';
+import type { Extractable, KeyType, Usage } from './key.ts';
+
+const USAGES_OF: Readonly<Record<KeyType, readonly Usage[]>> = {
+  AES: ['encrypt', 'decrypt', 'wrap', 'unwrap', 'sign', 'verify'],
+  EC: ['sign', 'verify', 'derive'],
+  HMAC: ['sign', 'verify', 'derive'],
+  GENERIC: ['derive'],
+};
+
+const rank = (extractable: Extractable): number => EXTRACTABLES.indexOf(extractable);
+
+/** May the key be put to this use now? `now` is milliseconds since 1970. */
+export function checkUse(key: KeyAttributes, usage: Usage, now: number): void {
+  if (!key.usage.includes(usage)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'usage');
+  if (now < key.notBefore) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notYet');
+  if (key.notAfter !== 0 && now >= key.notAfter) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'expired');
+}
+
+/** May a key be made with these attributes, by whatever way? */
+export function checkTemplate(key: KeyAttributes): void {
+  const has = (usage: Usage): boolean => key.usage.includes(usage);
+  if (key.usage.some((usage) => !USAGES_OF[key.type].includes(usage))) {
+    throw new Refusal('KEYCELL_INPUT_INVALID', 'usageOfType');
+  }
+  if (key.class === 'public' && has('sign')) throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
+  const dual =
+    (has('wrap') && has('decrypt')) ||
+    (has('unwrap') && has('encrypt')) ||
+    (key.type === 'HMAC' && has('sign') && has('derive'));
+  if (dual && !key.dualUse) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'dualUse');
+  if (key.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
+  if (key.maxUses !== 0) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
+  if (key.notAfter !== 0 && key.notAfter <= key.notBefore) throw new Refusal('KEYCELL_INPUT_INVALID', 'dates');
+  if (key.label !== null && (key.label.length === 0 || key.label.length > LABEL_MAX)) {
+    throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
+  }
+  if (!sizeFits(key)) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
+  const wrapping = key.type === 'AES' && key.class === 'secret';
+  if (!wrapping && (key.unwrapLimit !== null || key.issuer !== null || key.rewrap !== 'trusted' || key.callerIv)) {
+    throw new Refusal('KEYCELL_INPUT_INVALID', 'keyType');
+  }
+}
+
+function sizeFits({ type, bits, curve, class: keyClass }: KeyAttributes): boolean {
+  switch (type) {
+    case 'AES':
+      return keyClass === 'secret' && curve === null && [128, 192, 256].includes(bits);
+    case 'EC':
+      if (curve !== 'P-256') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
+      return keyClass !== 'secret' && bits === 256;
+    case 'HMAC':
+      return keyClass === 'secret' && curve === null && bits >= 112 && bits <= 4096 && bits % 8 === 0;
+    case 'GENERIC':
+      return keyClass === 'secret' && curve === null && bits >= 8 && bits <= 4096 && bits % 8 === 0;
+  }
+}
+
+/** May `wrapping` carry `key` out? */
+export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes): void {
+  if (key.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
+  if (key.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
+  if (key.wrapWithTrusted && !wrapping.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'needsTrusted');
+}
+
+/** Without a template, an unwrapped key may be anything but extractable as plaintext. */
+const OPEN_LIMIT: UnwrapLimit = { type: null, bits: null, usage: null, extractable: 'wrapped' };
+
+/** May `wrapping` bring in a key with these attributes? */
+export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
+  const limit = wrapping.unwrapLimit ?? OPEN_LIMIT;
+  const within =
+    (limit.type === null || limit.type === key.type) &&
+    (limit.bits === null || limit.bits === key.bits) &&
+    (limit.usage === null || key.usage.every((usage) => limit.usage?.includes(usage))) &&
+    rank(key.extractable) <= rank(limit.extractable);
+  if (!within) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
+}
+
+/**
+ * A key that came under a wrapping key leaves only to where that key's own policy would re-wrap it:
+ * otherwise unwrap and wrap, to a key the caller knows, would be the way around `rewrapPolicy`.
+ */
+export const boundToTrusted = (wrapping: KeyAttributes): boolean => wrapping.rewrap !== 'any';
+
+/** May what `from` holds be re-wrapped at all, as keys of this many bits? */
+export function checkRewrapSize(from: KeyAttributes, bits: number): void {
+  const limit = from.unwrapLimit ?? OPEN_LIMIT;
+  if (limit.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
+  if (limit.bits !== null && limit.bits !== bits) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
+}
+
+/** May `from` re-wrap to this recipient, a key of this HSM? A trusted key is one that every policy allows. */
+export function checkRecipientKey(from: KeyAttributes, to: KeyAttributes): void {
+  if (!to.trusted && from.rewrap !== 'any') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+}
+
+export function checkExport(key: KeyAttributes): void {
+  if (key.extractable !== 'plaintext') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
+}
+
+export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
+  if (rank(key.extractable) > rank(base.extractable)) {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'moreExtractable');
+  }
+}
+
+/** The owner's changes tighten; an admin's concern trust alone. Throws where `to` asks for anything else. */
+export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boolean): void {
+  if (admin) {
+    const same = from.extractable === to.extractable && from.destroyable === to.destroyable;
+    if (!same || from.label !== to.label || from.wrapWithTrusted !== to.wrapWithTrusted) {
+      throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
+    }
+    return;
+  }
+  if (to.trusted !== from.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
+  const looser =
+    rank(to.extractable) > rank(from.extractable) ||
+    (to.destroyable && !from.destroyable) ||
+    (!to.wrapWithTrusted && from.wrapWithTrusted);
+  if (looser) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'tightenOnly');
+}
