@@ -1,0 +1,227 @@
+/**
+ * One batch: check the lease, open what is asked for, authorise each request, run equal operations side by side,
+ * reply, and leave nothing. A request that is refused never fails its neighbours.
+ */
+import { type HsmErrorCode, REASONS, type Reason, Refusal, statusOf } from '../errors.ts';
+import { decodeAttributes } from '../wire/attributes.ts';
+import {
+  type ReadBatch,
+  readBatch,
+  replyBytesOffset,
+  type Span,
+  type WrittenResult,
+  writeReply,
+} from '../wire/batch.ts';
+import { FormatError } from '../wire/fields.ts';
+import { RECORD_KIND } from '../wire/record.ts';
+import type { Ticket } from '../wire/ticket.ts';
+import { Arena } from './arena.ts';
+import { Authority } from './authority.ts';
+import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
+import { type Core, IntegrityError } from './core.ts';
+import { makeEntry } from './entry.ts';
+import { JobList } from './jobs.ts';
+import { operation } from './operations/index.ts';
+import type { Random } from './random.ts';
+import { Records } from './records.ts';
+import { Uses } from './uses.ts';
+import type { Vault } from './vault.ts';
+
+/** One request on its way through the batch. */
+interface InHand {
+  readonly op: string;
+  readonly keyIndex: number | undefined;
+  ticket?: Ticket;
+  call?: Call;
+  outcome?: Outcome;
+  refusal?: Refusal;
+}
+
+export class BatchServer {
+  readonly #core: Core;
+  readonly #vault: Vault;
+  readonly #random: Random;
+  readonly #work: Arena;
+  readonly #reply: Arena;
+  readonly #authority: Authority;
+  readonly #records: Records;
+  /** Names this cell in the log. */
+  readonly #cell: string;
+  #entries = 0;
+  #slots = 0;
+
+  constructor(core: Core, vault: Vault, random: Random, work: Arena, cell: string) {
+    this.#core = core;
+    this.#vault = vault;
+    this.#random = random;
+    this.#work = work;
+    this.#reply = new Arena(core.call.REPLY.value, core.call.WINDOW_SIZE.value);
+    this.#authority = new Authority(core, vault);
+    this.#records = new Records(core, work, vault, random);
+    this.#cell = cell;
+  }
+
+  /** Serve the request of `length` bytes that lies in the window; gives the reply as a view of linear memory, until `wipe`. */
+  serve(length: number): Uint8Array {
+    const { bytes, call } = this.#core;
+    const window = call.WINDOW.value;
+    const batch = readBatch(bytes.subarray(window, window + length));
+    this.#reply.take(replyBytesOffset(batch.requests.length));
+    const now = Date.now();
+    const inHand = batch.requests.map(
+      (request): InHand => ({ op: operation(request.op)?.name ?? 'unknown', keyIndex: request.keys[0] }),
+    );
+    const uses = new Uses();
+    if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
+    else {
+      this.#random.reseed();
+      this.#run(batch, inHand, now);
+      this.#count(batch, inHand, uses);
+    }
+    const results = inHand.map((each) => this.#result(each));
+    const audit = uses.empty ? { offset: 0, length: 0 } : this.#entry(uses, now);
+    const reply = bytes.subarray(call.REPLY.value, call.REPLY.value + this.#reply.length);
+    writeReply(reply, reply.length, results, audit);
+    return reply;
+  }
+
+  /** Wipe what a batch used; on every path, and before its reply is announced. */
+  wipe(requestLength: number): void {
+    this.#core.call.wipeBatch(this.#slots, this.#work.high, requestLength, this.#reply.high);
+    this.#slots = 0;
+    this.#work.reset();
+    this.#reply.reset();
+  }
+
+  #run(batch: ReadBatch, inHand: readonly InHand[], now: number): void {
+    const core = this.#core;
+    const window = core.call.WINDOW.value;
+    try {
+      this.#authority.takeLease(window + batch.lease.offset, batch.lease.length, now);
+    } catch (error) {
+      for (const each of inHand) each.refusal = asRefusal(error);
+      return;
+    }
+    const tickets = batch.tickets.map((span) =>
+      attempt(() => this.#authority.readTicket(window + span.offset, span.length, now)),
+    );
+    const opened = new Map<string, OpenKey | Refusal>();
+    const bench: Bench = {
+      core,
+      work: this.#work,
+      reply: this.#reply,
+      random: this.#random,
+      records: this.#records,
+      now,
+      sign: new JobList(core),
+      verify: new JobList(core),
+      ecdh: new JobList(core),
+      open: (index, ticket) => {
+        const name = `${index}/${ticket.session}`;
+        const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
+        opened.set(name, known);
+        if (known instanceof Refusal) throw known;
+        return known;
+      },
+    };
+
+    batch.requests.forEach((request, i) => {
+      const each = inHand[i]!;
+      const ticket = tickets[request.ticket]!;
+      if (ticket instanceof Refusal) {
+        each.refusal = ticket;
+        return;
+      }
+      each.ticket = ticket;
+      const call = new Call(bench, request, ticket, window);
+      each.call = call;
+      const found = operation(request.op);
+      const mark = this.#reply.mark();
+      const outcome = attempt(() => {
+        if (found === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
+        return found.run(call);
+      });
+      if (outcome instanceof Refusal) {
+        each.refusal = outcome;
+        this.#reply.release(mark);
+      } else each.outcome = outcome;
+    });
+
+    bench.sign.run(this.#work, core.call.p256Sign);
+    bench.verify.run(this.#work, core.call.p256Verify);
+    bench.ecdh.run(this.#work, core.call.p256Ecdh);
+    for (const each of inHand) {
+      if (typeof each.outcome !== 'function') continue;
+      const step = each.outcome;
+      const outcome = attempt(step);
+      if (outcome instanceof Refusal) each.refusal = outcome;
+      else each.outcome = outcome;
+    }
+  }
+
+  /** Open a record into the next slot, and see that it is the key that was asked for. */
+  #open(batch: ReadBatch, index: number, ticket: Ticket): OpenKey {
+    const { call } = this.#core;
+    const { id, record } = batch.keys[index]!;
+    if (this.#slots >= call.SLOT_COUNT.value) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
+    const secret = call.SLOTS.value + call.SLOT_SIZE.value * this.#slots++;
+    const header = this.#records.open(call.WINDOW.value + record.offset, record.length, secret, ticket.session);
+    const isKey = header.kind === RECORD_KIND.key || header.kind === RECORD_KIND.sessionKey;
+    if (!isKey || header.id !== id) throw new Refusal('KEYCELL_RECORD_CORRUPT');
+    return {
+      id,
+      kind: header.kind,
+      revision: header.revision,
+      owner: header.owner,
+      attributes: decodeAttributes(header.attributes),
+      secret,
+      length: header.secretLength,
+      context: 0,
+    };
+  }
+
+  #count(batch: ReadBatch, inHand: readonly InHand[], uses: Uses): void {
+    for (const { op, keyIndex, ticket, call, refusal } of inHand) {
+      if (ticket === undefined) continue;
+      const key = call?.madeKey ?? (keyIndex === undefined ? undefined : batch.keys[keyIndex]?.id);
+      uses.count(ticket.session, ticket.user, op, key, call?.recipient, refusal?.code);
+    }
+  }
+
+  #result({ refusal, outcome }: InHand): WrittenResult {
+    if (refusal !== undefined) return failure(refusal.code, refusal.reason);
+    if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
+    const base = this.#core.call.REPLY.value;
+    return { status: 0, reason: 0, parts: outcome.map(({ offset, length }) => ({ offset: offset - base, length })) };
+  }
+
+  #entry(uses: Uses, now: number): Span {
+    this.#entries++;
+    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list() };
+    const text = new TextEncoder().encode(makeEntry(this.#core, this.#work, this.#vault, fields));
+    const at = this.#reply.take(text.length);
+    this.#core.bytes.set(text, at);
+    return { offset: at - this.#core.call.REPLY.value, length: text.length };
+  }
+}
+
+const failure = (code: HsmErrorCode, reason: Reason): WrittenResult => ({
+  status: statusOf(code),
+  reason: REASONS[reason][0],
+  parts: [],
+});
+
+/** A value, or the Refusal that stands in its place; anything else that is thrown ends the cell. */
+function attempt<T>(make: () => T): T | Refusal {
+  try {
+    return make();
+  } catch (error) {
+    return asRefusal(error);
+  }
+}
+
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof FormatError) return new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
+  throw error;
+}

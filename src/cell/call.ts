@@ -1,0 +1,172 @@
+/** One request in hand: what an operation may reach, and the only way it reaches keys. */
+import { Refusal } from '../errors.ts';
+import type { KeyAttributes } from '../model/attributes.ts';
+import type { Usage } from '../model/key.ts';
+import { checkUse } from '../model/policy.ts';
+import { encodeAttributes } from '../wire/attributes.ts';
+import type { ReadRequest, Span } from '../wire/batch.ts';
+import { toHex, ZERO_ID } from '../wire/fields.ts';
+import { RECORD_KIND } from '../wire/record.ts';
+import type { Ticket } from '../wire/ticket.ts';
+import type { Arena } from './arena.ts';
+import type { Core } from './core.ts';
+import type { JobList } from './jobs.ts';
+import type { Random } from './random.ts';
+import type { Records } from './records.ts';
+
+/** A key opened for this batch: its raw bytes lie at `secret` in a slot, with room for a key schedule behind. */
+export interface OpenKey {
+  readonly id: string;
+  readonly kind: number;
+  readonly revision: number;
+  readonly owner: string;
+  readonly attributes: KeyAttributes;
+  readonly secret: number;
+  readonly length: number;
+  /** The AES context, expanded at first use. */
+  context: number;
+}
+
+/** What all requests of a batch share. */
+export interface Bench {
+  readonly core: Core;
+  readonly work: Arena;
+  readonly reply: Arena;
+  readonly random: Random;
+  readonly records: Records;
+  readonly now: number;
+  /** Jobs that wait for one run of a batch kernel. */
+  readonly sign: JobList;
+  readonly verify: JobList;
+  readonly ecdh: JobList;
+  open(index: number, ticket: Ticket): OpenKey;
+}
+
+/** An operation gives its results, or, when it waits for a batch kernel, the step that makes them afterwards. */
+export type Outcome = readonly Span[] | (() => Outcome);
+export type Operation = (call: Call) => Outcome;
+
+export const SLOT_CONTEXT = 512;
+
+export class Call {
+  readonly bench: Bench;
+  readonly request: ReadRequest;
+  readonly ticket: Ticket;
+  /** For the log: the key that was made, and the outside recipient. */
+  madeKey: string | undefined;
+  recipient: string | undefined;
+  readonly #window: number;
+
+  constructor(bench: Bench, request: ReadRequest, ticket: Ticket, window: number) {
+    this.bench = bench;
+    this.request = request;
+    this.ticket = ticket;
+    this.#window = window;
+  }
+
+  flag(bit: number): boolean {
+    return (this.request.flags & bit) !== 0;
+  }
+
+  /** The nth part of the request, as an address. Throws INPUT_INVALID where it is missing. */
+  part(n: number): Span {
+    const part = this.request.parts[n];
+    if (part === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
+    return { offset: this.#window + part.offset, length: part.length };
+  }
+
+  /** A public part as bytes: a copy. Never for secrets. */
+  publicPart(n: number): Uint8Array<ArrayBuffer> {
+    const { offset, length } = this.part(n);
+    return this.bench.core.bytes.slice(offset, offset + length);
+  }
+
+  /** A part that is a number: 4 bytes, big-endian. */
+  number(n: number): number {
+    const { offset, length } = this.part(n);
+    if (length !== 4) throw new Refusal('KEYCELL_INPUT_INVALID');
+    return this.bench.core.view.getUint32(offset);
+  }
+
+  /** Does the request name an nth key? */
+  has(n: number): boolean {
+    return this.request.keys[n] !== undefined;
+  }
+
+  /** The nth key that the request names, opened, for this use. The owner's alone; an admin uses no keys. */
+  key(n: number, usage: Usage): OpenKey {
+    const key = this.ownKey(n);
+    checkUse(key.attributes, usage, this.bench.now);
+    return key;
+  }
+
+  /** The nth key, whatever its usages: to export, wrap or destroy it. */
+  ownKey(n: number): OpenKey {
+    if (this.ticket.role !== 'crypto-user') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
+    const key = this.anyKey(n);
+    if (key.owner !== this.ticket.user) throw new Refusal('KEYCELL_KEY_NOT_FOUND');
+    return key;
+  }
+
+  /** The nth key, whosoever it is: for what an admin may do. */
+  anyKey(n: number): OpenKey {
+    const index = this.request.keys[n];
+    if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
+    return this.bench.open(index, this.ticket);
+  }
+
+  /** The key's AES context, in its slot. */
+  aes(key: OpenKey): number {
+    if (key.attributes.type !== 'AES') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+    if (key.context === 0) {
+      const at = key.secret + SLOT_CONTEXT;
+      if (this.bench.core.call.aesExpandKey(at, key.secret, key.length) !== 1) {
+        throw new Refusal('KEYCELL_RECORD_CORRUPT');
+      }
+      key.context = at;
+    }
+    return key.context;
+  }
+
+  /** Room in the reply for public or secret results alike. */
+  result(length: number): Span {
+    return { offset: this.bench.reply.take(length), length };
+  }
+
+  /** A result of public bytes that were made here. */
+  publicResult(bytes: Uint8Array): Span {
+    const span = this.result(bytes.length);
+    this.bench.core.bytes.set(bytes, span.offset);
+    return span;
+  }
+
+  /** Seal a key of this caller: in the store's form, or bound to his session. */
+  sealKey(attributes: KeyAttributes, secret: number, length: number, id = this.newId(), revision = 1): Span {
+    this.madeKey = id;
+    const { user, session } = this.ticket;
+    return this.bench.records.seal(
+      {
+        kind: attributes.persistent ? RECORD_KIND.key : RECORD_KIND.sessionKey,
+        id,
+        revision,
+        owner: user,
+        attributes: encodeAttributes(attributes),
+        session,
+      },
+      secret,
+      length,
+      this.bench.reply,
+    );
+  }
+
+  /** An id from the generator. */
+  newId(): string {
+    const { work, random, core } = this.bench;
+    const mark = work.mark();
+    const at = work.take(16);
+    random.fill(at, 16);
+    const id = toHex(core.bytes.subarray(at, at + 16));
+    work.release(mark);
+    return id === ZERO_ID ? this.newId() : id;
+  }
+}

@@ -1,0 +1,116 @@
+/** The crypto core: one instance of the WASM module, its memory, and what it exports. */
+import { createHash } from 'node:crypto';
+
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+};
+
+interface Global {
+  readonly value: number;
+}
+
+/** assembly/index.ts as seen from here. Pointers are addresses in its memory; a result of 1 is success. */
+export interface CoreExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly WINDOW: Global;
+  readonly WINDOW_SIZE: Global;
+  readonly REPLY: Global;
+  readonly SLOTS: Global;
+  readonly SLOT_SIZE: Global;
+  readonly SLOT_COUNT: Global;
+  readonly VAULT: Global;
+  readonly WORK: Global;
+  readonly WORK_SIZE: Global;
+  readonly AES_CTX_SIZE: Global;
+  wipeBatch(slotsUsed: number, workLen: number, requestLen: number, replyLen: number): void;
+  wipeAll(): void;
+
+  aesExpandKey(ctx: number, key: number, keyLen: number): number;
+  aesEncryptBlock(ctx: number, input: number, output: number): void;
+  gcmSeal(
+    ctx: number,
+    iv: number,
+    ivLen: number,
+    aad: number,
+    aadLen: number,
+    input: number,
+    inputLen: number,
+    output: number,
+  ): number;
+  gcmOpen(
+    ctx: number,
+    iv: number,
+    ivLen: number,
+    aad: number,
+    aadLen: number,
+    input: number,
+    inputLen: number,
+    output: number,
+  ): number;
+  xaesSeal(
+    ctx: number,
+    nonce: number,
+    aad: number,
+    aadLen: number,
+    input: number,
+    inputLen: number,
+    output: number,
+    subCtx: number,
+  ): number;
+  xaesOpen(
+    ctx: number,
+    nonce: number,
+    aad: number,
+    aadLen: number,
+    input: number,
+    inputLen: number,
+    output: number,
+    subCtx: number,
+  ): number;
+  kwWrap(ctx: number, input: number, inputLen: number, output: number): number;
+  kwUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
+  kwpWrap(ctx: number, input: number, inputLen: number, output: number): number;
+  kwpUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
+
+  sha256(input: number, inputLen: number, output: number): void;
+  hmacSha256(key: number, keyLen: number, input: number, inputLen: number, output: number): void;
+  hmacSha256Verify(key: number, keyLen: number, input: number, inputLen: number, mac: number, macLen: number): number;
+  kdf108(key: number, keyLen: number, fixed: number, fixedLen: number, output: number, outputLen: number): number;
+  concatKdf(z: number, zLen: number, info: number, infoLen: number, output: number, outputLen: number): number;
+  drbgInstantiate(entropy: number, entropyLen: number, personal: number, personalLen: number): number;
+  drbgReseed(entropy: number, entropyLen: number, additional: number, additionalLen: number): number;
+  drbgGenerate(output: number, outputLen: number, additional: number, additionalLen: number): number;
+
+  p256Init(): void;
+  p256PublicKey(scalar: number, point: number): number;
+  p256KeyGenerate(scalar: number, point: number, seed: number): number;
+  p256PointValidate(point: number, pointLen: number, output: number): number;
+  p256Sign(jobs: number, count: number): void;
+  p256SignRaw(scalar: number, digest: number, k: number, output: number): number;
+  p256Verify(jobs: number, count: number): void;
+  p256Ecdh(jobs: number, count: number): void;
+  derEncode(signature: number, output: number): number;
+  derDecode(input: number, inputLen: number, output: number): number;
+}
+
+/** What the module's own checks throw: the HSM must wipe itself and serve nothing. */
+export class IntegrityError extends Error {
+  override readonly name = 'IntegrityError';
+}
+
+export interface Core {
+  readonly call: CoreExports;
+  /** All of linear memory. Secrets in it are never copied out of it but into a reply or a fresh ArrayBuffer. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+}
+
+/** Check the module against its digest and start it. Throws IntegrityError. */
+export function openCore(binary: Uint8Array, digest: string): Core {
+  if (createHash('sha256').update(binary).digest('hex') !== digest) {
+    throw new IntegrityError('the crypto core is not the one that was built');
+  }
+  const call = new WebAssembly.Instance(new WebAssembly.Module(binary), {}).exports as CoreExports;
+  return { call, bytes: new Uint8Array(call.memory.buffer), view: new DataView(call.memory.buffer) };
+}

@@ -1,0 +1,31 @@
+/** The registry of operations; one that is not in it does not exist. */
+import { OP, type OpName } from '../../wire/batch.ts';
+import type { Operation } from '../call.ts';
+import { decrypt, encrypt, generateDataKey } from './encryption.ts';
+import { deriveKey, destroyKey, exportKey, generateKey, importKey, random, setAttributes } from './keys.ts';
+import { sign, verify } from './signatures.ts';
+import { rewrapKeys, unwrapKey, wrapKey } from './wrapping.ts';
+
+const OPERATIONS: Readonly<Record<OpName, Operation>> = {
+  sign,
+  verify,
+  encrypt,
+  decrypt,
+  wrapKey,
+  unwrapKey,
+  rewrapKeys,
+  deriveKey,
+  generateKey,
+  importKey,
+  exportKey,
+  random,
+  generateDataKey,
+  setAttributes,
+  destroyKey,
+};
+
+const BY_NUMBER = new Map<number, { readonly name: OpName; readonly run: Operation }>(
+  (Object.keys(OP) as OpName[]).map((name) => [OP[name], { name, run: OPERATIONS[name] }]),
+);
+
+export const operation = (op: number) => BY_NUMBER.get(op);

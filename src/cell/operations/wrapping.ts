@@ -1,0 +1,169 @@
+/** wrapKey, unwrapKey, rewrapKeys: AES-KW and AES-KWP, and JWE for recipients outside. */
+import { Refusal } from '../../errors.ts';
+import { boundToTrusted, checkRecipientKey, checkRewrapSize, checkUnwrap, checkWrap } from '../../model/policy.ts';
+import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
+import { P256_POINT_SIZE, thumbprint } from '../../wire/encodings.ts';
+import { FormatError } from '../../wire/fields.ts';
+import { packList, readList } from '../../wire/list.ts';
+import type { Call, OpenKey, Operation, Outcome } from '../call.ts';
+import { IntegrityError } from '../core.ts';
+import { sealJwes } from './jwe.ts';
+import { asked, sealNew } from './keys.ts';
+import { generateP256, plainSize, read, validPoint, writePlain } from './material.ts';
+import { checkProof } from './proof.ts';
+
+const KW_OVERHEAD = 8;
+/** KWP pads to 8 bytes, and adds its prefix. */
+const KWP_OVERHEAD = 15;
+/** The largest key that a blob may hold. */
+const PLAIN_MAX = 512;
+
+const failed = () => new Refusal('KEYCELL_DECRYPT_FAILED');
+
+/** Wrap `length` bytes at `plain` to `output`; gives the blob's length. */
+function wrap(call: Call, mechanism: number, ctx: number, plain: number, length: number, output: number): number {
+  const core = call.bench.core.call;
+  if (mechanism === MECHANISM['AES-KWP']) return core.kwpWrap(ctx, plain, length, output);
+  if (length % 8 !== 0 || length < 16) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keySize');
+  return core.kwWrap(ctx, plain, length, output) === 1 ? length + KW_OVERHEAD : 0;
+}
+
+/** Unwrap a blob into fresh working memory. Any failure is the one DECRYPT_FAILED. */
+function unwrap(call: Call, mechanism: number, ctx: number, blob: Span): Span {
+  const { core, work } = call.bench;
+  if (blob.length > PLAIN_MAX + KWP_OVERHEAD) throw failed();
+  const plain = work.take(Math.max(blob.length, 16));
+  if (mechanism === MECHANISM['AES-KWP']) {
+    const length = core.call.kwpUnwrap(ctx, blob.offset, blob.length, plain);
+    if (length === 0) throw failed();
+    return { offset: plain, length };
+  }
+  if (core.call.kwUnwrap(ctx, blob.offset, blob.length, plain) !== 1) throw failed();
+  return { offset: plain, length: blob.length - KW_OVERHEAD };
+}
+
+function wrapMechanism(mechanism: number): number {
+  if (mechanism !== MECHANISM['AES-KW'] && mechanism !== MECHANISM['AES-KWP']) {
+    throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
+  }
+  return mechanism;
+}
+
+/** Keys: wrapping key, key. Result: the blob. EC keys are wrapped as PKCS#8, which only KWP can carry. */
+export const wrapKey: Operation = (call) => {
+  const wrapping = call.key(0, 'wrap');
+  const key = call.ownKey(1);
+  checkWrap(wrapping.attributes, key.attributes);
+  const mechanism = wrapMechanism(call.request.mechanism);
+  const ctx = call.aes(wrapping);
+  const size = plainSize(key);
+  const plain = call.bench.work.take(size);
+  writePlain(call, key, plain);
+  const room = call.result(size + KWP_OVERHEAD);
+  const length = wrap(call, mechanism, ctx, plain, size, room.offset);
+  if (length === 0) throw new IntegrityError('a key could not be wrapped');
+  return [{ offset: room.offset, length }];
+};
+
+/** Keys: wrapping key, then the issuer of proofs if the new key names one. Parts: id, attributes, blob. Result: the record. */
+export const unwrapKey: Operation = (call) => {
+  const wrapping = call.key(0, 'unwrap');
+  const wanted = asked(call, 1);
+  checkUnwrap(wrapping.attributes, wanted);
+  if (wanted.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
+  const plain = unwrap(call, wrapMechanism(call.request.mechanism), call.aes(wrapping), call.part(2));
+  const origin = { local: false, wrapWithTrusted: boundToTrusted(wrapping.attributes) };
+  return [sealNew(call, wanted, read(call, wanted, plain), origin, 1)];
+};
+
+/**
+ * Keys: from, then the recipient if he is a key of this HSM. Flags: jwe, or wrapAsKwp.
+ * Parts: list of blobs, recipient's point or nothing, proof or nothing, list of headers (JSON; none, one, or one a blob).
+ * Result: the list of blobs or compact JWEs. All or nothing: the first blob that fails refuses the request.
+ */
+export const rewrapKeys: Operation = (call) => {
+  const from = call.key(0, 'unwrap');
+  const mechanism = wrapMechanism(call.request.mechanism);
+  const jwe = call.flag(FLAG.jwe);
+  const recipient = jwe ? outsideRecipient(call, from) : undefined;
+  const to = jwe ? undefined : insideRecipient(call, from);
+  const ctx = call.aes(from);
+  const keys = parts(call, 0).map((blob) => {
+    const plain = unwrap(call, mechanism, ctx, blob);
+    checkRewrapSize(from.attributes, 8 * plain.length);
+    return plain;
+  });
+  if (recipient !== undefined) return agree(call, recipient, keys);
+  return [wrapAll(call, to!, keys)];
+};
+
+/** The items of a list that part `n` holds, as addresses. */
+function parts(call: Call, n: number): Span[] {
+  const { offset, length } = call.part(n);
+  const { bytes } = call.bench.core;
+  try {
+    return readList(bytes.subarray(offset, offset + length)).map((item) => ({
+      offset: offset + item.offset,
+      length: item.length,
+    }));
+  } catch (error) {
+    if (error instanceof FormatError) throw new Refusal('KEYCELL_INPUT_INVALID');
+    throw error;
+  }
+}
+
+function insideRecipient(call: Call, from: OpenKey): OpenKey {
+  const to = call.key(1, 'wrap');
+  checkRecipientKey(from.attributes, to.attributes);
+  return to;
+}
+
+/** The recipient's point, once policy allows it; what the log keeps of it is its thumbprint. */
+function outsideRecipient(call: Call, from: OpenKey): Uint8Array {
+  if (call.has(1)) {
+    const to = call.ownKey(1);
+    if (to.attributes.point === null) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+    checkRecipientKey(from.attributes, to.attributes);
+    call.recipient = thumbprint(to.attributes.point);
+    return to.attributes.point;
+  }
+  const point = validPoint(call, call.part(1));
+  call.recipient = thumbprint(point);
+  if (from.attributes.rewrap === 'any') return point;
+  if (from.attributes.rewrap === 'trusted' || from.attributes.issuer === null) {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+  }
+  checkProof(call, call.part(2), from.attributes.issuer.point, call.recipient);
+  return point;
+}
+
+/** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
+function agree(call: Call, recipient: Uint8Array, keys: readonly Span[]): Outcome {
+  const { core, work, ecdh } = call.bench;
+  const headers = parts(call, 3);
+  if (headers.length > 1 && headers.length !== keys.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  const scalar = work.take(32);
+  const ephemeral = generateP256(call, scalar);
+  const peer = work.take(P256_POINT_SIZE);
+  core.bytes.set(recipient, peer);
+  const z = work.take(32);
+  const ok = work.take(4);
+  ecdh.add(scalar, peer, z, ok);
+  return () => {
+    if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
+    return [call.publicResult(packList(sealJwes(call, ephemeral, z, keys, headers)))];
+  };
+}
+
+function wrapAll(call: Call, to: OpenKey, keys: readonly Span[]): Span {
+  const { core, work } = call.bench;
+  const mechanism = call.flag(FLAG.wrapAsKwp) ? MECHANISM['AES-KWP'] : MECHANISM['AES-KW'];
+  const ctx = call.aes(to);
+  const blobs = keys.map((key) => {
+    const output = work.take(key.length + KWP_OVERHEAD);
+    const length = wrap(call, mechanism, ctx, key.offset, key.length, output);
+    if (length === 0) throw new IntegrityError('a key could not be wrapped');
+    return core.bytes.slice(output, output + length);
+  });
+  return call.publicResult(packList(blobs));
+}

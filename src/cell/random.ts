@@ -1,0 +1,70 @@
+/**
+ * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel before every batch.
+ * The kernel's bytes go straight into linear memory: node:crypto's own generator is one more state in the process.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { Refusal } from '../errors.ts';
+import type { Arena } from './arena.ts';
+import { type Core, IntegrityError } from './core.ts';
+
+const KERNEL = '/dev/urandom';
+/** Security strength 256: entropy 32 bytes, and half of it again as nonce (SP 800-90A §8.6.7). */
+const SEED_SIZE = 48;
+const RESEED_SIZE = 32;
+/** SP 800-90A table 2: at most 2^19 bits a request. */
+const REQUEST_MAX = 65536;
+
+export class Random {
+  readonly #core: Core;
+  readonly #work: Arena;
+  readonly #kernel: number;
+
+  /** `personal` tells one generator from another; it need not be secret. */
+  constructor(core: Core, work: Arena, personal: string) {
+    this.#core = core;
+    this.#work = work;
+    this.#kernel = openSync(KERNEL, 'r');
+    const mark = work.mark();
+    const seed = work.take(SEED_SIZE);
+    this.#read(seed, SEED_SIZE);
+    const text = new TextEncoder().encode(personal);
+    const at = work.take(text.length);
+    core.bytes.set(text, at);
+    if (core.call.drbgInstantiate(seed, SEED_SIZE, at, text.length) !== 1) {
+      throw new IntegrityError('the generator did not start');
+    }
+    core.bytes.fill(0, seed, seed + SEED_SIZE);
+    work.release(mark);
+  }
+
+  #read(at: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const got = readSync(this.#kernel, this.#core.bytes, at + done, length - done, null);
+      if (got === 0) throw new IntegrityError('the kernel gave no randomness');
+      done += got;
+    }
+  }
+
+  reseed(): void {
+    const mark = this.#work.mark();
+    const seed = this.#work.take(RESEED_SIZE);
+    this.#read(seed, RESEED_SIZE);
+    if (this.#core.call.drbgReseed(seed, RESEED_SIZE, 0, 0) !== 1) throw new IntegrityError('the generator failed');
+    this.#core.bytes.fill(0, seed, seed + RESEED_SIZE);
+    this.#work.release(mark);
+  }
+
+  /** Fill memory at `at` with random bytes. */
+  fill(at: number, length: number): void {
+    if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
+    for (let done = 0; done < length; done += REQUEST_MAX) {
+      if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {
+        throw new IntegrityError('the generator failed');
+      }
+    }
+  }
+
+  close(): void {
+    closeSync(this.#kernel);
+  }
+}
