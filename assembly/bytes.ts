@@ -19,3 +19,10 @@
 @inline export function storeBe64(ptr: usize, value: u64): void {
   store<u64>(ptr, bswap(value));
 }
+
+/** Four big-endian words, word i in lane i. Node's V8 knows this shuffle and builds no constant for it. */
+// @ts-ignore: decorator
+@inline export function loadBe32x4(ptr: usize): v128 {
+  const bytes = v128.load(ptr);
+  return v128.shuffle<u8>(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+}

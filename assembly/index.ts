@@ -14,8 +14,11 @@ import {
   WORK,
   WORK_SIZE,
 } from "./layout";
+import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
+export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
+export { sha256 };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
 export function staticEnd(): usize {
