@@ -14,11 +14,12 @@ import {
   WORK,
   WORK_SIZE,
 } from "./layout";
+import { hmacSha256, hmacSha256Verify } from "./sha2/hmac";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
-export { sha256 };
+export { hmacSha256, hmacSha256Verify, sha256 };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
 export function staticEnd(): usize {
