@@ -15,11 +15,13 @@ import {
   WORK_SIZE,
 } from "./layout";
 import { hmacSha256, hmacSha256Verify } from "./sha2/hmac";
+import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
 export { hmacSha256, hmacSha256Verify, sha256 };
+export { concatKdf, kdf108 };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
 export function staticEnd(): usize {
