@@ -1,4 +1,5 @@
 /** The exported ABI, and nothing else. Pointers and lengths are bytes; a `…Bit` result is 1 for success. */
+import { drbgGenerate, drbgInstantiate, drbgReseed } from "./drbg/hmac-drbg";
 import {
   REPLY,
   SCRATCH,
@@ -22,6 +23,7 @@ export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
 export { hmacSha256, hmacSha256Verify, sha256 };
 export { concatKdf, kdf108 };
+export { drbgGenerate, drbgInstantiate, drbgReseed };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
 export function staticEnd(): usize {
