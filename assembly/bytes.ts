@@ -25,4 +25,22 @@
 @inline export function loadBe32x4(ptr: usize): v128 {
   const bytes = v128.load(ptr);
   return v128.shuffle<u8>(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+/** Sixteen bytes as two big-endian words, a lane each: the form in which a shift to the right crosses bytes. */
+// @ts-ignore: decorator
+@inline export function reverse64x2(v: v128, reverse: v128): v128 {
+  return i8x16.swizzle(v, reverse);
+}
+
+/** The index that reverse64x2 takes; a caller loads it once, outside its loop. */
+export const REVERSE64: usize = memory.data<u8>([7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8], 16);
+
+/** A number as the bytes lie in memory when it is stored big-endian, and back. */
+// @ts-ignore: decorator
+@inline export function be32(value: u32): u32 {
+  return bswap(value);
+}
+
+// @ts-ignore: decorator
+@inline export function be64(value: u64): u64 {
+  return bswap(value);
 }

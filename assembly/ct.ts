@@ -47,3 +47,21 @@ export function equalBit(aPtr: usize, bPtr: usize, len: u32): u32 {
   for (let i: u32 = 0; i < len; i++) diff |= <u32>load<u8>(aPtr + i) ^ <u32>load<u8>(bPtr + i);
   return isZeroBit(diff);
 }
+
+/** Byte-wise: all ones where the top bit of the byte is set, else 0. */
+// @ts-ignore: decorator
+@inline export function topBitMask8x16(v: v128): v128 {
+  return i8x16.shr_s(v, 7);
+}
+
+/** All ones if the top bit of x is set, else 0. */
+// @ts-ignore: decorator
+@inline export function topBitMask64(x: u64): u64 {
+  return 0 - (x >> 63);
+}
+
+/** The low 8·bytes bits set, for bytes in 0–7; a shift by a secret count takes one time on x86-64 and ARM. */
+// @ts-ignore: decorator
+@inline export function lowBytesMask64(bytes: u32): u64 {
+  return (<u64>1 << (<u64>bytes << 3)) - 1;
+}

@@ -20,6 +20,10 @@ import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
+export { AES_CTX_SIZE } from "./aes/context";
+export { aesDecryptBlock, aesEncryptBlock } from "./aes/vpaes";
+export { aesExpandKey } from "./aes/vpaes_schedule";
+
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
 export { hmacSha256, hmacSha256Verify, sha256 };
 export { concatKdf, kdf108 };
