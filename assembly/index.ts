@@ -23,6 +23,10 @@ export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, 
 export { AES_CTX_SIZE } from "./aes/context";
 export { aesDecryptBlock, aesEncryptBlock } from "./aes/vpaes";
 export { aesExpandKey } from "./aes/vpaes_schedule";
+export { gcmOpen, gcmSeal } from "./gcm/gcm";
+export { xaesOpen, xaesSeal } from "./gcm/xaes";
+export { kwUnwrap, kwWrap } from "./keywrap/kw";
+export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
 export { hmacSha256, hmacSha256Verify, sha256 };
