@@ -71,7 +71,9 @@ function deriveJ0(ctxPtr: usize, ivPtr: usize, ivLen: u32): v128 {
     return ghashBlock(ctxPtr, ghash(ctxPtr, i64x2.splat(0), ivPtr, ivLen), lengthBlock(0, ivLen));
   }
   memory.copy(IV, ivPtr, 12);
-  return i32x4.replace_lane(v128.load(IV), 3, be32(1));
+  const J0 = i32x4.replace_lane(v128.load(IV), 3, be32(1));
+  v128.store(IV, i64x2.splat(0));
+  return J0;
 }
 
 /** inc₃₂, §6.2: the last four bytes + 1 mod 2³², the first twelve untouched. */

@@ -15,7 +15,7 @@ import { aesExpandKey } from "../aes/vpaes_schedule";
 import { gcmOpen, gcmSeal } from "./gcm";
 
 const KX: usize = GCM_SCRATCH + 256; // 32
-const M: usize = GCM_SCRATCH + 288; // 16
+const M: usize = KX + 32; // 16
 
 /** Kx into a context of its own; 0 if ctx holds no 256-bit key. */
 function deriveKx(ctxPtr: usize, noncePtr: usize, subCtxPtr: usize): u32 {
@@ -32,7 +32,7 @@ function deriveKx(ctxPtr: usize, noncePtr: usize, subCtxPtr: usize): u32 {
   store<u32>(M, 0x00580200);
   v128.store(KX, encryptVector(ctxPtr, v128.xor(v128.load(M), K1)), 16);
   const okBit = aesExpandKey(subCtxPtr, KX, 32);
-  memory.fill(KX, 0, 32);
+  memory.fill(KX, 0, 48);
   return okBit;
 }
 
