@@ -1,0 +1,278 @@
+/**
+ * The log as a file of lines, written in groups: one write is under way, what is appended meanwhile
+ * becomes the next one, so that the cost of a write is shared under load and nothing waits when idle.
+ *
+ * The file is always written at the known end of the last good line, never "at the end of the file": a
+ * line that came only half onto a full disk is cut off before anything else is written, and overwritten
+ * in any case. The head moves only when a whole group is written, so a failed group leaves no gap.
+ */
+import { closeSync, constants, fdatasync, fsyncSync, openSync, write } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { HsmError } from '../errors.ts';
+import { formatLine, judgeTail } from './line.ts';
+import { type AuditHead, type AuditLog, chainHash, checkBody } from './log.ts';
+import { missingEntries, walkLog } from './verify.ts';
+
+const writeAt = promisify(write);
+const flush = promisify(fdatasync);
+
+/** The most text that goes into one write; what is beyond waits for the next. */
+const GROUP_CHARS = 4 * 1024 * 1024;
+
+export interface OpenAuditOptions {
+  /** The head that the control state remembers; the log must contain it. */
+  readonly expect?: AuditHead;
+}
+
+/**
+ * Open a log file for appending, or create it, and verify the whole chain in constant memory.
+ * A last line that a crash left unfinished is cut off (or completed, if only its line feed is missing) and
+ * reported as `recovered`. Throws KEYCELL_AUDIT_CORRUPT, naming line and entry, when the chain is broken or
+ * doesn't contain `expect`; KEYCELL_AUDIT_UNAVAILABLE when the file can't be opened or read.
+ */
+export async function openAuditLog(path: string, options: OpenAuditOptions = {}): Promise<AuditLog> {
+  let file: FileHandle | undefined;
+  try {
+    // No O_TRUNC, no O_APPEND; O_NONBLOCK lets a pipe under this name be refused instead of waited for.
+    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o600);
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new Error('it is not a regular file');
+    if (stat.size === 0) syncFolder(dirname(path));
+    return await recover(file, path, options);
+  } catch (cause) {
+    await file?.close().catch(() => {});
+    if (cause instanceof HsmError) throw cause;
+    throw unavailable(`The audit log ${path} can't be opened`, cause, 'not-executed');
+  }
+}
+
+async function recover(file: FileHandle, path: string, options: OpenAuditOptions): Promise<AuditLog> {
+  const walk = await walkLog(file, options);
+  if (!walk.ok) throw corrupt(path, walk.line, walk.offset, walk.reason);
+
+  let { head, end } = walk;
+  let recovered: AuditLog['recovered'];
+  if (walk.tail.length > 0) {
+    const bytes = walk.tail.length;
+    const verdict = judgeTail(walk.tail, head);
+    if (verdict === 'damaged') throw corrupt(path, head.seq + 1, end, 'the last line is damaged');
+    if (verdict === 'torn') {
+      const missing = missingEntries(head, options.expect);
+      if (missing) throw corrupt(path, head.seq + 1, end, missing); // leave the evidence as it is
+      await file.truncate(end);
+      recovered = { offset: end, bytes, action: 'cut' };
+    } else {
+      await file.write('\n', end + bytes);
+      const again = await walkLog(file, options);
+      if (!again.ok) throw corrupt(path, again.line, again.offset, again.reason);
+      recovered = { offset: end, bytes, action: 'completed' };
+      ({ head, end } = again);
+    }
+    await file.datasync();
+  }
+  const missing = missingEntries(head, options.expect);
+  if (missing) throw corrupt(path, head.seq + 1, end, missing);
+  return new FileAuditLog(file, path, head, end, recovered);
+}
+
+interface Pending {
+  readonly bodies: readonly string[];
+  readonly chars: number;
+  readonly resolve: (head: AuditHead) => void;
+  readonly reject: (error: HsmError) => void;
+}
+
+class FileAuditLog implements AuditLog {
+  readonly recovered: AuditLog['recovered'];
+  readonly #file: FileHandle;
+  readonly #path: string;
+  #head: AuditHead;
+  /** Where the last good line ends, in bytes. */
+  #end: number;
+  #pending: Pending[] = [];
+  /** The writer's run; undefined while it is idle. Never rejects. */
+  #writing: Promise<void> | undefined;
+  /** A failed write may have left bytes behind #end. */
+  #dirty = false;
+  #failures = 0;
+  #lastFailure: HsmError | undefined;
+  /** Set when a flush failed: the kernel may have dropped what it could not write, so nothing more is promised. */
+  #broken: HsmError | undefined;
+  #syncedEnd = -1;
+  #syncing: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(file: FileHandle, path: string, head: AuditHead, end: number, recovered: AuditLog['recovered']) {
+    this.#file = file;
+    this.#path = path;
+    this.#head = head;
+    this.#end = end;
+    this.recovered = recovered;
+  }
+
+  get head(): AuditHead {
+    return this.#head;
+  }
+
+  append(bodies: readonly string[]): Promise<AuditHead> {
+    return new Promise((resolve, reject) => {
+      this.#assertUsable();
+      let chars = 0;
+      for (const body of bodies) {
+        checkBody(body);
+        chars += body.length;
+      }
+      this.#pending.push({ bodies: [...bodies], chars, resolve, reject });
+      this.#writing ??= this.#write();
+    });
+  }
+
+  async sync(): Promise<void> {
+    this.#assertUsable();
+    await this.#sync();
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      const flushed = this.#sync();
+      this.#closed = flushed.finally(() => this.#file.close());
+    }
+    return this.#closed;
+  }
+
+  #assertUsable(): void {
+    if (this.#closed) throw new HsmError('KEYCELL_CLOSING', 'The audit log is closed; open the HSM again.');
+    if (this.#broken) throw this.#broken;
+  }
+
+  async #write(): Promise<void> {
+    await undefined; // what is appended in this turn of the event loop shares the first write
+    while (this.#pending.length > 0) {
+      const group = takeGroup(this.#pending);
+      try {
+        if (this.#broken) throw this.#broken;
+        if (this.#dirty) await this.#cutBack();
+        const { text, heads } = chainGroup(this.#head, group);
+        const bytes = Buffer.from(text);
+        if (bytes.length > 0) await this.#writeWhole(bytes);
+        this.#head = heads[heads.length - 1]!;
+        this.#end += bytes.length;
+        group.forEach((pending, index) => {
+          pending.resolve(heads[index]!);
+        });
+      } catch (cause) {
+        await this.#fail(group, cause);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  async #writeWhole(bytes: Buffer): Promise<void> {
+    this.#dirty = true;
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await writeAt(this.#file.fd, bytes, done, bytes.length - done, this.#end + done);
+      if (bytesWritten === 0) throw new Error('the file system took no bytes');
+      done += bytesWritten;
+    }
+    this.#dirty = false;
+  }
+
+  /** Cut off what a failed write left. */
+  async #cutBack(): Promise<void> {
+    await this.#file.truncate(this.#end);
+    this.#dirty = false;
+  }
+
+  /** Reject the group that failed and all that waited behind it, once the file is whole again if it can be. */
+  async #fail(group: Pending[], cause: unknown): Promise<void> {
+    if (this.#dirty && !this.#broken) await this.#cutBack().catch(() => {});
+    const outcome = this.#dirty ? 'unknown' : 'not-executed';
+    const error =
+      cause instanceof HsmError ? cause : unavailable(`The audit log ${this.#path} can't be written`, cause, outcome);
+    this.#failures++;
+    this.#lastFailure = error;
+    for (const pending of [...group, ...this.#pending.splice(0)]) pending.reject(error);
+  }
+
+  /** Wait for the writes that were called for, then flush; one flush serves all who came before it began. */
+  async #sync(): Promise<void> {
+    const failures = this.#failures;
+    await this.#writing;
+    if (this.#failures !== failures) throw this.#lastFailure;
+    const target = this.#end;
+    while (this.#syncedEnd < target) {
+      if (this.#broken) throw this.#broken;
+      this.#syncing ??= this.#flush().finally(() => {
+        this.#syncing = undefined;
+      });
+      await this.#syncing;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const end = this.#end;
+    try {
+      await flush(this.#file.fd);
+    } catch (cause) {
+      this.#broken = unavailable(
+        `The audit log ${this.#path} can't be flushed; repair the disk and open the HSM again`,
+        cause,
+        'unknown',
+      );
+      throw this.#broken;
+    }
+    this.#syncedEnd = Math.max(this.#syncedEnd, end);
+  }
+}
+
+/** Take from the front as much as one write should carry, at least one. */
+function takeGroup(pending: Pending[]): Pending[] {
+  let count = 0;
+  let chars = 0;
+  while (count < pending.length && (count === 0 || chars + pending[count]!.chars <= GROUP_CHARS)) {
+    chars += pending[count]!.chars;
+    count++;
+  }
+  return pending.splice(0, count);
+}
+
+/** The lines of a group as one text, and the head behind each of its calls. */
+function chainGroup(before: AuditHead, group: readonly Pending[]): { text: string; heads: AuditHead[] } {
+  let head = before;
+  let text = '';
+  const heads = group.map(({ bodies }) => {
+    for (const body of bodies) {
+      const seq = head.seq + 1;
+      head = { seq, hash: chainHash(head.hash, seq, body) };
+      text += formatLine(head, body);
+    }
+    return head;
+  });
+  return { text, heads };
+}
+
+function corrupt(path: string, line: number, offset: number, reason: string): HsmError {
+  return new HsmError(
+    'KEYCELL_AUDIT_CORRUPT',
+    `The audit log ${path} is damaged at line ${line} (byte ${offset}): ${reason}. ` +
+      'Nothing was changed. Keep the file as evidence, and restore it from a backup or move it away.',
+  );
+}
+
+function unavailable(what: string, cause: unknown, outcome: 'not-executed' | 'unknown'): HsmError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const message = `${what}: ${text}. See to space, permissions and the disk; without its log the HSM does no work.`;
+  return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', message, { cause, outcome });
+}
+
+/** A new file's name is on the disk only when its folder is. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
