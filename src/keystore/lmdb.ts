@@ -1,0 +1,259 @@
+/**
+ * The default store: one lmdb file in one folder, for one process.
+ *
+ * lmdb is opened without overlapping sync, so that a transaction is committed only when data and meta page
+ * are flushed: one promise instead of three. Commits are grouped here: one transaction is under way, what
+ * is committed meanwhile goes into the next.
+ *
+ * A transaction that the disk refused leaves the file as it was (lmdb writes new pages beside the old ones
+ * and the meta page last), but lmdb may refuse all further work, so the environment is opened anew after it.
+ */
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { HsmError } from '../errors.ts';
+import { checkLmdbFile, DamagedFile } from './lmdb-check.ts';
+import { acquireLock, type FolderLock } from './lock.ts';
+import { checkKey, checkPrefix, copyChanges, copyOf, META_KEY, type Store, type StoreChanges } from './store.ts';
+
+const FILE = 'keycell.mdb';
+const FORMAT_NAME = 'keycell-store/';
+const FORMAT = 1;
+const SCAN_ENTRIES = 128;
+const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
+
+type Db = RootDatabase<Buffer, Buffer>;
+
+export interface LmdbOptions {
+  /** Milliseconds to wait for another process to let go of the folder; 0 unless given. */
+  readonly lockTimeout?: number;
+}
+
+/**
+ * Open the store in `folder`, or create both, under the folder's exclusive lock.
+ * Throws KEYCELL_STORE_LOCKED, naming the holder's pid; KEYCELL_STORE_CORRUPT when the file is damaged, cut
+ * short or none of ours; KEYCELL_STORE_TOO_NEW; KEYCELL_STORE_UNAVAILABLE when the disk refuses.
+ */
+export async function openLmdbStore(folder: string, options: LmdbOptions = {}): Promise<Store> {
+  const lock = await acquireLock(folder, { timeout: options.lockTimeout ?? 0 });
+  try {
+    const path = join(folder, FILE);
+    if (!existsSync(path)) await create(folder, path);
+    return new LmdbStore(await openChecked(path), path, lock);
+  } catch (cause) {
+    await lock.release();
+    throw cause instanceof HsmError ? cause : unavailable(`The store in ${folder} can't be opened`, cause);
+  }
+}
+
+/** Make the file under another name first, so that a file of the right name is always a whole store. */
+async function create(folder: string, path: string): Promise<void> {
+  const fresh = join(folder, 'new.mdb');
+  for (const file of [fresh, `${fresh}-lock`]) rmSync(file, { force: true });
+  const db = openLmdb(fresh);
+  await db.batch(() => {
+    db.put(Buffer.from(META_KEY), Buffer.from(`${FORMAT_NAME}${FORMAT}`));
+  });
+  await db.close();
+  renameSync(fresh, path);
+  rmSync(`${fresh}-lock`, { force: true });
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function openChecked(path: string): Promise<Db> {
+  const fd = openSync(path, 'r');
+  try {
+    if (!fstatSync(fd).isFile()) throw new DamagedFile('it is not a file');
+    checkLmdbFile(fd, (key) => OUR_KEY.test(key));
+  } catch (cause) {
+    if (cause instanceof DamagedFile) throw corrupt(path, cause.message, cause);
+    throw cause;
+  } finally {
+    closeSync(fd);
+  }
+  // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
+  rmSync(`${path}-lock`, { force: true });
+  const db = openLmdb(path);
+  try {
+    checkFormat(path, db.getBinary(Buffer.from(META_KEY)));
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
+}
+
+function openLmdb(path: string): Db {
+  return open<Buffer, Buffer>({
+    path,
+    noSubdir: true,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    compression: false,
+    cache: false,
+    overlappingSync: false,
+    maxDbs: 1,
+  });
+}
+
+function checkFormat(path: string, meta: Buffer | undefined): void {
+  const text = meta?.toString('latin1') ?? '';
+  const format = /^keycell-store\/([1-9][0-9]{0,8})$/.exec(text)?.[1];
+  if (!format) throw corrupt(path, 'its format record is missing or damaged');
+  if (Number(format) > FORMAT) {
+    throw new HsmError(
+      'KEYCELL_STORE_TOO_NEW',
+      `The store ${path} has format ${format}, this version of Keycell reads up to ${FORMAT}: use a newer Keycell.`,
+    );
+  }
+}
+
+interface Pending {
+  readonly changes: ReturnType<typeof copyChanges>;
+  readonly resolve: () => void;
+  readonly reject: (error: HsmError) => void;
+}
+
+class LmdbStore implements Store {
+  readonly #path: string;
+  readonly #lock: FolderLock;
+  /** Undefined after a failed commit, until the file is opened anew. */
+  #db: Db | undefined;
+  #pending: Pending[] = [];
+  /** The writer's run; undefined while it is idle. Never rejects. */
+  #writing: Promise<void> | undefined;
+  #reopening: Promise<Db> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(db: Db, path: string, lock: FolderLock) {
+    this.#db = db;
+    this.#path = path;
+    this.#lock = lock;
+  }
+
+  async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    this.#assertOpen();
+    checkKey(key);
+    const db = this.#db ?? (await this.#reopen());
+    const value = db.getBinary(Buffer.from(key, 'latin1'));
+    return value && copyOf(value);
+  }
+
+  /** Reads page by page, so that a slow reader never keeps old pages alive. */
+  async *scan(prefix: string): AsyncGenerator<[string, Uint8Array<ArrayBuffer>], void, void> {
+    checkPrefix(prefix);
+    const end = Buffer.from(`${prefix}\x7f`, 'latin1'); // keys are below 0x7f
+    let start = Buffer.from(prefix === '' ? '\x00' : prefix, 'latin1');
+    for (;;) {
+      this.#assertOpen();
+      const db = this.#db ?? (await this.#reopen());
+      const page: [string, Uint8Array<ArrayBuffer>][] = [];
+      for (const { key, value } of db.getRange({ start, end, limit: SCAN_ENTRIES })) {
+        page.push([Buffer.from(key).toString('latin1'), copyOf(value)]);
+      }
+      for (const entry of page) if (entry[0] !== META_KEY) yield entry;
+      const last = page[page.length - 1];
+      if (!last || page.length < SCAN_ENTRIES) return;
+      start = Buffer.from(`${last[0]}\x00`, 'latin1'); // the smallest key behind it
+    }
+  }
+
+  commit(changes: StoreChanges): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#assertOpen();
+      this.#pending.push({ changes: copyChanges(changes), resolve, reject });
+      this.#writing ??= this.#write();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      try {
+        await this.#writing;
+        await this.#reopening?.catch(() => {});
+        await this.#db?.close();
+      } finally {
+        this.#db = undefined;
+        await this.#lock.release();
+      }
+    })();
+    return this.#closed;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new HsmError('KEYCELL_CLOSING', 'The store is closed; open the HSM again.');
+  }
+
+  async #write(): Promise<void> {
+    await undefined; // what is committed in this turn of the event loop shares the first transaction
+    while (this.#pending.length > 0) {
+      const group = this.#pending.splice(0);
+      try {
+        const db = this.#db ?? (await this.#reopen());
+        await this.#transact(db, group);
+        for (const pending of group) pending.resolve();
+      } catch (cause) {
+        const error =
+          cause instanceof HsmError ? cause : unavailable(`The store ${this.#path} can't be written`, cause);
+        // In order: what was committed after a change that failed must not be there without it.
+        for (const pending of [...group, ...this.#pending.splice(0)]) pending.reject(error);
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  async #transact(db: Db, group: readonly Pending[]): Promise<void> {
+    try {
+      await db.batch(() => {
+        for (const { changes } of group) {
+          for (const [key, value] of changes.put) db.put(Buffer.from(key, 'latin1'), value as Buffer);
+          for (const key of changes.remove) db.remove(Buffer.from(key, 'latin1'));
+        }
+      });
+    } catch (error) {
+      const reason = await reasonOf(error);
+      this.#db = undefined;
+      await db.close().catch(() => {});
+      throw reason;
+    }
+  }
+
+  #reopen(): Promise<Db> {
+    this.#reopening ??= openChecked(this.#path)
+      .then((db) => {
+        this.#db = db;
+        return db;
+      })
+      .finally(() => {
+        this.#reopening = undefined;
+      });
+    return this.#reopening;
+  }
+}
+
+/** lmdb-js rejects with a stand-in and tells the reason by a second promise, which must not go unhandled. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const reason = (error as { commitError?: Promise<never> }).commitError;
+  if (!(reason instanceof Promise)) return error;
+  return reason.catch((cause: unknown) => cause);
+}
+
+function corrupt(path: string, reason: string, cause?: unknown): HsmError {
+  return new HsmError(
+    'KEYCELL_STORE_CORRUPT',
+    `The store ${path} is damaged: ${reason}. Nothing was changed; restore the file from a backup.`,
+    { cause },
+  );
+}
+
+function unavailable(what: string, cause: unknown): HsmError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new HsmError('KEYCELL_STORE_UNAVAILABLE', `${what}: ${text}. See to space, permissions and the disk.`, {
+    cause,
+  });
+}
