@@ -12,7 +12,7 @@ for (const damage of JSON.parse(readFileSync(list, 'utf8'))) {
   let bytes = Buffer.from(sound);
   if (Array.isArray(damage)) for (const { at, xor } of damage) bytes[at] ^= xor;
   else if ('truncate' in damage) bytes = bytes.subarray(0, damage.truncate);
-  else bytes.fill(damage.fill, damage.at, damage.at + damage.bytes);
+  else bytes.fill(damage.fill, damage.at, Math.min(bytes.length, damage.at + damage.bytes));
   writeFileSync(`${work}/keycell.mdb`, bytes);
   copyFileSync(`${base}/garbage`, `${work}/keycell.mdb-lock`);
   let result = 'ok';
