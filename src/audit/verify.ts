@@ -72,7 +72,7 @@ export function missingEntries(head: AuditHead, expect: AuditHead | undefined): 
 export async function walkLog(file: FileHandle, options: VerifyOptions = {}): Promise<WalkResult> {
   const { expect, onProgress, checkBody } = options;
   const total = (await file.stat()).size;
-  const window = Buffer.allocUnsafeSlow(MAX_LINE_BYTES * 2);
+  const window = Buffer.allocUnsafeSlow(Math.min(MAX_LINE_BYTES * 2, total + 1));
   let head = EMPTY_HEAD;
   let offset = 0; // of the line that is being looked at, in the file
   let filled = 0; // bytes of the window that hold file content from `offset` on
