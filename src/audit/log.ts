@@ -4,7 +4,7 @@
  * A body is the text of one JSON object, made by a cell or the warden, with its own MAC in it. The log
  * adds what only the log knows: the place (`seq`, from 1, without gaps) and the chain (`hash`).
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOnce } from 'node:crypto';
 import { HsmError } from '../errors.ts';
 
 /** A place in the log: how many entries it has, and the hash that stands for all of them (64 hex digits). */
@@ -50,9 +50,8 @@ const DOMAIN = 'keycell/audit-chain/1\n';
  */
 export function chainHash(previous: string, seq: number, body: string | Uint8Array): string {
   const prefix = `${DOMAIN}${previous}\n${seq}\n`;
-  const hash = createHash('sha256');
-  if (typeof body === 'string') return hash.update(prefix + body).digest('hex');
-  return hash.update(prefix).update(body).digest('hex');
+  if (typeof body === 'string') return hashOnce('sha256', prefix + body);
+  return createHash('sha256').update(prefix).update(body).digest('hex');
 }
 
 /** Throw KEYCELL_INPUT_INVALID unless `body` can stand in a line of its own. */

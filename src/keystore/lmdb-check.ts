@@ -180,6 +180,7 @@ class Walker {
     if (lower % 2 !== 0 || lower > upper || upper > room || nodes < (isLeaf ? 1 : 2)) refuse(`${where} is damaged`);
 
     let floorHere = floor;
+    const extents: [from: number, to: number][] = [];
     for (let i = 0; i < nodes; i++) {
       const offset = page.readUInt16LE(HEADER + 2 * i);
       if (offset < upper || offset % 2 !== 0 || offset + NODE_HEADER > room) refuse(`an offset in ${where} is damaged`);
@@ -189,6 +190,9 @@ class Walker {
       const key = page.subarray(at + NODE_HEADER, keyEnd);
       const low = page.readUInt16LE(at) + page.readUInt16LE(at + 2) * 0x10000;
       const flags = page.readUInt16LE(at + 4);
+
+      const valueBytes = isLeaf ? (flags === BIG_DATA ? 24 : low) : 0;
+      extents.push([offset, (keyEnd - HEADER + valueBytes + 1) & ~1]);
 
       if (!isLeaf) {
         // The first key of a branch page counts as smaller than every other, whatever stands there.
@@ -214,6 +218,14 @@ class Walker {
       this.#counts.entries++;
       this.#checkValue(kind, page, keyEnd, low, flags, where);
     }
+    // lmdb keeps its nodes packed against the page's end: a gap or an overlap is a size that was altered.
+    extents.sort(([a], [b]) => a - b);
+    let expected = upper;
+    for (const [from, to] of extents) {
+      if (from !== expected) refuse(`the nodes of ${where} don't fit together`);
+      expected = to;
+    }
+    if (expected !== room) refuse(`the nodes of ${where} don't fill it`);
   }
 
   #checkValue(kind: Kind, page: Buffer, at: number, size: number, flags: number, where: string): void {
@@ -262,6 +274,7 @@ class Walker {
   /**
    * One record of the free tree, as lmdb-js keeps it: the number of slots, then slots; a page number above
    * zero is a free page, a negative number -n makes the page in the next slot a run of n, zero is a hole.
+   * lmdb sorts them itself.
    */
   #checkFreeList(list: Buffer): void {
     if (list.length < 8 || list.length % 8 !== 0) refuse('a free list has a wrong length');
@@ -270,8 +283,11 @@ class Walker {
     let run = 1;
     for (let i = 1; i <= Number(slots); i++) {
       const slot = list.readBigInt64LE(8 * i);
-      if (slot < 0n) run = small(-slot);
-      if (slot <= 0n) continue;
+      if (slot <= 0n) {
+        if (run !== 1) refuse('a free list has a run without its page');
+        if (slot < 0n) run = small(-slot);
+        continue;
+      }
       const pgno = small(slot);
       if (pgno < 2 || pgno + run - 1 > this.#meta.lastPage) refuse('a free list names pages that lie outside');
       this.#use(pgno, run);

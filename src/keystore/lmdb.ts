@@ -140,8 +140,10 @@ class LmdbStore implements Store {
     this.#assertOpen();
     checkKey(key);
     const db = this.#db ?? (await this.#reopen());
-    const value = db.getBinary(Buffer.from(key, 'latin1'));
-    return value && copyOf(value);
+    return this.#read(() => {
+      const value = db.getBinary(Buffer.from(key, 'latin1'));
+      return value && copyOf(value);
+    });
   }
 
   /** Reads page by page, so that a slow reader never keeps old pages alive. */
@@ -152,10 +154,13 @@ class LmdbStore implements Store {
     for (;;) {
       this.#assertOpen();
       const db = this.#db ?? (await this.#reopen());
-      const page: [string, Uint8Array<ArrayBuffer>][] = [];
-      for (const { key, value } of db.getRange({ start, end, limit: SCAN_ENTRIES })) {
-        page.push([Buffer.from(key).toString('latin1'), copyOf(value)]);
-      }
+      const page = this.#read(() => {
+        const entries: [string, Uint8Array<ArrayBuffer>][] = [];
+        for (const { key, value } of db.getRange({ start, end, limit: SCAN_ENTRIES })) {
+          entries.push([Buffer.from(key).toString('latin1'), copyOf(value)]);
+        }
+        return entries;
+      });
       for (const entry of page) if (entry[0] !== META_KEY) yield entry;
       const last = page[page.length - 1];
       if (!last || page.length < SCAN_ENTRIES) return;
@@ -183,6 +188,15 @@ class LmdbStore implements Store {
       }
     })();
     return this.#closed;
+  }
+
+  /** The walk at opening leaves lmdb nothing to complain of: what it finds later was written under it. */
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      throw corrupt(this.#path, cause instanceof Error ? cause.message : String(cause), cause);
+    }
   }
 
   #assertOpen(): void {
