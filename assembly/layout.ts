@@ -35,6 +35,10 @@ export const WINDOW: usize = 0x0200000;
 export const WINDOW_SIZE: usize = 0x1100000;
 export const REPLY: usize = WINDOW + WINDOW_SIZE;
 
+// Tables, one area a curve.
+/** Multiples of the base point of P-256, 52 KiB. */
+export const P256_TABLE: usize = TABLES;
+
 // Vault.
 /** Generator state of HMAC_DRBG: K (32) ‖ V (32) ‖ reseed counter (8). */
 export const DRBG_STATE: usize = VAULT;

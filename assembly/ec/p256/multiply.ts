@@ -13,7 +13,7 @@
  */
 import { isZeroBit, maskFromBit64 } from "../../ct";
 import { loadBe64 } from "../../bytes";
-import { TABLES } from "../../layout";
+import { P256_TABLE } from "../../layout";
 import { ELEMENT, toBe } from "../mod256";
 import { MULTIPLES_SCRATCH, MULTIPLY_SCRATCH } from "../scratch";
 import { fieldInvert, fieldMul, fieldNegateIf } from "./field";
@@ -38,8 +38,7 @@ const WINDOWS: usize = 52;
 const ENTRIES: usize = 16;
 const ROW: usize = ENTRIES * PACKED;
 
-const TABLE: usize = TABLES;
-export const TABLE_SIZE: usize = WINDOWS * ROW;
+const TABLE: usize = P256_TABLE;
 
 /** 2k in 40 bytes, least first: the lowest bit is the bit -1 of Booth's first digit. */
 const DOUBLED: usize = MULTIPLY_SCRATCH;
