@@ -25,6 +25,8 @@
 @inline export function loadBe32x4(ptr: usize): v128 {
   const bytes = v128.load(ptr);
   return v128.shuffle<u8>(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+}
+
 /** Sixteen bytes as two big-endian words, a lane each: the form in which a shift to the right crosses bytes. */
 // @ts-ignore: decorator
 @inline export function reverse64x2(v: v128, reverse: v128): v128 {

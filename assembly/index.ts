@@ -32,7 +32,6 @@ export { xaesOpen, xaesSeal } from "./gcm/xaes";
 export { kwUnwrap, kwWrap } from "./keywrap/kw";
 export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
 
-export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE };
 export { hmacSha256, hmacSha256Verify, sha256 };
 export { concatKdf, kdf108 };
 export { derDecode, derEncode };

@@ -27,7 +27,6 @@ export function cavpRecords(text: string): Record<string, string>[] {
   return records;
 }
 
-
 /** One record of a CAVP response file: its lines `Name = value`, the `[Name = value]` of its section, a bare word as a key of its own. */
 export type CavpCase = Record<string, string>;
 
