@@ -49,6 +49,8 @@ export class BatchServer {
   readonly #cell: string;
   #entries = 0;
   #slots = 0;
+  /** Did the last batch make an entry for the log? */
+  entered = false;
 
   constructor(core: Core, vault: Vault, random: Random, work: Arena, cell: string) {
     this.#core = core;
@@ -79,6 +81,7 @@ export class BatchServer {
       this.#count(batch, inHand, uses);
     }
     const results = inHand.map((each) => this.#result(each));
+    this.entered = !uses.empty;
     const audit = uses.empty ? { offset: 0, length: 0 } : this.#entry(uses, now);
     const reply = bytes.subarray(call.REPLY.value, call.REPLY.value + this.#reply.length);
     writeReply(reply, reply.length, results, audit);

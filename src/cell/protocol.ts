@@ -21,13 +21,15 @@ export interface CellStart {
 export type ToCell =
   | number
   | { readonly type: 'provision'; readonly port: MessagePort }
+  /** A new warden asks for the master key that the old one gave. */
+  | { readonly type: 'give'; readonly port: MessagePort }
   | { readonly type: 'seal' }
   | { readonly type: 'drain' };
 
 /** From a cell. A number: the reply lies in this place. */
 export type FromCell =
   | number
-  | { readonly type: 'ready' }
+  | { readonly type: 'ready'; readonly threadId: number }
   | { readonly type: 'provisioned' }
   | { readonly type: 'sealed' }
   | { readonly type: 'drained' };

@@ -1,0 +1,232 @@
+/**
+ * Known-answer tests of every mechanism, run before a cell or warden serves. A core that fails one is not used.
+ * Answers are published ones; each names its source.
+ */
+import type { Arena } from './arena.ts';
+import { type Core, IntegrityError } from './core.ts';
+
+const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
+const ascii = (text: string): Uint8Array => Buffer.from(text, 'ascii');
+
+/** RFC 6979 A.2.5. */
+const P256_SCALAR = hex('c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721');
+const P256_POINT = hex(
+  '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299',
+);
+const P256_SIGNATURE = hex(
+  'efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8',
+);
+
+/** Places inputs in working memory, calls, compares, and leaves the rest to the caller's wipe. */
+class Bench {
+  readonly core: Core;
+  readonly work: Arena;
+
+  constructor(core: Core, work: Arena) {
+    this.core = core;
+    this.work = work;
+  }
+
+  put(bytes: Uint8Array): number {
+    const at = this.work.take(bytes.length);
+    this.core.bytes.set(bytes, at);
+    return at;
+  }
+
+  context(key: Uint8Array): number {
+    const ctx = this.work.take(this.core.call.AES_CTX_SIZE.value);
+    this.expect('AES key schedule', this.core.call.aesExpandKey(ctx, this.put(key), key.length) === 1);
+    return ctx;
+  }
+
+  expect(name: string, ok: boolean): void {
+    if (!ok) throw new IntegrityError(`known-answer test failed: ${name}`);
+  }
+
+  compare(name: string, at: number, expected: Uint8Array): void {
+    this.expect(
+      name,
+      expected.every((byte, i) => this.core.bytes[at + i] === byte),
+    );
+  }
+}
+
+type Test = (bench: Bench) => void;
+
+/** FIPS 180-4 example, RFC 4231 case 1. */
+const hashes: Test = (b) => {
+  const abc = b.put(ascii('abc'));
+  const out = b.work.take(32);
+  b.core.call.sha256(abc, 3, out);
+  b.compare('SHA-256', out, hex('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'));
+  const mac = hex('b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7');
+  const key = b.put(new Uint8Array(20).fill(0x0b));
+  const message = b.put(ascii('Hi There'));
+  b.core.call.hmacSha256(key, 20, message, 8, out);
+  b.compare('HMAC-SHA-256', out, mac);
+  b.expect('HMAC verify', b.core.call.hmacSha256Verify(key, 20, message, 8, b.put(mac), 32) === 1);
+  const wrong = mac.slice();
+  wrong[31]! ^= 1;
+  b.expect('HMAC refuse', b.core.call.hmacSha256Verify(key, 20, message, 8, b.put(wrong), 32) === 0);
+};
+
+/** RFC 7518 appendix C; SP 800-108 against the HMAC that was tested above. */
+const kdfs: Test = (b) => {
+  const z = hex('9e56d91d817135d372834283bf84269cfb316ea3da806a48f6daa7798cfe90c4');
+  const info = Buffer.concat([
+    hex('00000007'),
+    ascii('A128GCM'),
+    hex('00000005'),
+    ascii('Alice'),
+    hex('00000003'),
+    ascii('Bob'),
+    hex('00000080'),
+  ]);
+  const out = b.work.take(32);
+  b.expect('concat KDF', b.core.call.concatKdf(b.put(z), 32, b.put(info), info.length, out, 16) === 1);
+  b.compare('concat KDF', out, Buffer.from('VqqN6vgjbSBcIijNcacQGg', 'base64url'));
+
+  const fixed = Buffer.concat([ascii('label'), hex('00'), ascii('context'), hex('00000100')]);
+  const block = Buffer.concat([hex('00000001'), fixed]);
+  const expected = b.work.take(32);
+  const key = b.put(z);
+  b.core.call.hmacSha256(key, 32, b.put(block), block.length, expected);
+  b.expect('SP 800-108', b.core.call.kdf108(key, 32, b.put(fixed), fixed.length, out, 32) === 1);
+  b.compare('SP 800-108', out, b.core.bytes.slice(expected, expected + 32));
+};
+
+/** CAVP HMAC_DRBG, SHA-256, no prediction resistance, no personalisation, COUNT 0: the second of two requests. */
+const generator: Test = (b) => {
+  const seed = hex(
+    'ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488659ba96c601dc69fc902940805ec0ca8',
+  );
+  const out = b.work.take(128);
+  b.expect('DRBG', b.core.call.drbgInstantiate(b.put(seed), seed.length, 0, 0) === 1);
+  b.expect('DRBG', b.core.call.drbgGenerate(out, 128, 0, 0) === 1);
+  b.expect('DRBG', b.core.call.drbgGenerate(out, 128, 0, 0) === 1);
+  b.compare(
+    'DRBG',
+    out,
+    hex(
+      'e528e9abf2dece54d47c7e75e5fe302149f817ea9fb4bee6f4199697d04d5b89d54fbb978a15b5c443c9ec21036d2460b6f73ebad0dc2aba6e624abf07745bc107694bb7547bb0995f70de25d6b29e2d3011bb19d27676c07162c8b5ccde0668961df86803482cb37ed6d5c0bb8d50cf1f50d476aa0458bdaba806f48be9dcb8',
+    ),
+  );
+};
+
+/** The GCM submission's test case 16; C2SP XAES-256-GCM's second vector. */
+const authenticatedEncryption: Test = (b) => {
+  const plaintext = hex(
+    'd9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39',
+  );
+  const sealed = hex(
+    '522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b',
+  );
+  const key = 'feffe9928665731c6d6a8f9467308308';
+  const ctx = b.context(hex(key + key));
+  const iv = b.put(hex('cafebabefacedbaddecaf888'));
+  const aad = b.put(hex('feedfacedeadbeeffeedfacedeadbeefabaddad2'));
+  const out = b.work.take(sealed.length);
+  const { gcmSeal, gcmOpen, xaesSeal, xaesOpen } = b.core.call;
+  b.expect('GCM', gcmSeal(ctx, iv, 12, aad, 20, b.put(plaintext), plaintext.length, out) === 1);
+  b.compare('GCM', out, sealed);
+  const opened = b.work.take(plaintext.length);
+  b.expect('GCM open', gcmOpen(ctx, iv, 12, aad, 20, out, sealed.length, opened) === 1);
+  b.compare('GCM open', opened, plaintext);
+  b.core.bytes[out]! ^= 1;
+  b.expect('GCM refuse', gcmOpen(ctx, iv, 12, aad, 20, out, sealed.length, opened) === 0);
+
+  const xaes = b.context(new Uint8Array(32).fill(3));
+  const sub = b.work.take(b.core.call.AES_CTX_SIZE.value);
+  const nonce = b.put(ascii('ABCDEFGHIJKLMNOPQRSTUVWX'));
+  const aad2 = ascii('c2sp.org/XAES-256-GCM');
+  const aad2Ptr = b.put(aad2);
+  b.expect('XAES', xaesSeal(xaes, nonce, aad2Ptr, aad2.length, b.put(ascii('XAES-256-GCM')), 12, out, sub) === 1);
+  b.compare('XAES', out, hex('986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d'));
+  b.expect('XAES open', xaesOpen(xaes, nonce, aad2Ptr, aad2.length, out, 28, opened, sub) === 1);
+  b.compare('XAES open', opened, ascii('XAES-256-GCM'));
+};
+
+/** RFC 3394 §4.6; RFC 5649 §6. */
+const keyWrap: Test = (b) => {
+  const { kwWrap, kwUnwrap, kwpWrap, kwpUnwrap } = b.core.call;
+  const ctx = b.context(hex('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'));
+  const data = hex('00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f');
+  const out = b.work.take(48);
+  const back = b.work.take(48);
+  b.expect('KW', kwWrap(ctx, b.put(data), 32, out) === 1);
+  b.compare('KW', out, hex('28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21'));
+  b.expect('KW unwrap', kwUnwrap(ctx, out, 40, back) === 1);
+  b.compare('KW unwrap', back, data);
+  b.core.bytes[out + 39]! ^= 1;
+  b.expect('KW refuse', kwUnwrap(ctx, out, 40, back) === 0);
+
+  const ctx192 = b.context(hex('5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8'));
+  const key = hex('c37b7e6492584340bed12207808941155068f738');
+  b.expect('KWP', kwpWrap(ctx192, b.put(key), 20, out) === 32);
+  b.compare('KWP', out, hex('138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a'));
+  b.expect('KWP unwrap', kwpUnwrap(ctx192, out, 32, back) === 20);
+  b.compare('KWP unwrap', back, key);
+};
+
+/** RFC 6979 A.2.5 ("sample", SHA-256); CAVP ECC CDH, P-256, COUNT 0. */
+const curve: Test = (b) => {
+  const { call } = b.core;
+  const job = (...addresses: number[]): number => {
+    const at = b.work.take(16);
+    addresses.forEach((address, i) => {
+      b.core.view.setUint32(at + 4 * i, address, true);
+    });
+    return at;
+  };
+  const out = b.work.take(80);
+  const result = b.work.take(4);
+  const valid = () => b.core.view.getUint32(result, true) === 1;
+  const scalar = b.put(P256_SCALAR);
+  b.expect('P-256 public key', call.p256PublicKey(scalar, out) === 1);
+  b.compare('P-256 public key', out, P256_POINT);
+  const digest = b.work.take(32);
+  call.sha256(b.put(ascii('sample')), 6, digest);
+  call.p256Sign(job(scalar, digest, 0, out), 1);
+  b.compare('ECDSA sign', out, P256_SIGNATURE);
+  const point = b.put(P256_POINT);
+  call.p256Verify(job(point, digest, out, result), 1);
+  b.expect('ECDSA verify', valid());
+  const der = b.work.take(80);
+  const raw = b.work.take(64);
+  const derLen = call.derEncode(out, der);
+  b.expect('DER', call.derDecode(der, derLen, raw) === 1);
+  b.compare('DER', raw, P256_SIGNATURE);
+  b.core.bytes[out + 63]! ^= 1;
+  call.p256Verify(job(point, digest, out, result), 1);
+  b.expect('ECDSA refuse', !valid());
+  // Hedged signatures differ with their noise and verify all the same.
+  call.p256Sign(job(scalar, digest, b.put(new Uint8Array(32).fill(1)), out), 1);
+  call.p256Verify(job(point, digest, out, result), 1);
+  b.expect('hedged ECDSA', valid() && !P256_SIGNATURE.every((byte, i) => b.core.bytes[out + i] === byte));
+
+  const peer = hex(
+    '04700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac',
+  );
+  const own = hex('7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534');
+  call.p256Ecdh(job(b.put(own), b.put(peer), out, result), 1);
+  b.expect('ECDH', valid());
+  b.compare('ECDH', out, hex('46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b'));
+};
+
+const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, keyWrap, curve];
+
+/** Run every test, then wipe; the generator is left without a state. Throws IntegrityError. */
+export function selfTest(core: Core, work: Arena): void {
+  core.call.p256Init();
+  const bench = new Bench(core, work);
+  try {
+    for (const test of TESTS) {
+      const mark = work.mark();
+      test(bench);
+      work.release(mark);
+    }
+  } finally {
+    core.call.wipeAll();
+    work.reset();
+  }
+}

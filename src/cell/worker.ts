@@ -1,0 +1,146 @@
+/** The cell's thread: one task that serves batches until it is drained, and is the cell's life. */
+import { randomUUID } from 'node:crypto';
+import { type MessagePort, threadId } from 'node:worker_threads';
+import { batchLength } from '../wire/batch.ts';
+import { Arena } from './arena.ts';
+import { BatchServer } from './batch.ts';
+import { type Core, openCore } from './core.ts';
+import type { CellStart, FromCell, ToCell } from './protocol.ts';
+import { type Given, Transfer } from './provision.ts';
+import { Random } from './random.ts';
+import { selfTest } from './selftest.ts';
+import { Vault } from './vault.ts';
+
+/** Resolves when drained; its rejection is the cell's death. Everything is wiped before either. */
+export default function serve(start: CellStart): Promise<void> {
+  const core = openCore(start.core, start.digest);
+  const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
+  return new Promise<void>((resolve, reject) => {
+    const cell = new Cell(core, work, start, (error) => {
+      core.call.wipeAll();
+      for (const place of start.places) new Uint8Array(place).fill(0, 0, 64);
+      start.port.close();
+      if (error === undefined) resolve();
+      else reject(error);
+    });
+    start.port.on('message', (message: ToCell) => cell.receive(message));
+    cell.begin();
+  });
+}
+
+class Cell {
+  readonly #core: Core;
+  readonly #work: Arena;
+  readonly #start: CellStart;
+  readonly #end: (error?: unknown) => void;
+  readonly #vault: Vault;
+  readonly #places: readonly Uint8Array[];
+  readonly #counter: BigUint64Array;
+  #random!: Random;
+  #server!: BatchServer;
+
+  constructor(core: Core, work: Arena, start: CellStart, end: (error?: unknown) => void) {
+    this.#core = core;
+    this.#work = work;
+    this.#start = start;
+    this.#end = end;
+    this.#vault = new Vault(core, work);
+    this.#places = start.places.map((place) => new Uint8Array(place));
+    this.#counter = new BigUint64Array(start.counter);
+  }
+
+  begin(): void {
+    this.#guard(() => {
+      selfTest(this.#core, this.#work);
+      this.#open();
+      this.#post({ type: 'ready', threadId });
+    });
+  }
+
+  /** A generator of its own, and a name for the log that no other cell of any run has. */
+  #open(): void {
+    const name = `cell-${this.#start.cell}-${randomUUID().slice(0, 8)}`;
+    this.#random?.close();
+    this.#random = new Random(this.#core, this.#work, `${name}/${process.pid}/${threadId}`);
+    this.#server ??= new BatchServer(this.#core, this.#vault, this.#random, this.#work, name);
+  }
+
+  receive(message: ToCell): void {
+    this.#guard(() => {
+      if (typeof message === 'number') this.#serve(message);
+      else if (message.type === 'provision') this.#take(message.port);
+      else if (message.type === 'give') this.#give(message.port);
+      else if (message.type === 'seal') this.#seal();
+      else if (message.type === 'drain') {
+        this.#post({ type: 'drained' });
+        this.#random.close();
+        this.#end();
+      }
+    });
+  }
+
+  #serve(place: number): void {
+    const shared = this.#places[place]!;
+    const length = batchLength(shared);
+    const window = this.#core.call.WINDOW.value;
+    try {
+      this.#core.bytes.set(shared.subarray(0, length), window);
+      shared.fill(0, 0, length);
+      const reply = this.#server.serve(length);
+      shared.set(reply);
+      if (this.#server.entered) Atomics.add(this.#counter, 0, 1n);
+    } finally {
+      this.#server.wipe(length);
+    }
+    this.#post(place);
+  }
+
+  #take(port: MessagePort): void {
+    const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
+    port.once('message', (given: Given) => {
+      this.#guard(() => {
+        try {
+          transfer.take(given);
+        } finally {
+          transfer.end();
+          port.close();
+        }
+        this.#post({ type: 'provisioned' });
+      });
+    });
+    port.postMessage(transfer.point);
+  }
+
+  /** A new warden asks this cell for what the old one gave it. */
+  #give(port: MessagePort): void {
+    port.once('message', (point: Uint8Array) => {
+      this.#guard(() => {
+        const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
+        try {
+          port.postMessage(transfer.give(point));
+        } finally {
+          transfer.end();
+        }
+      });
+    });
+  }
+
+  #seal(): void {
+    this.#vault.lock();
+    this.#open();
+    this.#post({ type: 'sealed' });
+  }
+
+  #post(message: FromCell): void {
+    this.#start.port.postMessage(message);
+  }
+
+  /** Whatever is thrown here is no caller's fault: wipe, and let the pool replace this cell. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+}
