@@ -5,7 +5,6 @@ import type { Usage } from '../model/key.ts';
 import { checkUse } from '../model/policy.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import type { ReadRequest, Span } from '../wire/batch.ts';
-import { toHex, ZERO_ID } from '../wire/fields.ts';
 import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Arena } from './arena.ts';
@@ -141,14 +140,14 @@ export class Call {
   }
 
   /** Seal a key of this caller: in the store's form, or bound to his session. */
-  sealKey(attributes: KeyAttributes, secret: number, length: number, id = this.newId(), revision = 1): Span {
+  sealKey(attributes: KeyAttributes, secret: number, length: number, id: string): Span {
     this.madeKey = id;
     const { user, session } = this.ticket;
     return this.bench.records.seal(
       {
         kind: attributes.persistent ? RECORD_KIND.key : RECORD_KIND.sessionKey,
         id,
-        revision,
+        revision: 1,
         owner: user,
         attributes: encodeAttributes(attributes),
         session,
@@ -157,16 +156,5 @@ export class Call {
       length,
       this.bench.reply,
     );
-  }
-
-  /** An id from the generator. */
-  newId(): string {
-    const { work, random, core } = this.bench;
-    const mark = work.mark();
-    const at = work.take(16);
-    random.fill(at, 16);
-    const id = toHex(core.bytes.subarray(at, at + 16));
-    work.release(mark);
-    return id === ZERO_ID ? this.newId() : id;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Refusal } from '../errors.ts';
+import { ID_SIZE, toHex, ZERO_ID } from '../wire/fields.ts';
 import type { Arena } from './arena.ts';
 import { type Core, IntegrityError } from './core.ts';
 
@@ -18,16 +19,25 @@ export class Random {
   readonly #core: Core;
   readonly #work: Arena;
   readonly #kernel: number;
+  readonly #personal: string;
 
   /** `personal` tells one generator from another; it need not be secret. */
   constructor(core: Core, work: Arena, personal: string) {
     this.#core = core;
     this.#work = work;
+    this.#personal = personal;
     this.#kernel = openSync(KERNEL, 'r');
+    this.restart();
+  }
+
+  /** A new state from the kernel: at the start, and after a seal wiped the old one. */
+  restart(): void {
+    const core = this.#core;
+    const work = this.#work;
     const mark = work.mark();
     const seed = work.take(SEED_SIZE);
     this.#read(seed, SEED_SIZE);
-    const text = new TextEncoder().encode(personal);
+    const text = new TextEncoder().encode(this.#personal);
     const at = work.take(text.length);
     core.bytes.set(text, at);
     if (core.call.drbgInstantiate(seed, SEED_SIZE, at, text.length) !== 1) {
@@ -62,6 +72,22 @@ export class Random {
         throw new IntegrityError('the generator failed');
       }
     }
+  }
+
+  /** Public random bytes: salts, nonces, ids. Never a key. */
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    const mark = this.#work.mark();
+    const at = this.#work.take(length);
+    this.fill(at, length);
+    const bytes = this.#core.bytes.slice(at, at + length);
+    this.#work.release(mark);
+    return bytes;
+  }
+
+  /** An id: 16 random bytes, never all zero. */
+  id(): string {
+    const id = toHex(this.bytes(ID_SIZE));
+    return id === ZERO_ID ? this.id() : id;
   }
 
   close(): void {

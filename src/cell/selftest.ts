@@ -97,9 +97,7 @@ const kdfs: Test = (b) => {
 
 /** CAVP HMAC_DRBG, SHA-256, no prediction resistance, no personalisation, COUNT 0: the second of two requests. */
 const generator: Test = (b) => {
-  const seed = hex(
-    'ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488659ba96c601dc69fc902940805ec0ca8',
-  );
+  const seed = hex('ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488659ba96c601dc69fc902940805ec0ca8');
   const out = b.work.take(128);
   b.expect('DRBG', b.core.call.drbgInstantiate(b.put(seed), seed.length, 0, 0) === 1);
   b.expect('DRBG', b.core.call.drbgGenerate(out, 128, 0, 0) === 1);

@@ -52,17 +52,12 @@ class Cell {
   begin(): void {
     this.#guard(() => {
       selfTest(this.#core, this.#work);
-      this.#open();
+      // A name for the log that no other cell of any run has.
+      const name = `cell-${this.#start.cell}-${randomUUID().slice(0, 8)}`;
+      this.#random = new Random(this.#core, this.#work, `${name}/${process.pid}/${threadId}`);
+      this.#server = new BatchServer(this.#core, this.#vault, this.#random, this.#work, name);
       this.#post({ type: 'ready', threadId });
     });
-  }
-
-  /** A generator of its own, and a name for the log that no other cell of any run has. */
-  #open(): void {
-    const name = `cell-${this.#start.cell}-${randomUUID().slice(0, 8)}`;
-    this.#random?.close();
-    this.#random = new Random(this.#core, this.#work, `${name}/${process.pid}/${threadId}`);
-    this.#server ??= new BatchServer(this.#core, this.#vault, this.#random, this.#work, name);
   }
 
   receive(message: ToCell): void {
@@ -127,7 +122,8 @@ class Cell {
 
   #seal(): void {
     this.#vault.lock();
-    this.#open();
+    this.#work.reset();
+    this.#random.restart();
     this.#post({ type: 'sealed' });
   }
 

@@ -68,7 +68,7 @@ function issuer(call: Call, n: number): NonNullable<KeyAttributes['issuer']> {
 /** The id that a request asks for: part `n`, 16 bytes, or nothing for one that the cell draws. */
 function askedId(call: Call, n: number): string {
   const id = call.publicPart(n);
-  if (id.length === 0) return call.newId();
+  if (id.length === 0) return call.bench.random.id();
   if (id.length !== 16 || id.every((byte) => byte === 0)) throw new Refusal('KEYCELL_INPUT_INVALID');
   return toHex(id);
 }

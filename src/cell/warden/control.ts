@@ -1,0 +1,135 @@
+/**
+ * The control state: what the store as a whole should be. Its digest is the sum modulo 2^256 of a keyed MAC for each
+ * record, so that any change updates it, and a record that is missing, altered, put back or added shows.
+ */
+import { Refusal } from '../../errors.ts';
+import { type ControlState, decodeControl, encodeControl } from '../../wire/control.ts';
+import { FormatError, fromHex, ZERO_ID } from '../../wire/fields.ts';
+import { decodeRecordHeader, RECORD_KIND, RECORD_TAG_SIZE } from '../../wire/record.ts';
+import type { Arena } from '../arena.ts';
+import type { Core } from '../core.ts';
+import type { Records } from '../records.ts';
+import type { Vault } from '../vault.ts';
+
+const TERM_SIZE = 1 + 16 + 4 + RECORD_TAG_SIZE;
+const MODULUS = 1n << 256n;
+
+/** The digest and count of a set of records. Public: it lies in the clear in the control record. */
+export class Digest {
+  sum = 0n;
+  records = 0;
+
+  add(term: bigint): void {
+    this.sum = (this.sum + term) % MODULUS;
+    this.records++;
+  }
+
+  remove(term: bigint): void {
+    this.sum = (this.sum - term + MODULUS) % MODULUS;
+    this.records--;
+  }
+}
+
+export class Control {
+  readonly #core: Core;
+  readonly #work: Arena;
+  readonly #vault: Vault;
+  readonly #records: Records;
+  #digest = new Digest();
+  #sequence = 0;
+  #createdAt = 0;
+
+  constructor(core: Core, work: Arena, vault: Vault, records: Records) {
+    this.#core = core;
+    this.#work = work;
+    this.#vault = vault;
+    this.#records = records;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  begin(now: number): void {
+    this.#digest = new Digest();
+    this.#sequence = 0;
+    this.#createdAt = now;
+  }
+
+  /** The state that a control record tells. Throws STORE_CORRUPT where it is not authentic. */
+  read(record: Uint8Array): ControlState {
+    const mark = this.#work.mark();
+    const at = this.#work.take(record.length);
+    this.#core.bytes.set(record, at);
+    try {
+      const header = this.#records.open(at, record.length, this.#work.take(0));
+      if (header.kind !== RECORD_KIND.control) throw new Refusal('KEYCELL_STORE_CORRUPT');
+      return decodeControl(header.attributes);
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof FormatError) throw new Refusal('KEYCELL_STORE_CORRUPT');
+      throw error;
+    } finally {
+      this.#work.release(mark);
+    }
+  }
+
+  /** Go on from a control record; what the store holds is compared by `matches`. */
+  resume(state: ControlState): void {
+    this.#digest = new Digest();
+    this.#digest.sum = BigInt(`0x${Buffer.from(state.digest).toString('hex')}`);
+    this.#digest.records = state.records;
+    this.#sequence = state.sequence;
+    this.#createdAt = state.createdAt;
+  }
+
+  matches(found: Digest): boolean {
+    return found.sum === this.#digest.sum && found.records === this.#digest.records;
+  }
+
+  /** A record's term: HMAC(K(digest), kind ‖ id ‖ revision ‖ tag). */
+  term(record: Uint8Array): bigint {
+    const { kind, id, revision } = decodeRecordHeader(record);
+    const { call, bytes, view } = this.#core;
+    const mark = this.#work.mark();
+    const at = this.#work.take(TERM_SIZE);
+    const mac = this.#work.take(32);
+    bytes[at] = kind;
+    bytes.set(fromHex(id, 16), at + 1);
+    view.setUint32(at + 17, revision);
+    bytes.set(record.subarray(record.length - RECORD_TAG_SIZE), at + 21);
+    call.hmacSha256(this.#vault.key('digest'), 32, at, TERM_SIZE, mac);
+    const term = BigInt(`0x${Buffer.from(bytes.subarray(mac, mac + 32)).toString('hex')}`);
+    this.#work.release(mark);
+    return term;
+  }
+
+  /** The next control record, after these changes. */
+  advance(
+    added: readonly Uint8Array[],
+    removed: readonly Uint8Array[],
+    log: { readonly seq: number; readonly hash: string },
+  ): Uint8Array<ArrayBuffer> {
+    for (const record of removed) this.#digest.remove(this.term(record));
+    for (const record of added) this.#digest.add(this.term(record));
+    this.#sequence++;
+    const attributes = encodeControl({
+      incarnation: this.#vault.identity.incarnation,
+      sequence: this.#sequence,
+      records: this.#digest.records,
+      digest: fromHex(this.#digest.sum.toString(16).padStart(64, '0'), 32),
+      logSequence: log.seq,
+      logHash: fromHex(log.hash, 32),
+      createdAt: this.#createdAt,
+    });
+    const mark = this.#work.mark();
+    const { offset, length } = this.#records.seal(
+      { kind: RECORD_KIND.control, id: ZERO_ID, revision: this.#sequence >>> 0, owner: ZERO_ID, attributes },
+      this.#work.take(0),
+      0,
+      this.#work,
+    );
+    const record = this.#core.bytes.slice(offset, offset + length);
+    this.#work.release(mark);
+    return record;
+  }
+}

@@ -1,0 +1,112 @@
+/** The messages between the warden and the thread that started it. Secrets lie in the shared buffer, never in a message. */
+import type { MessagePort } from 'node:worker_threads';
+import type { HsmErrorCode } from '../../errors.ts';
+import type { TicketRole } from '../../wire/ticket.ts';
+
+/** Room for two secrets at once. */
+export const SECRETS_SIZE = 8192;
+export const SECRET_MAX = 4096;
+
+export interface WardenStart {
+  readonly core: Uint8Array;
+  readonly digest: string;
+  /** Where passphrases and passwords are handed over; the warden zeroes them as soon as scrypt has them. */
+  readonly secrets: SharedArrayBuffer;
+  /** Where the current lease is posted, and where the log's length comes back. */
+  readonly board: SharedArrayBuffer;
+}
+
+/** A secret in the shared buffer. */
+export interface SecretRef {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Sealed records that came or went, and where the log stood when they did. */
+export interface StateChange {
+  readonly added: readonly Uint8Array[];
+  readonly removed: readonly Uint8Array[];
+  readonly log: { readonly seq: number; readonly hash: string };
+}
+
+/** What the warden can be asked. Every answer may bring entries for the log, which must be on the disk before it is used. */
+export interface WardenCalls {
+  initialize: {
+    ask: {
+      readonly passphrase: SecretRef;
+      readonly admin: { readonly name: string; readonly password: SecretRef };
+      readonly log2N: number;
+    };
+    answer: { readonly keyslot: Uint8Array; readonly user: Uint8Array };
+  };
+  /** An HSM without passphrase or store, and a session of a crypto-user. */
+  initializeEphemeral: { ask: Record<never, never>; answer: { readonly ticket: Uint8Array } };
+  /** Open the slot and the control record; PASSPHRASE_WRONG or STORE_CORRUPT. The scan comes next. */
+  unseal: {
+    ask: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array; readonly control: Uint8Array };
+    answer: { readonly hsmId: string };
+  };
+  /** All records but the control's, in pieces: each is opened. Gives the ids of those that are not authentic. */
+  scan: { ask: { readonly records: readonly Uint8Array[] }; answer: { readonly corrupt: readonly string[] } };
+  /** Compare what was scanned with the control state; STORE_CORRUPT where records are missing or too many. */
+  scanned: { ask: { readonly log: number }; answer: { readonly records: number } };
+  seal: { ask: Record<never, never>; answer: Record<never, never> };
+
+  login: {
+    ask: { readonly user: Uint8Array | null; readonly password: SecretRef };
+    answer: { readonly ticket: Uint8Array };
+  };
+  renew: { ask: { readonly ticket: Uint8Array }; answer: { readonly ticket: Uint8Array } };
+  logout: { ask: { readonly ticket: Uint8Array }; answer: Record<never, never> };
+  /** Is this ticket good, and of this role? */
+  authorize: { ask: { readonly ticket: Uint8Array; readonly role: TicketRole }; answer: Record<never, never> };
+  createUser: {
+    ask: {
+      readonly ticket: Uint8Array;
+      readonly name: string;
+      readonly role: TicketRole;
+      readonly password: SecretRef;
+    };
+    answer: { readonly user: Uint8Array };
+  };
+  removeUser: { ask: { readonly ticket: Uint8Array; readonly user: Uint8Array }; answer: Record<never, never> };
+  setPassword: {
+    ask: { readonly ticket: Uint8Array; readonly user: Uint8Array; readonly password: SecretRef };
+    answer: { readonly user: Uint8Array };
+  };
+
+  /** The next control record. */
+  commit: { ask: StateChange; answer: { readonly control: Uint8Array } };
+  /** How many of these bodies were not made by a cell or warden of this HSM. */
+  checkEntries: { ask: { readonly bodies: readonly string[] }; answer: { readonly forged: number } };
+
+  /** Give the master key to whoever is at the other end, once. */
+  provision: { ask: { readonly port: MessagePort }; answer: Record<never, never> };
+  /** Take the master key from a cell: this warden replaces one that died. */
+  adopt: {
+    ask: { readonly port: MessagePort; readonly control: Uint8Array; readonly lease: Uint8Array; readonly log: number };
+    answer: Record<never, never>;
+  };
+  /** Count the entries of a cell by its own counter. */
+  watch: { ask: { readonly counter: SharedArrayBuffer }; answer: Record<never, never> };
+  /** A cell died: so many of its entries never came out of it. */
+  lost: { ask: { readonly cell: number; readonly entries: number }; answer: Record<never, never> };
+}
+
+export type WardenCall = keyof WardenCalls;
+
+export type ToWarden = {
+  [C in WardenCall]: { readonly id: number; readonly call: C; readonly ask: WardenCalls[C]['ask'] };
+}[WardenCall];
+
+export type FromWarden =
+  | { readonly type: 'ready' }
+  | { readonly type: 'broken'; readonly reason: string }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown; readonly entries: readonly string[] }
+  | {
+      readonly type: 'refusal';
+      readonly id: number;
+      readonly code: HsmErrorCode;
+      readonly detail: string | undefined;
+      readonly entries: readonly string[];
+    };

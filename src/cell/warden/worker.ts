@@ -1,0 +1,55 @@
+/** The warden's thread: answers calls one message at a time; long ones (scrypt) let others pass. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Refusal } from '../../errors.ts';
+import { Board } from '../../wire/board.ts';
+import { FormatError } from '../../wire/fields.ts';
+import { Arena } from '../arena.ts';
+import { openCore } from '../core.ts';
+import { selfTest } from '../selftest.ts';
+import type { FromWarden, ToWarden, WardenStart } from './protocol.ts';
+import { Warden } from './warden.ts';
+
+const start = workerData as WardenStart;
+const port = parentPort!;
+const post = (message: FromWarden): void => port.postMessage(message);
+
+const core = openCore(start.core, start.digest);
+const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
+let warden: Warden;
+
+function broken(error: unknown): void {
+  core.call.wipeAll();
+  post({ type: 'broken', reason: error instanceof Error ? error.message : 'unknown' });
+  process.exit(1);
+}
+
+async function answer({ id, call, ask }: ToWarden): Promise<void> {
+  const entries: string[] = [];
+  try {
+    const handle = warden[call].bind(warden) as (ask: unknown, entries: string[]) => unknown;
+    const value = await handle(ask, entries);
+    post({ type: 'answer', id, answer: value, entries });
+  } catch (error) {
+    warden.forgetSecrets();
+    if (error instanceof Refusal) {
+      post({
+        type: 'refusal',
+        id,
+        code: error.code,
+        detail: error.reason === 'none' ? undefined : error.message,
+        entries,
+      });
+    } else if (error instanceof FormatError) {
+      post({ type: 'refusal', id, code: 'KEYCELL_INPUT_INVALID', detail: error.message, entries });
+    } else broken(error);
+  }
+}
+
+try {
+  selfTest(core, work);
+  warden = new Warden(core, work, new Board(start.board), start.secrets);
+  port.on('message', (message: ToWarden) => void answer(message));
+  post({ type: 'ready' });
+} catch (error) {
+  broken(error);
+}
