@@ -284,15 +284,21 @@ export function writeReply(reply: Uint8Array, length: number, results: readonly 
 /**
  * Read a reply: each part copied into an ArrayBuffer of its own, since results can be secrets and a small array's
  * plain copy would live inside the V8 heap. `length` tells how much of the place to zero afterwards.
+ * Throws FormatError on a length, count or offset out of bounds.
  */
 export function readReply(place: Uint8Array): { results: CellResult[]; audit: string; length: number } {
   const view = new DataView(place.buffer, place.byteOffset, place.length);
   if (view.getUint32(0, true) !== REPLY_MAGIC) throw new FormatError('not a reply');
   const length = view.getUint32(4, true);
   const count = view.getUint32(16, true);
+  if (length > place.length || count > BATCH_MAX_REQUESTS || replyBytesOffset(count) > length) {
+    throw new FormatError('a reply has no proper length');
+  }
   const copy = (entry: number): Uint8Array<ArrayBuffer> => {
     const offset = view.getUint32(entry, true);
-    const bytes = new Uint8Array(new ArrayBuffer(view.getUint32(entry + 4, true)));
+    const size = view.getUint32(entry + 4, true);
+    if (offset + size > length) throw new FormatError('a reply points outside itself');
+    const bytes = new Uint8Array(new ArrayBuffer(size));
     bytes.set(place.subarray(offset, offset + bytes.length));
     return bytes;
   };
