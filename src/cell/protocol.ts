@@ -32,4 +32,6 @@ export type FromCell =
   | { readonly type: 'ready'; readonly threadId: number }
   | { readonly type: 'provisioned' }
   | { readonly type: 'sealed' }
-  | { readonly type: 'drained' };
+  | { readonly type: 'drained' }
+  /** One of the cell's own invariants failed, and it has wiped itself: nothing of this HSM may be served any more. */
+  | { readonly type: 'broken'; readonly reason: string };

@@ -55,6 +55,10 @@ export interface CellPool {
   /** Terminate a cell's thread, for drills and tests. */
   kill(cell: number): Promise<void>;
   stats(): PoolStats;
+  /** Entries that all cells ever made, dead ones included: what the warden compares with the log. */
+  entries(): bigint;
+  /** Of these, the entries whose cell died before it handed them over: no log can hold them. */
+  missingEntries(): bigint;
   /** Refuse new work, let the rest end within `timeout` ms, wipe, end the threads. */
   close(timeout: number): Promise<void>;
 }

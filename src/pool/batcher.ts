@@ -1,0 +1,273 @@
+/**
+ * From requests to batches and back: sends at once while a place is free, gathers while all are busy.
+ *
+ * Requests of one tick go together: the first asks for a flush in a microtask, which runs after the calls that stand
+ * before it. Only when every free place can be filled whole does it go at once; waiting could gain nothing then.
+ * A timer that waits for more (Nagle) is rejected: while the cells work, the queue gathers by itself.
+ */
+import { HsmError, type HsmErrorCode } from '../errors.ts';
+import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, MESSAGE_MAX, PLACE_SIZE } from '../wire/batch.ts';
+import type { CellLink, Reply } from './cell-link.ts';
+import { BATCH_COST, SPLIT_COST } from './cost.ts';
+import { Pending, wipeAll } from './pending.ts';
+import type { EntrySink, SubmitOptions } from './pool.ts';
+import { Queue } from './queue.ts';
+import { Watch } from './watch.ts';
+
+/** A request names at most this many keys: the layout of batch.ts. */
+const MAX_KEYS = 3;
+
+export class Batcher {
+  readonly #sink: EntrySink;
+  readonly #links: () => readonly CellLink[];
+  readonly #limit: number;
+  readonly #queue: Queue;
+  readonly #watch: Watch;
+  /** Batches that are in a cell or wait for their entry in the log. */
+  readonly #out = new Set<readonly Pending[]>();
+  /** Requests that wait for the log. */
+  #unwritten = 0;
+  #inFlight = 0;
+  #lease: Uint8Array = new Uint8Array(0);
+  #flushAsked = false;
+  #turn = 0;
+  readonly #idle: (() => void)[] = [];
+  operations = 0;
+  batches = 0;
+  failures = 0;
+
+  constructor(sink: EntrySink, queueLimit: number, links: () => readonly CellLink[]) {
+    this.#sink = sink;
+    this.#links = links;
+    this.#limit = queueLimit;
+    this.#queue = new Queue(queueLimit);
+    this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
+  }
+
+  get queued(): number {
+    return this.#queue.count;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  setLease(lease: Uint8Array): void {
+    this.#lease = lease;
+  }
+
+  submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
+    const pending = new Pending(request, options);
+    const refusal = this.#refusal(pending, options);
+    if (refusal !== undefined) {
+      this.failures++;
+      pending.reject(refusal, refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined);
+      return pending.promise;
+    }
+    this.#watch.add(pending);
+    this.#queue.push(pending);
+    if (this.#queue.cost >= BATCH_COST && this.#queue.cost >= BATCH_COST * this.#freePlaces()) this.flush();
+    else if (!this.#flushAsked) {
+      this.#flushAsked = true;
+      queueMicrotask(() => {
+        this.#flushAsked = false;
+        this.flush();
+      });
+    }
+    return pending.promise;
+  }
+
+  /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
+  refuse(code: HsmErrorCode, request: CellRequest, options: SubmitOptions, cause?: unknown): Promise<CellResult> {
+    this.failures++;
+    if (options.wipe === true) wipeAll(request.parts);
+    return Promise.reject(new HsmError(code, undefined, cause === undefined ? {} : { cause }));
+  }
+
+  /** Fill free places from the queue. */
+  flush(): void {
+    // Results pile up while the log is slow: then the queue must fill, and say BUSY.
+    while (this.#queue.count > 0 && this.#unwritten < this.#limit) {
+      const free = this.#freePlaces();
+      if (free === 0) return;
+      this.#send(this.#idlest(), Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free)));
+    }
+  }
+
+  onReply(batch: readonly Pending[], reply: Reply): void {
+    this.batches++;
+    // The place is free again: the cell shall not wait for the log.
+    this.#unwritten += batch.length;
+    this.flush();
+    // An empty body: nothing was used, so there is nothing to log.
+    if (reply.audit === '') {
+      this.#give(batch, reply);
+      return;
+    }
+    const durable = batch.some((pending) => pending.durable);
+    let written: Promise<void>;
+    try {
+      written = durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+    } catch (error) {
+      written = Promise.reject(error);
+    }
+    written.then(
+      () => this.#give(batch, reply),
+      (error: unknown) => this.#withhold(batch, reply, error),
+    );
+  }
+
+  /**
+   * A cell died with these batches, oldest first. A cell works on one batch at a time, so only the oldest is suspected:
+   * its requests go alone from now on, and one that has met a second death is given up. The others lose nothing.
+   * Returns how many go back to the front of the queue; with `refusal`, none does.
+   */
+  onLost(lost: readonly (readonly Pending[])[], refusal: HsmErrorCode | undefined, error: Error): number {
+    const again: Pending[] = [];
+    lost.forEach((batch, age) => {
+      this.#settled(batch);
+      for (const pending of batch) {
+        if (pending.settled) continue;
+        if (age === 0) {
+          pending.deaths++;
+          pending.alone = true;
+        }
+        if (pending.deaths === 2) this.#reject(pending, 'KEYCELL_CELL_LOST', error);
+        else if (refusal !== undefined) this.#reject(pending, refusal);
+        else again.push(pending);
+      }
+    });
+    this.#queue.putBack(again);
+    this.#checkIdle();
+    this.flush();
+    return again.length;
+  }
+
+  /** Fail all that waits in the queue. */
+  failQueue(code: HsmErrorCode, cause?: unknown): void {
+    for (let next = this.#queue.first; next !== null; next = this.#queue.first) this.#reject(next, code, cause);
+    this.#checkIdle();
+  }
+
+  /** Fail everything; what comes later from cells and log is wiped. */
+  failAll(code: HsmErrorCode, cause?: unknown): void {
+    this.failQueue(code, cause);
+    for (const batch of this.#out)
+      for (const pending of batch) if (!pending.settled) this.#reject(pending, code, cause);
+    this.#watch.stop();
+  }
+
+  /** True when nothing is queued, in a cell or before the log; false if that takes longer than `timeout` ms. */
+  idle(timeout: number): Promise<boolean> {
+    if (this.#isIdle()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeout, false);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  #refusal(pending: Pending, options: SubmitOptions): HsmErrorCode | undefined {
+    const { keys, parts } = pending.request;
+    if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
+    if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
+    if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
+    if (!this.#fits(pending) || parts.some((part) => part.length > MESSAGE_MAX)) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (this.#queue.admits(pending.size)) return undefined;
+    // What waits for its microtask only may go now, before anyone is turned away.
+    this.flush();
+    return this.#queue.admits(pending.size) ? undefined : 'KEYCELL_BUSY';
+  }
+
+  #fits(pending: Pending): boolean {
+    return pending.size + batchOverhead(this.#lease) <= PLACE_SIZE;
+  }
+
+  #freePlaces(): number {
+    let free = 0;
+    for (const link of this.#links()) free += link.free;
+    return free;
+  }
+
+  /** The link with most free places, each in its turn: an idle cell before a second batch for a busy one. */
+  #idlest(): CellLink {
+    const links = this.#links();
+    let best = links[0]!;
+    this.#turn = (this.#turn + 1) % links.length;
+    for (let i = 0; i < links.length; i++) {
+      const link = links[(this.#turn + i) % links.length]!;
+      if (i === 0 || link.free > best.free) best = link;
+    }
+    return best;
+  }
+
+  #send(link: CellLink, budget: number): void {
+    const batch = this.#queue.take(budget, PLACE_SIZE - batchOverhead(this.#lease));
+    try {
+      link.send(this.#lease, batch);
+    } catch (error) {
+      // A caller changed or detached an array since. Find out whose it was: each goes alone, and fails alone.
+      if (batch.length === 1) {
+        this.#reject(batch[0]!, this.#fits(batch[0]!) ? 'KEYCELL_INPUT_INVALID' : 'KEYCELL_LIMIT_EXCEEDED', error);
+        this.#checkIdle();
+      } else {
+        for (const pending of batch) pending.alone = true;
+        this.#queue.putBack(batch);
+      }
+      return;
+    }
+    for (const pending of batch) pending.sent = true;
+    this.#out.add(batch);
+    this.#inFlight += batch.length;
+  }
+
+  #give(batch: readonly Pending[], reply: Reply): void {
+    this.#unwritten -= batch.length;
+    this.#settled(batch);
+    for (let i = 0; i < batch.length; i++) {
+      const pending = batch[i]!;
+      const result = reply.results[i]!;
+      if (pending.settled) wipeAll(result.parts);
+      else {
+        this.operations++;
+        if (result.status !== 0) this.failures++;
+        this.#watch.remove(pending);
+        pending.resolve(result);
+      }
+    }
+    this.#checkIdle();
+    this.flush();
+  }
+
+  #withhold(batch: readonly Pending[], reply: Reply, error: unknown): void {
+    this.#unwritten -= batch.length;
+    this.#settled(batch);
+    for (const result of reply.results) wipeAll(result.parts);
+    for (const pending of batch) if (!pending.settled) this.#reject(pending, 'KEYCELL_AUDIT_UNAVAILABLE', error);
+    this.#checkIdle();
+    this.flush();
+  }
+
+  #reject(pending: Pending, code: HsmErrorCode, cause?: unknown): void {
+    if (pending.queued) this.#queue.remove(pending);
+    this.#watch.remove(pending);
+    this.failures++;
+    pending.reject(code, cause);
+  }
+
+  #settled(batch: readonly Pending[]): void {
+    this.#out.delete(batch);
+    this.#inFlight -= batch.length;
+  }
+
+  #isIdle(): boolean {
+    return this.#queue.count === 0 && this.#out.size === 0;
+  }
+
+  #checkIdle(): void {
+    if (!this.#isIdle()) return;
+    for (const tell of this.#idle.splice(0)) tell();
+  }
+}

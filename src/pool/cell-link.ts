@@ -1,0 +1,210 @@
+/** One incarnation of a cell, seen from the batcher: its port, its two places, and what lies in each. */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
+import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
+import { type CellResult, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
+import { FormatError } from '../wire/fields.ts';
+import type { Pending } from './pending.ts';
+
+/** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
+const PLACES = 2;
+
+export interface Reply {
+  readonly results: readonly CellResult[];
+  readonly audit: string;
+}
+
+export type ReplyListener = (link: CellLink, batch: readonly Pending[], reply: Reply) => void;
+type Answer = Exclude<FromCell, number>['type'];
+
+interface Place {
+  readonly shared: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  batch: readonly Pending[] | null;
+}
+
+export class CellLink {
+  readonly cell: number;
+  /** Resolves once, with the reason, when nothing may be expected from this incarnation any more. */
+  readonly died: Promise<Error>;
+  /** `ready`: self-tested; `open`: holds the master key and takes batches. */
+  state: 'starting' | 'ready' | 'provisioning' | 'open' | 'dead' = 'starting';
+  /** Ended by our own hand, so not a sign of a fault. */
+  killed = false;
+  wasReady = false;
+  answered = 0;
+  readonly #onReply: ReplyListener;
+  readonly #onBroken: (reason: string) => void;
+  readonly #port: MessagePort;
+  readonly #farPort: MessagePort;
+  readonly #places: Place[] = [];
+  /** Numbers of the places with the cell, oldest first: it works in this order. */
+  readonly #inside: number[] = [];
+  readonly #counter = new BigUint64Array(new SharedArrayBuffer(8));
+  #logged = 0n;
+  readonly #waiting = new Map<Answer, { resolve: () => void; reject: (error: Error) => void }>();
+  #die!: (error: Error) => void;
+  #trusted = true;
+
+  constructor(cell: number, onReply: ReplyListener, onBroken: (reason: string) => void) {
+    this.cell = cell;
+    this.#onReply = onReply;
+    this.#onBroken = onBroken;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#farPort = port2;
+    for (let i = 0; i < PLACES; i++) {
+      const shared = new SharedArrayBuffer(PLACE_SIZE);
+      this.#places.push({ shared, bytes: new Uint8Array(shared), batch: null });
+    }
+    this.died = new Promise((resolve) => {
+      this.#die = resolve;
+    });
+    port1.on('message', (message: FromCell) => this.#onMessage(message));
+  }
+
+  /** What the cell's task is started with; the port in it must be transferred. */
+  startMessage(core: Uint8Array, digest: string): CellStart {
+    const places = this.#places.map((place) => place.shared);
+    return {
+      cell: this.cell,
+      core,
+      digest,
+      port: this.#farPort,
+      places,
+      counter: this.#counter.buffer as SharedArrayBuffer,
+    };
+  }
+
+  /** Places that a batch may be written into now. */
+  get free(): number {
+    return this.state === 'open' ? PLACES - this.#inside.length : 0;
+  }
+
+  get busy(): boolean {
+    return this.#inside.length > 0;
+  }
+
+  /** Entries that this incarnation made. */
+  get entries(): bigint {
+    return Atomics.load(this.#counter, 0);
+  }
+
+  /** Entries that it made and never handed over. */
+  get missing(): bigint {
+    return this.entries - this.#logged;
+  }
+
+  /** Write a batch into a free place and send it. Throws, with the place clean, if a request cannot be written. */
+  send(lease: Uint8Array, batch: readonly Pending[]): void {
+    const index = this.#places.findIndex((place) => place.batch === null);
+    const place = this.#places[index]!;
+    try {
+      writeBatch(
+        place.bytes,
+        lease,
+        batch.map((pending) => pending.request),
+      );
+    } catch (error) {
+      place.bytes.fill(0);
+      throw error;
+    }
+    place.batch = batch;
+    this.#inside.push(index);
+    this.#post(index);
+  }
+
+  /** Send a control message and wait for its answer; rejects if the cell dies or takes longer than `timeout` ms. */
+  async ask(message: ToCell, answer: Answer, timeout: number, transfer: readonly Transferable[] = []): Promise<void> {
+    const answered = this.answer(answer, timeout);
+    this.#post(message, transfer);
+    await answered;
+  }
+
+  answer(answer: Answer, timeout: number): Promise<void> {
+    if (this.state === 'dead') return Promise.reject(new Error(`cell ${this.cell} is dead`));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(answer);
+        reject(new Error(`cell ${this.cell} was not ${answer} within ${timeout} ms`));
+      }, timeout);
+      const end = <T>(then: (value: T) => void) => {
+        return (value: T): void => {
+          clearTimeout(timer);
+          this.#waiting.delete(answer);
+          then(value);
+        };
+      };
+      this.#waiting.set(answer, { resolve: end(resolve), reject: end(reject) });
+    });
+  }
+
+  /** The end of this incarnation, whoever saw it first. Its thread must be ended before `bury`. */
+  fail(error: Error): void {
+    if (this.state === 'dead') return;
+    this.state = 'dead';
+    for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
+    this.#die(error);
+  }
+
+  /**
+   * After the thread's end: take the answers that it still sent, give back the batches that it did not answer, oldest
+   * first, and zero their places whole, since how far a reply was written is unknown.
+   */
+  bury(): (readonly Pending[])[] {
+    for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port)) {
+      if (typeof last.message === 'number') this.#onMessage(last.message);
+    }
+    this.#port.close();
+    this.#farPort.close();
+    const lost: (readonly Pending[])[] = [];
+    for (const index of this.#inside) {
+      const place = this.#places[index]!;
+      lost.push(place.batch!);
+      place.batch = null;
+      place.bytes.fill(0);
+    }
+    this.#inside.length = 0;
+    return lost;
+  }
+
+  #post(message: ToCell, transfer: readonly Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  #onMessage(message: FromCell): void {
+    if (typeof message === 'number') this.#takeReply(message);
+    else if (message.type === 'broken') this.#onBroken(message.reason);
+    else this.#waiting.get(message.type)?.resolve();
+  }
+
+  #takeReply(index: number): void {
+    // After one malformed reply nothing that this cell says is believed.
+    if (!this.#trusted) return;
+    const place = this.#places[index];
+    const batch = place?.batch ?? null;
+    if (place === undefined || batch === null) this.#distrust('it answered no batch');
+    else this.#takeAnswer(index, place, batch);
+  }
+
+  #takeAnswer(index: number, place: Place, batch: readonly Pending[]): void {
+    let reply: ReturnType<typeof readReply>;
+    try {
+      reply = readReply(place.bytes);
+      if (reply.results.length !== batch.length) throw new FormatError('a reply answers other requests');
+    } catch (error) {
+      this.#distrust('its reply is malformed', error);
+      return;
+    }
+    place.bytes.fill(0, 0, reply.length);
+    place.batch = null;
+    this.#inside.splice(this.#inside.indexOf(index), 1);
+    if (reply.audit !== '') this.#logged++;
+    this.answered++;
+    this.#onReply(this, batch, reply);
+  }
+
+  #distrust(what: string, cause?: unknown): void {
+    this.#trusted = false;
+    this.fail(new Error(`cell ${this.cell}: ${what}`, { cause }));
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The threads. Piscina starts and replaces them; it carries no operation. Each cell is one long `serve` task, whose end
+ * is the cell's end, and one loop here, which buries it and starts the next.
+ *
+ * A thread serves one cell once. Piscina would give a thread whose task failed the next task; the balancer below refuses
+ * used threads and remembers which cell went to which, so that `end` can terminate exactly that one.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { CellLink, type ReplyListener } from './cell-link.ts';
+import type { Pending } from './pending.ts';
+
+/** Module, self-test and warm-up of a cell, in ms; a machine under load takes long. */
+const START_TIMEOUT = 30_000;
+const DRAIN_TIMEOUT = 1_000;
+const LONGEST_PAUSE = 5_000;
+
+export interface CellsOptions {
+  readonly workers: number;
+  readonly core: Uint8Array;
+  readonly digest: string;
+  readonly worker: URL;
+}
+
+export interface CellsHost {
+  readonly onReply: ReplyListener;
+  onReady(link: CellLink): void;
+  /** A cell died, its thread is gone, and it had not answered these. */
+  onDeath(link: CellLink, lost: readonly (readonly Pending[])[], error: Error): void;
+  onFatal(error: Error): void;
+}
+
+/** What the balancer needs of Piscina's own types. */
+interface Task {
+  readonly [key: symbol]: unknown;
+}
+interface Candidate {
+  readonly id: number;
+  readonly currentUsage: number;
+}
+
+/** The thread of a living link; Piscina may have to make one first. */
+interface Seat {
+  thread: Worker | undefined;
+  readonly taken: Promise<void>;
+  readonly take: () => void;
+}
+
+export class Cells {
+  readonly links: CellLink[] = [];
+  readonly #options: CellsOptions;
+  readonly #host: CellsHost;
+  readonly #piscina: Piscina;
+  readonly #loops: Promise<void>[] = [];
+  readonly #seats = new Map<CellLink, Seat>();
+  readonly #used = new WeakSet<Worker>();
+  readonly #stop = new AbortController();
+  #buriedEntries = 0n;
+  #missing = 0n;
+  restarts = 0;
+
+  constructor(options: CellsOptions, host: CellsHost) {
+    this.#options = options;
+    this.#host = host;
+    this.#piscina = new Piscina({
+      minThreads: options.workers,
+      maxThreads: options.workers,
+      // Cells that wait for a thread; never an operation.
+      maxQueue: 2 * options.workers,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      recordTiming: false,
+      execArgv: [],
+      env: {} as never,
+      loadBalancer: ((task: Task, workers: Candidate[]) => this.#choose(task, workers)) as never,
+    });
+    // A thread that dies without a task: its cell has been settled already, or it never had one.
+    this.#piscina.on('error', () => {});
+    for (let cell = 0; cell < options.workers; cell++) this.#loops.push(this.#keep(cell));
+  }
+
+  get #stopping(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Entries made by all incarnations that ever were. */
+  get entries(): bigint {
+    return this.links.reduce((sum, link) => (this.#seats.has(link) ? sum + link.entries : sum), this.#buriedEntries);
+  }
+
+  /** Entries that died with their cells before anyone could log them. */
+  get missing(): bigint {
+    return this.#missing;
+  }
+
+  /** End a cell's thread as a crash would; resolves when it is gone. */
+  async kill(cell: number): Promise<void> {
+    const link = this.links[cell];
+    if (link === undefined || link.state === 'dead' || this.#stopping) return;
+    link.killed = true;
+    await this.ended(link);
+  }
+
+  /** Terminate the thread of a link, once it has one. */
+  async ended(link: CellLink): Promise<void> {
+    const seat = this.#seats.get(link);
+    await seat?.taken;
+    await seat?.thread?.terminate();
+  }
+
+  /** Let the cells that can wipe themselves, then end all threads. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(
+      this.links.map((link) =>
+        link.busy || link.state === 'starting' ? undefined : link.ask({ type: 'drain' }, 'drained', DRAIN_TIMEOUT),
+      ),
+    );
+    await this.#piscina.destroy();
+    await Promise.all(this.#loops);
+  }
+
+  async #keep(cell: number): Promise<void> {
+    let failedStarts = 0;
+    let shortLives = 0;
+    while (!this.#stopping) {
+      const link = new CellLink(cell, this.#host.onReply, (reason) => this.#host.onFatal(new Error(reason)));
+      this.links[cell] = link;
+      this.#run(link);
+      link.answer('ready', START_TIMEOUT).then(
+        () => {
+          if (link.state === 'dead') return;
+          link.state = 'ready';
+          link.wasReady = true;
+          this.#host.onReady(link);
+        },
+        (error: Error) => link.fail(error),
+      );
+      const error = await link.died;
+      await this.ended(link);
+      const lost = link.bury();
+      this.#buriedEntries += link.entries;
+      this.#missing += link.missing;
+      this.#seats.delete(link);
+      if (!this.#stopping) this.restarts++;
+      this.#host.onDeath(link, lost, error);
+      failedStarts = link.wasReady || link.killed ? 0 : failedStarts + 1;
+      if (failedStarts === 2 && !this.#stopping) this.#host.onFatal(error);
+      // A cell that dies again and again before it answered anything shall not keep the machine busy.
+      shortLives = link.answered > 0 || link.killed ? 0 : shortLives + 1;
+      if (shortLives > 1)
+        await sleep(Math.min(50 * 2 ** shortLives, LONGEST_PAUSE), null, { signal: this.#stop.signal }).catch(() => {});
+    }
+  }
+
+  #run(link: CellLink): void {
+    const start = link.startMessage(this.#options.core, this.#options.digest);
+    // A symbol is not cloned: it tells the balancer whose task this is and never leaves the thread.
+    const task = Object.assign(start, { [Piscina.queueOptionsSymbol]: link });
+    let take!: () => void;
+    const taken = new Promise<void>((resolve) => {
+      take = resolve;
+    });
+    this.#seats.set(link, { thread: undefined, taken, take });
+    // The file is named here, not above: a module that does not load then fails its task, not Piscina's respawning.
+    const run = { filename: this.#options.worker.href, transferList: [start.port] as never };
+    const end = (error: Error): void => {
+      take();
+      link.fail(error);
+    };
+    this.#piscina.run(task, run).then(() => end(new Error(`cell ${link.cell} ended by itself`)), end);
+  }
+
+  #choose(task: Task, workers: readonly Candidate[]): Candidate | null {
+    const seat = this.#seats.get(task[Piscina.queueOptionsSymbol] as CellLink);
+    if (seat === undefined) return null;
+    for (const candidate of workers) {
+      if (candidate.currentUsage > 0) continue;
+      const thread = this.#piscina.threads.find((one) => one.threadId === candidate.id);
+      if (thread === undefined || this.#used.has(thread)) continue;
+      this.#used.add(thread);
+      seat.thread = thread;
+      seat.take();
+      return candidate;
+    }
+    return null;
+  }
+}

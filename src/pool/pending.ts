@@ -1,0 +1,70 @@
+/** A request between `submit` and its one outcome. */
+import { HsmError, type HsmErrorCode } from '../errors.ts';
+import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
+import { costOf } from './cost.ts';
+import type { SubmitOptions } from './pool.ts';
+
+/** Zero bytes that were somebody's secret. */
+export function wipeAll(parts: readonly Uint8Array[]): void {
+  for (const part of parts) part.fill(0);
+}
+
+/**
+ * One object a request, and a link of the queue's list, so that an abort leaves the queue in one step. The parts stay
+ * referenced until the outcome: a dead cell's requests are written again for another.
+ */
+export class Pending {
+  readonly request: CellRequest;
+  readonly size: number;
+  readonly cost: number;
+  readonly durable: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** On the clock of `performance.now()`. */
+  readonly deadline: number;
+  readonly promise: Promise<CellResult>;
+  /** Cells that died while they worked on it. */
+  deaths = 0;
+  /** Goes in a batch of its own: it is a suspect, and neighbours shall not suffer. */
+  alone = false;
+  /** True from the first trip on: whether it was executed is unknown to the caller. */
+  sent = false;
+  settled = false;
+  queued = false;
+  previous: Pending | null = null;
+  next: Pending | null = null;
+  readonly #wipe: boolean;
+  #resolve!: (result: CellResult) => void;
+  #reject!: (error: HsmError) => void;
+
+  constructor(request: CellRequest, options: SubmitOptions) {
+    this.request = request;
+    this.size = requestSize(request);
+    this.cost = costOf(request);
+    this.durable = options.durable === true;
+    this.signal = options.signal;
+    this.deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeout;
+    this.#wipe = options.wipe === true;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** The one outcome: a result. Only the batcher calls this, once. */
+  resolve(result: CellResult): void {
+    this.#end();
+    this.#resolve(result);
+  }
+
+  /** The one outcome: an error. Only the batcher calls this, once. */
+  reject(code: HsmErrorCode, cause?: unknown): void {
+    this.#end();
+    const outcome = this.sent ? 'unknown' : 'not-executed';
+    this.#reject(new HsmError(code, undefined, cause === undefined ? { outcome } : { outcome, cause }));
+  }
+
+  #end(): void {
+    this.settled = true;
+    if (this.#wipe) wipeAll(this.request.parts);
+  }
+}
