@@ -147,12 +147,12 @@ export class CellLink {
   }
 
   /**
-   * After the thread's end: take the answers that it still sent, give back the batches that it did not answer, oldest
+   * After the thread's end: take what it still sent, give back the batches that it did not answer, oldest
    * first, and zero their places whole, since how far a reply was written is unknown.
    */
   bury(): (readonly Pending[])[] {
     for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port)) {
-      if (typeof last.message === 'number') this.#onMessage(last.message);
+      this.#onMessage(last.message);
     }
     this.#port.close();
     this.#farPort.close();

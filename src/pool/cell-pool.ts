@@ -20,10 +20,11 @@ export interface CellPoolOptions {
   readonly worker?: URL;
   readonly sink: EntrySink;
   readonly events: PoolEvents;
+  /** Milliseconds for an answer to provision or seal, and for batches before a seal; then the cell is ended. Default 10 000. */
+  readonly answerTimeout?: number;
 }
 
 const QUEUE_LIMIT = 4096;
-/** An answer to provision or seal, and the batches before a seal, take no longer; a cell that does is ended. */
 const ANSWER_TIMEOUT = 10_000;
 
 export function createCellPool(options: CellPoolOptions): CellPool {
@@ -48,6 +49,7 @@ class Deferred {
 class Pool implements CellPool {
   readonly #options: CellPoolOptions;
   readonly #batcher: Batcher;
+  readonly #answerTimeout: number;
   #cells: Cells | undefined;
   #phase: Phase = 'sealed';
   #connect: (() => MessagePort) | undefined;
@@ -62,6 +64,7 @@ class Pool implements CellPool {
 
   constructor(options: CellPoolOptions) {
     this.#options = options;
+    this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
     this.#batcher = new Batcher(options.sink, options.queueLimit ?? QUEUE_LIMIT, () => this.#cells?.links ?? []);
   }
 
@@ -198,7 +201,7 @@ class Pool implements CellPool {
   async #giveMasterKey(link: CellLink): Promise<void> {
     try {
       const port = this.#connect!();
-      await link.ask({ type: 'provision', port }, 'provisioned', ANSWER_TIMEOUT, [port]);
+      await link.ask({ type: 'provision', port }, 'provisioned', this.#answerTimeout, [port]);
     } catch (error) {
       link.fail(error as Error);
       if (this.#phase === 'unsealing' && this.#refused.has(link.cell)) {
@@ -228,7 +231,7 @@ class Pool implements CellPool {
     this.#connect = undefined;
     this.#batcher.failQueue('KEYCELL_SEALED');
     unsealing?.reject(reason);
-    await this.#batcher.idle(ANSWER_TIMEOUT);
+    await this.#batcher.idle(this.#answerTimeout);
     await Promise.all(this.#links().map((link) => this.#sealLink(link)));
     if (this.#phase === 'sealing') this.#phase = 'sealed';
   }
@@ -238,8 +241,8 @@ class Pool implements CellPool {
     await this.#provisioning.get(link);
     if (link.state !== 'open') return;
     link.state = 'ready';
-    if (link.busy) link.fail(new Error(`cell ${link.cell} did not end its batches within ${ANSWER_TIMEOUT} ms`));
-    else await link.ask({ type: 'seal' }, 'sealed', ANSWER_TIMEOUT).catch((error: Error) => link.fail(error));
+    if (link.busy) link.fail(new Error(`cell ${link.cell} did not end its batches within ${this.#answerTimeout} ms`));
+    else await link.ask({ type: 'seal' }, 'sealed', this.#answerTimeout).catch((error: Error) => link.fail(error));
     if ((link as CellLink).state === 'dead') await this.#cells?.ended(link);
   }
 

@@ -1,0 +1,550 @@
+import { fork } from 'node:child_process';
+import { getEventListeners } from 'node:events';
+import { MessageChannel } from 'node:worker_threads';
+import { afterEach, describe, expect, test } from 'vitest';
+import { HsmError } from '../../src/errors.ts';
+import { CellLink } from '../../src/pool/cell-link.ts';
+import { type CellPoolOptions, createCellPool } from '../../src/pool/cell-pool.ts';
+import { Pending } from '../../src/pool/pending.ts';
+import type { CellPool, SubmitOptions } from '../../src/pool/pool.ts';
+import { type CellRequest, MESSAGE_MAX } from '../../src/wire/batch.ts';
+
+const WORKER = new URL('./echo-cell.mjs', import.meta.url);
+const ticket = new Uint8Array(40).fill(1);
+const record = new Uint8Array(120).fill(2);
+const id = '0'.repeat(32);
+
+const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+const text = (part: Uint8Array | undefined): string => new TextDecoder().decode(part);
+const request = (payload: string | Uint8Array, more: Partial<CellRequest> = {}): CellRequest => ({
+  op: 'sign',
+  mechanism: 'ECDSA',
+  flags: 0,
+  ticket,
+  keys: [{ id, record }],
+  parts: [typeof payload === 'string' ? bytes(payload) : payload],
+  ...more,
+});
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** The code and outcome of a rejection; a result makes the test fail. */
+const refused = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'a result',
+    (error: unknown) => (error instanceof HsmError ? `${error.code} ${error.outcome}` : String(error)),
+  );
+
+interface Entry {
+  cell: number;
+  place: number;
+  requests: number;
+  keys: number;
+  lease: number;
+}
+
+let opened: CellPool[] = [];
+afterEach(async () => {
+  await Promise.all(opened.map((pool) => pool.close(0)));
+  opened = [];
+});
+
+function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
+  const entries: Entry[] = [];
+  const durable: Entry[] = [];
+  const restarts: [number, string, number][] = [];
+  const fatal: Error[] = [];
+  const core = new Uint8Array(new SharedArrayBuffer(2));
+  core[0] = options.mode ?? 0;
+  const pool = createCellPool({
+    workers: 1,
+    core,
+    digest: '',
+    worker: WORKER,
+    sink: {
+      written: async (body) => void entries.push(JSON.parse(body)),
+      durable: async (body) => void durable.push(JSON.parse(body)),
+    },
+    events: {
+      onCellRestart: (cell, error, retried) => restarts.push([cell, error.message, retried]),
+      onFatal: (error) => fatal.push(error),
+    },
+    ...options,
+  });
+  opened.push(pool);
+  return { pool, entries, durable, restarts, fatal, core };
+}
+const connect = () => {
+  const { port1, port2 } = new MessageChannel();
+  port1.unref();
+  return port2;
+};
+async function open(options: Parameters<typeof make>[0] = {}) {
+  const made = make(options);
+  await made.pool.start();
+  await made.pool.unseal(connect);
+  return made;
+}
+/** Fill both places of one cell; what is submitted next waits in the queue. */
+async function fill(pool: CellPool) {
+  const busy = [pool.submit(request('sleep:150')), pool.submit(request('sleep:1'))];
+  await Promise.resolve();
+  expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 2 });
+  return { done: Promise.all(busy) };
+}
+
+describe('batches', () => {
+  test('results answer their requests, in order', async () => {
+    const { pool } = await open({ workers: 2 });
+    const sent = Array.from({ length: 500 }, (_, i) => `m${i}`);
+    const done: string[] = [];
+    await Promise.all(sent.map((m) => pool.submit(request(m)).then((r) => done.push(text(r.parts[0])))));
+    expect([...done].sort()).toEqual([...sent].sort());
+    const results = await Promise.all(sent.map((m) => pool.submit(request(m))));
+    expect(results.map((r) => text(r.parts[0]))).toEqual(sent);
+    expect(results.every((r) => r.parts[0]!.buffer.byteLength === r.parts[0]!.length)).toBe(true);
+  });
+
+  test('one request is one batch; sixteen on one cell are two; on two cells four', async () => {
+    const { pool, entries } = await open();
+    await pool.submit(request('one'));
+    expect(entries.map((e) => e.requests)).toEqual([1]);
+    await Promise.all(Array.from({ length: 16 }, () => pool.submit(request('m'))));
+    expect(entries.slice(1).map((e) => [e.requests, e.keys])).toEqual([
+      [8, 1],
+      [8, 1],
+    ]);
+    const two = await open({ workers: 2 });
+    await Promise.all(Array.from({ length: 16 }, () => two.pool.submit(request('m'))));
+    expect(two.entries.map((e) => e.requests)).toEqual([4, 4, 4, 4]);
+    expect(new Set(two.entries.map((e) => `${e.cell}${e.place}`)).size).toBe(4);
+  });
+
+  test('a batch is capped by work, by bytes, by keys and by requests', async () => {
+    const { pool, entries } = await open();
+    const gathered = async (requests: CellRequest[]) => {
+      entries.length = 0;
+      const { done } = await fill(pool);
+      await Promise.all([done, ...requests.map((r) => pool.submit(r))]);
+      return entries.slice(2).map((e) => e.requests);
+    };
+    expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(8);
+    const small = { op: 'setAttributes', mechanism: 'none', keys: [], parts: [] } as const;
+    expect(Math.max(...(await gathered(Array.from({ length: 300 }, () => request('', small)))))).toBe(50);
+    const keyed = Array.from({ length: 600 }, () =>
+      request('k', { mechanism: 'HMAC', keys: [{ id, record: new Uint8Array(8) }] }),
+    );
+    expect(Math.max(...(await gathered(keyed)))).toBeLessThanOrEqual(240);
+    const large = request(new Uint8Array(1 << 20), { op: 'encrypt', mechanism: 'AES-GCM' });
+    expect(await gathered([request('a'), large, request('b')])).toEqual([1, 1, 1]);
+  });
+
+  test('no request starves behind others, and large ones come back whole', async () => {
+    const { pool } = await open();
+    const payload = new Uint8Array(MESSAGE_MAX).fill(9);
+    const order: string[] = [];
+    const { done } = await fill(pool);
+    const rest = ['a', payload, 'b', 'c'].map((p, i) => pool.submit(request(p)).finally(() => order.push(String(i))));
+    await done;
+    const results = await Promise.all(rest);
+    expect(order).toEqual(['0', '1', '2', '3']);
+    expect(Buffer.compare(results[1]!.parts[0]!, payload)).toBe(0);
+  });
+
+  test('the lease travels along, and a status is a result', async () => {
+    const { pool, entries } = await open();
+    pool.setLease(new Uint8Array(77));
+    expect(await pool.submit(request('status:16'))).toEqual({ status: 16, reason: 3, parts: [] });
+    expect(entries[0]!.lease).toBe(77);
+  });
+
+  test('places are clean after every answer', async () => {
+    const { pool } = await open();
+    await Promise.all(Array.from({ length: 40 }, () => pool.submit(request('a secret'))));
+    await pool.submit(request('big:3000000'));
+    await pool.submit(request(new Uint8Array(2_000_000).fill(5)));
+    expect((await pool.submit(request('peek'))).status).toBe(0);
+  });
+});
+
+describe('bounds and ends', () => {
+  test('too large, too many parts, too many keys', async () => {
+    const { pool } = await open();
+    expect(await refused(pool.submit(request(new Uint8Array(MESSAGE_MAX + 1))))).toBe(
+      'KEYCELL_LIMIT_EXCEEDED not-executed',
+    );
+    const two = [new Uint8Array(MESSAGE_MAX), new Uint8Array(MESSAGE_MAX)];
+    expect(await refused(pool.submit(request('', { parts: two })))).toBe('KEYCELL_LIMIT_EXCEEDED not-executed');
+    const key = { id, record };
+    expect(await refused(pool.submit(request('', { keys: [key, key, key, key] })))).toBe(
+      'KEYCELL_INPUT_INVALID not-executed',
+    );
+  });
+
+  test('a full queue says busy, by count and by bytes, and serves what it took', async () => {
+    const { pool } = await open({ queueLimit: 5 });
+    const busy = await fill(pool);
+    const taken = Array.from({ length: 5 }, (_, i) => pool.submit(request(`q${i}`)));
+    expect(await refused(pool.submit(request('one too many')))).toBe('KEYCELL_BUSY not-executed');
+    await Promise.all([busy.done, ...taken]);
+    const again = await fill(pool);
+    const heavy = Array.from({ length: 4 }, () => pool.submit(request(new Uint8Array(15 << 20))));
+    expect(await refused(pool.submit(request(new Uint8Array(15 << 20))))).toBe('KEYCELL_BUSY not-executed');
+    await Promise.all([again.done, ...heavy]);
+  });
+
+  test('a burst in one tick larger than the queue uses the free places before it is refused', async () => {
+    const { pool } = await open({ queueLimit: 4 });
+    const results = await Promise.allSettled(Array.from({ length: 6 }, () => pool.submit(request('m'))));
+    expect(results.filter((r) => r.status === 'fulfilled').length).toBe(6);
+  });
+
+  test('abort and deadline act in the queue and in the cell', async () => {
+    const { pool } = await open();
+    const controller = new AbortController();
+    const inCell = pool.submit(request('sleep:200'), { signal: controller.signal });
+    const late = pool.submit(request('sleep:1'), { timeout: 30 });
+    await sleep(5);
+    const queued = pool.submit(request('q'), { signal: controller.signal });
+    const queuedLate = pool.submit(request('q'), { timeout: 20 });
+    const fine = pool.submit(request('fine'), { timeout: 5000 });
+    const began = performance.now();
+    expect(await refused(queuedLate)).toBe('KEYCELL_TIMEOUT not-executed');
+    expect(await refused(late)).toBe('KEYCELL_TIMEOUT unknown');
+    controller.abort(new Error('why'));
+    expect(await refused(inCell)).toBe('KEYCELL_ABORTED unknown');
+    expect(await refused(queued)).toBe('KEYCELL_ABORTED not-executed');
+    expect(performance.now() - began).toBeLessThan(150);
+    expect(await refused(pool.submit(request('x'), { signal: controller.signal }))).toBe(
+      'KEYCELL_ABORTED not-executed',
+    );
+    expect(await refused(pool.submit(request('x'), { timeout: 0 }))).toBe('KEYCELL_TIMEOUT not-executed');
+    expect(text((await fine).parts[0])).toBe('fine');
+    expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 0 });
+  });
+
+  test('many requests on one signal leave no listener', async () => {
+    const { pool } = await open();
+    const { signal } = new AbortController();
+    const all = Array.from({ length: 1000 }, (_, i) => pool.submit(request(`m${i}`), { signal }));
+    expect(getEventListeners(signal, 'abort').length).toBe(1);
+    await Promise.all(all);
+    expect(getEventListeners(signal, 'abort').length).toBe(0);
+  });
+
+  test('an array that its owner detached fails alone', async () => {
+    const { pool } = await open();
+    const gone = bytes('gone');
+    const all = ['a', gone, 'b'].map((p) => refused(pool.submit(request(p))));
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    expect(await Promise.all(all)).toEqual(['a result', 'KEYCELL_INPUT_INVALID not-executed', 'a result']);
+  });
+
+  test('parts are wiped on every path, and only where asked', async () => {
+    const { pool } = await open({ queueLimit: 2 });
+    const secrets: Uint8Array[] = [];
+    const wiped = (payload: string, options: SubmitOptions = {}) => {
+      const part = bytes(payload);
+      secrets.push(part);
+      return pool.submit(request(part), { wipe: true, ...options }).catch(() => {});
+    };
+    const kept = bytes('kept');
+    await pool.submit(request(kept));
+    expect(text(kept)).toBe('kept');
+    await wiped('result');
+    await wiped('aborted', { signal: AbortSignal.abort() });
+    const busy = await fill(pool);
+    const late = [wiped('late', { timeout: 10 }), wiped('queued'), wiped('busy')];
+    await Promise.all([busy.done, ...late]);
+    await wiped('throw');
+    await pool.submit(request('the next cell is up'));
+    const sealed = await fill(pool);
+    const fails = wiped('queued at seal');
+    await pool.seal();
+    await Promise.all([sealed.done, fails]);
+    await wiped('sealed');
+    await pool.close(10);
+    await wiped('closed');
+    expect(secrets.length).toBe(9);
+    for (const secret of secrets) expect(secret.every((b) => b === 0)).toBe(true);
+  });
+});
+
+describe('the log', () => {
+  test('a result waits for its entry; durable ones for the disk', async () => {
+    let release = () => {};
+    const { pool, durable } = await open({
+      sink: { written: () => new Promise((r) => (release = r)), durable: async () => void durable.push({} as Entry) },
+    });
+    let done = false;
+    const slow = pool.submit(request('m')).then(() => (done = true));
+    await sleep(60);
+    expect(done).toBe(false);
+    expect(pool.stats().inFlight).toBe(1);
+    release();
+    await slow;
+    await pool.submit(request('m'), { durable: true });
+    expect(durable.length).toBe(1);
+  });
+
+  test('without a log there is no result', async () => {
+    const fail = () => Promise.reject(new Error('disk full'));
+    const { pool } = await open({ sink: { written: fail, durable: fail } });
+    const error = await pool.submit(request('m')).catch((e: HsmError) => e);
+    expect(error).toMatchObject({
+      code: 'KEYCELL_AUDIT_UNAVAILABLE',
+      outcome: 'unknown',
+      cause: { message: 'disk full' },
+    });
+    // Nothing was used, so there is nothing to log.
+    expect((await pool.submit(request('quiet'))).status).toBe(0);
+  });
+
+  test('a log that stands still fills the queue, not the memory', async () => {
+    const { pool } = await open({
+      queueLimit: 10,
+      sink: { written: () => new Promise(() => {}), durable: async () => {} },
+    });
+    const outcomes: Promise<string>[] = [];
+    for (let i = 0; i < 200; i++) {
+      outcomes.push(refused(pool.submit(request('m'))));
+      if (i % 5 === 0) await sleep(2);
+    }
+    expect(pool.stats().inFlight).toBeLessThan(60);
+    await pool.close(20);
+    const seen = new Set(await Promise.all(outcomes));
+    expect(seen).toEqual(
+      new Set(['KEYCELL_BUSY not-executed', 'KEYCELL_CLOSING not-executed', 'KEYCELL_CLOSING unknown']),
+    );
+  });
+
+  test('entries are counted over all incarnations', async () => {
+    const { pool, entries } = await open();
+    for (let i = 0; i < 5; i++) await pool.submit(request('m'));
+    await pool.kill(0);
+    await pool.submit(request('m'));
+    expect(pool.entries()).toBe(6n);
+    expect(pool.entries() - pool.missingEntries()).toBe(BigInt(entries.length));
+    await pool.close(100);
+    expect(pool.entries()).toBe(6n);
+  });
+});
+
+describe('death', () => {
+  test('a killed cell loses nothing', async () => {
+    const { pool, restarts } = await open({ workers: 2 });
+    const all = Array.from({ length: 60 }, (_, i) => pool.submit(request(i === 0 ? 'sleep:200' : `m${i}`)));
+    await sleep(50);
+    await pool.kill(0);
+    await pool.kill(1);
+    await Promise.all(all);
+    expect(restarts.map((r) => r[0]).sort()).toEqual([0, 1]);
+    expect(restarts.reduce((sum, r) => sum + r[2], 0)).toBeGreaterThan(0);
+    expect(pool.stats()).toMatchObject({ restarts: 2, operations: 60, failures: 0 });
+  });
+
+  test.each(['throw', 'exit', 'malformed', 'foreign'])(
+    '%s: retried once, then given up; neighbours live',
+    async (poison) => {
+      const { pool, restarts } = await open();
+      const all = ['a', poison, 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((m) => refused(pool.submit(request(m))));
+      const outcomes = await Promise.all(all);
+      expect(outcomes[1]).toBe(
+        poison === 'malformed' || poison === 'foreign' ? outcomes[1] : 'KEYCELL_CELL_LOST unknown',
+      );
+      expect(outcomes.filter((_, i) => i !== 1)).toEqual(Array(9).fill('a result'));
+      expect(await refused(pool.submit(request(poison)))).toBe('KEYCELL_CELL_LOST unknown');
+      expect(restarts.length).toBeGreaterThanOrEqual(2);
+      expect((await pool.submit(request('well'))).status).toBe(0);
+    },
+  );
+
+  test('a hanging cell ends by kill, and its thread with it', async () => {
+    const { pool } = await open();
+    const hung = refused(pool.submit(request('hang'), { timeout: 100 }));
+    expect(await hung).toBe('KEYCELL_TIMEOUT unknown');
+    const waits = pool.submit(request('waits'));
+    await pool.kill(0);
+    expect(text((await waits).parts[0])).toBe('waits');
+  });
+
+  test('places are zeroed when a cell is buried', async () => {
+    const link = new CellLink(
+      0,
+      () => {},
+      () => {},
+    );
+    const start = link.startMessage(new Uint8Array(1), '');
+    link.state = 'open';
+    const batches = ['a secret', 'another'].map((m) => [new Pending(request(m), {})]);
+    for (const batch of batches) link.send(new Uint8Array(3), batch);
+    expect(link.free).toBe(0);
+    const places = start.places.map((place) => new Uint8Array(place));
+    // A reply that was never finished.
+    places[0]!.fill(0xee, 1_000_000, 1_000_100);
+    expect(places.every((place) => place.some((b) => b !== 0))).toBe(true);
+    link.fail(new Error('gone'));
+    expect(link.bury()).toEqual(batches);
+    for (const place of start.places) expect(new BigUint64Array(place).every((word) => word === 0n)).toBe(true);
+  });
+
+  test('100 000 requests under random kills: one right outcome each', async () => {
+    const { pool } = await open({ workers: 2 });
+    let seed = 20240607;
+    const random = () => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      return seed / 2 ** 32;
+    };
+    const total = 100_000;
+    const outcomes = new Uint8Array(total);
+    const codes = new Map<string, number>();
+    let next = 0;
+    let wrong = 0;
+    let stop = false;
+    const killer = (async () => {
+      while (!stop) {
+        await sleep(20 + random() * 150);
+        await pool.kill(random() < 0.5 ? 0 : 1);
+      }
+    })();
+    const client = async () => {
+      while (next < total) {
+        const mine = next++;
+        const dice = random();
+        const options: SubmitOptions =
+          dice < 0.02 ? { timeout: random() * 3 } : dice < 0.03 ? { signal: AbortSignal.timeout(1) } : {};
+        await pool.submit(request(`m${mine}`, { mechanism: 'HMAC' }), options).then(
+          (result) => {
+            outcomes[mine]!++;
+            if (text(result.parts[0]) !== `m${mine}`) wrong++;
+          },
+          (error: HsmError) => {
+            outcomes[mine]!++;
+            codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
+          },
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: 300 }, client));
+    stop = true;
+    await killer;
+    expect(wrong).toBe(0);
+    expect(outcomes.every((n) => n === 1)).toBe(true);
+    for (const code of codes.keys())
+      expect(['KEYCELL_TIMEOUT', 'KEYCELL_ABORTED', 'KEYCELL_CELL_LOST']).toContain(code);
+    expect(codes.get('KEYCELL_CELL_LOST') ?? 0).toBeLessThan(total / 100);
+    expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 0 });
+    expect(pool.stats().restarts).toBeGreaterThan(3);
+  });
+});
+
+describe('life', () => {
+  test('a cell that fails to start once is replaced; twice is the end', async () => {
+    const once = make({ mode: 2 });
+    await once.pool.start();
+    expect(once.restarts).toEqual([[0, 'self-test failed', 0]]);
+    const never = make({ mode: 1, workers: 2 });
+    expect(await refused(never.pool.start())).toBe('KEYCELL_TAMPERED not-executed');
+    expect(never.fatal.length).toBe(1);
+    expect(await refused(never.pool.submit(request('m')))).toBe('KEYCELL_TAMPERED not-executed');
+    expect(await refused(never.pool.unseal(connect))).toBe('KEYCELL_TAMPERED not-executed');
+  });
+
+  test('a cell that finds itself broken ends the service at once', async () => {
+    const { pool, fatal } = await open({ workers: 2 });
+    expect(await refused(pool.submit(request('broken')))).toBe('KEYCELL_TAMPERED unknown');
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_TAMPERED not-executed');
+    expect(fatal).toMatchObject([{ code: 'KEYCELL_TAMPERED', cause: { message: 'a counter ran backwards' } }]);
+  });
+
+  test('a module that does not load is no start either', async () => {
+    const { pool, fatal } = make({ worker: new URL('./no-such-cell.mjs', import.meta.url) });
+    expect(await refused(pool.start())).toBe('KEYCELL_TAMPERED not-executed');
+    expect(fatal.length).toBe(1);
+  });
+
+  test('sealed, open, sealed, open', async () => {
+    const { pool } = make({ workers: 2 });
+    await pool.start();
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_SEALED not-executed');
+    await Promise.all([pool.unseal(connect), pool.unseal(connect)]);
+    const inCells = Array.from({ length: 4 }, () => pool.submit(request('sleep:60')));
+    await sleep(10);
+    const queued = Array.from({ length: 20 }, () => refused(pool.submit(request('q'))));
+    const sealing = pool.seal();
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_SEALED not-executed');
+    await sealing;
+    expect((await Promise.all(inCells)).length).toBe(4);
+    expect(new Set(await Promise.all(queued))).toEqual(new Set(['KEYCELL_SEALED not-executed']));
+    await pool.unseal(connect);
+    expect((await pool.submit(request('m'))).status).toBe(0);
+  });
+
+  test('a hanging batch does not hold up a seal for ever', async () => {
+    const { pool, restarts } = await open({ answerTimeout: 200 });
+    const hung = refused(pool.submit(request('hang')));
+    await sleep(20);
+    await pool.seal();
+    expect(await hung).toBe('KEYCELL_SEALED unknown');
+    expect(restarts.length).toBe(1);
+    await pool.unseal(connect);
+    expect((await pool.submit(request('m'))).status).toBe(0);
+  });
+
+  test('a cell that does not take the master key is replaced once; then unsealing fails, and all is sealed', async () => {
+    const late = make({ mode: 4, answerTimeout: 100 });
+    await late.pool.start();
+    await late.pool.unseal(connect);
+    expect(late.restarts.length).toBe(1);
+    expect((await late.pool.submit(request('m'))).status).toBe(0);
+    const never = make({ mode: 3 });
+    await never.pool.start();
+    expect(await refused(never.pool.unseal(connect))).toBe('KEYCELL_CELL_LOST not-executed');
+    expect(await refused(never.pool.submit(request('m')))).toBe('KEYCELL_SEALED not-executed');
+  });
+
+  test('close lets work end, fails what does not, and may be called twice', async () => {
+    const { pool } = await open();
+    const fine = Array.from({ length: 50 }, () => pool.submit(request('m')));
+    const closing = pool.close(2000);
+    expect(pool.close(0)).toBe(closing);
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_CLOSING not-executed');
+    expect((await Promise.all(fine)).length).toBe(50);
+    await closing;
+
+    const stuck = await open();
+    const hung = refused(stuck.pool.submit(request('hang')));
+    await sleep(20);
+    const second = refused(stuck.pool.submit(request('m')));
+    const third = refused(stuck.pool.submit(request('m')));
+    await sleep(5);
+    const waits = refused(stuck.pool.submit(request('m')));
+    await stuck.pool.close(50);
+    expect(await Promise.all([hung, second, third, waits])).toEqual([
+      'KEYCELL_CLOSING unknown',
+      'KEYCELL_CLOSING unknown',
+      'KEYCELL_CLOSING unknown',
+      'KEYCELL_CLOSING not-executed',
+    ]);
+  });
+
+  test('close before and during start', async () => {
+    const { pool } = make();
+    await pool.close(10);
+    expect(await refused(pool.start())).toBe('KEYCELL_CLOSING not-executed');
+    const other = make();
+    const starting = refused(other.pool.start());
+    await other.pool.close(10);
+    expect(await starting).toBe('KEYCELL_CLOSING not-executed');
+    expect(other.restarts).toEqual([]);
+  });
+
+  test('an open pool keeps the process, an idle one burns nothing, a closed one lets it go', async () => {
+    const child = fork(new URL('./life.mjs', import.meta.url), { execArgv: [] });
+    const messages: { cpu?: number }[] = [];
+    child.on('message', (message) => messages.push(message as { cpu: number }));
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect(code).toBe(0);
+    // Milliseconds of CPU in half a second of idleness, all threads.
+    expect(messages[0]!.cpu).toBeLessThan(50);
+    expect(messages.length).toBe(2);
+  });
+});
