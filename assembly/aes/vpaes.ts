@@ -26,8 +26,8 @@
  * 2A ⊕ r(2A ⊕ A ⊕ r(A ⊕ r(A))); InvMixColumns is 14A ⊕ r(11A ⊕ r(13A ⊕ r(9A))).
  *
  * Constant-flow: a swizzle works on registers, and its time does not depend on the index. Rejected: tables in memory
- * indexed by state bytes (they leak through the cache) and bitslicing (eight blocks at once: faster in bulk, six times
- * slower on the one block that key wrapping chains).
+ * indexed by state bytes (they leak through the cache) and bitslicing (faster in bulk, but it pays for eight blocks even
+ * where key wrapping or a short message has one).
  */
 import { topBitMask8x16 } from "../ct";
 import { CTX_DEC_KEYS, CTX_ENC_KEYS, CTX_NR, isExpandedBit } from "./context";

@@ -13,12 +13,13 @@
  * Bits are reflected: the top bit of byte 0 is the coefficient of x⁰, so times x is a shift to the right of the string.
  *
  * Constant-flow: a swizzle's time does not depend on its index; addresses follow lengths alone. Rejected: 64-bit
- * integer multiplication with holes (BearSSL's ctmul64), a quarter as fast here, and Shoup's tables in memory, which leak.
+ * integer multiplication with holes (BearSSL's ctmul64), under a quarter as fast in our prototypes, and Shoup's tables in
+ * memory, which leak.
  */
 import { REVERSE64, reverse64x2 } from "../bytes";
 import { GCM_SCRATCH } from "../layout";
 import { CTX_GHASH_POWERS, CTX_GHASH_TABLES, CTX_H } from "../aes/context";
-import { encryptVector } from "../aes/vpaes";
+import { encryptVector, lowNibbles } from "../aes/vpaes";
 
 /** 17 pairs of tables: for the high, then for the low nibble. */
 const POWER_SIZE: usize = 544;
@@ -114,7 +115,7 @@ export function ghashBlock(ctxPtr: usize, Y: v128, block: v128): v128 {
 }
 
 function multiply(tablePtr: usize, X: v128): v128 {
-  const low = i8x16.splat(15), zero = i64x2.splat(0);
+  const low = lowNibbles(), zero = i64x2.splat(0);
   const lo = v128.and(X, low), hi = i32x4.shr_u(v128.andnot(X, low), 4);
   let Z0 = zero, Z1 = zero;
   for (let row = tablePtr + 512; row >= tablePtr; row -= 32) {
@@ -125,7 +126,7 @@ function multiply(tablePtr: usize, X: v128): v128 {
 }
 
 function multiply4(tablePtr: usize, X1: v128, X2: v128, X3: v128, X4: v128): v128 {
-  const low = i8x16.splat(15), zero = i64x2.splat(0);
+  const low = lowNibbles(), zero = i64x2.splat(0);
   const lo1 = v128.and(X1, low), hi1 = i32x4.shr_u(v128.andnot(X1, low), 4);
   const lo2 = v128.and(X2, low), hi2 = i32x4.shr_u(v128.andnot(X2, low), 4);
   const lo3 = v128.and(X3, low), hi3 = i32x4.shr_u(v128.andnot(X3, low), 4);
