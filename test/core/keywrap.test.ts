@@ -304,6 +304,6 @@ test('any key and plaintext come back, and agree with node:crypto', () => {
         if (whole.length >= 16) expectWraps('KW', key, whole, peerKw(key, whole), { skew, inPlace });
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 300, endOnFailure: true },
   );
 });
