@@ -29,7 +29,7 @@ export type ToCell =
 /** From a cell. A number: the reply lies in this place. */
 export type FromCell =
   | number
-  | { readonly type: 'ready'; readonly threadId: number }
+  | { readonly type: 'ready' }
   | { readonly type: 'provisioned' }
   | { readonly type: 'sealed' }
   | { readonly type: 'drained' }

@@ -4,7 +4,7 @@ import { type MessagePort, threadId } from 'node:worker_threads';
 import { batchLength } from '../wire/batch.ts';
 import { Arena } from './arena.ts';
 import { BatchServer } from './batch.ts';
-import { type Core, openCore } from './core.ts';
+import { type Core, IntegrityError, openCore } from './core.ts';
 import type { CellStart, FromCell, ToCell } from './protocol.ts';
 import { type Given, Transfer } from './provision.ts';
 import { Random } from './random.ts';
@@ -56,7 +56,7 @@ class Cell {
       const name = `cell-${this.#start.cell}-${randomUUID().slice(0, 8)}`;
       this.#random = new Random(this.#core, this.#work, `${name}/${process.pid}/${threadId}`);
       this.#server = new BatchServer(this.#core, this.#vault, this.#random, this.#work, name);
-      this.#post({ type: 'ready', threadId });
+      this.#post({ type: 'ready' });
     });
   }
 
@@ -136,6 +136,7 @@ class Cell {
     try {
       step();
     } catch (error) {
+      if (error instanceof IntegrityError) this.#post({ type: 'broken', reason: error.message });
       this.#end(error);
     }
   }

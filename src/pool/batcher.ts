@@ -20,6 +20,7 @@ const MAX_KEYS = 3;
 export class Batcher {
   readonly #sink: EntrySink;
   readonly #links: () => readonly CellLink[];
+  readonly #lease: () => Uint8Array;
   readonly #limit: number;
   readonly #queue: Queue;
   readonly #watch: Watch;
@@ -28,7 +29,6 @@ export class Batcher {
   /** Requests that wait for the log. */
   #unwritten = 0;
   #inFlight = 0;
-  #lease: Uint8Array = new Uint8Array(0);
   #flushAsked = false;
   #turn = 0;
   readonly #idle: (() => void)[] = [];
@@ -36,9 +36,10 @@ export class Batcher {
   batches = 0;
   failures = 0;
 
-  constructor(sink: EntrySink, queueLimit: number, links: () => readonly CellLink[]) {
+  constructor(sink: EntrySink, queueLimit: number, lease: () => Uint8Array, links: () => readonly CellLink[]) {
     this.#sink = sink;
     this.#links = links;
+    this.#lease = lease;
     this.#limit = queueLimit;
     this.#queue = new Queue(queueLimit);
     this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
@@ -50,10 +51,6 @@ export class Batcher {
 
   get inFlight(): number {
     return this.#inFlight;
-  }
-
-  setLease(lease: Uint8Array): void {
-    this.#lease = lease;
   }
 
   submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
@@ -182,7 +179,7 @@ export class Batcher {
   }
 
   #fits(pending: Pending): boolean {
-    return pending.size + batchOverhead(this.#lease) <= PLACE_SIZE;
+    return pending.size + batchOverhead(this.#lease()) <= PLACE_SIZE;
   }
 
   #freePlaces(): number {
@@ -204,9 +201,9 @@ export class Batcher {
   }
 
   #send(link: CellLink, budget: number): void {
-    const batch = this.#queue.take(budget, PLACE_SIZE - batchOverhead(this.#lease));
+    const batch = this.#queue.take(budget, PLACE_SIZE - batchOverhead(this.#lease()));
     try {
-      link.send(this.#lease, batch);
+      link.send(this.#lease(), batch);
     } catch (error) {
       // A caller changed or detached an array since. Find out whose it was: each goes alone, and fails alone.
       if (batch.length === 1) {

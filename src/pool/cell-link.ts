@@ -71,7 +71,7 @@ export class CellLink {
       digest,
       port: this.#farPort,
       places,
-      counter: this.#counter.buffer as SharedArrayBuffer,
+      counter: this.counter,
     };
   }
 
@@ -82,6 +82,11 @@ export class CellLink {
 
   get busy(): boolean {
     return this.#inside.length > 0;
+  }
+
+  /** Where the cell counts its entries: for the warden. */
+  get counter(): SharedArrayBuffer {
+    return this.#counter.buffer as SharedArrayBuffer;
   }
 
   /** Entries that this incarnation made. */
@@ -110,13 +115,13 @@ export class CellLink {
     }
     place.batch = batch;
     this.#inside.push(index);
-    this.#post(index);
+    this.post(index);
   }
 
   /** Send a control message and wait for its answer; rejects if the cell dies or takes longer than `timeout` ms. */
   async ask(message: ToCell, answer: Answer, timeout: number, transfer: readonly Transferable[] = []): Promise<void> {
     const answered = this.answer(answer, timeout);
-    this.#post(message, transfer);
+    this.post(message, transfer);
     await answered;
   }
 
@@ -167,7 +172,7 @@ export class CellLink {
     return lost;
   }
 
-  #post(message: ToCell, transfer: readonly Transferable[] = []): void {
+  post(message: ToCell, transfer: readonly Transferable[] = []): void {
     this.#port.postMessage(message, transfer);
   }
 

@@ -18,6 +18,8 @@ export interface CellPoolOptions {
   readonly digest: string;
   /** The module that a cell's thread runs; its default export is `serve(start)`. */
   readonly worker?: URL;
+  /** The lease to send with a batch, asked for each. */
+  readonly lease: () => Uint8Array;
   readonly sink: EntrySink;
   readonly events: PoolEvents;
   /** Milliseconds for an answer to provision or seal, and for batches before a seal; then the cell is ended. Default 10 000. */
@@ -65,7 +67,12 @@ class Pool implements CellPool {
   constructor(options: CellPoolOptions) {
     this.#options = options;
     this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
-    this.#batcher = new Batcher(options.sink, options.queueLimit ?? QUEUE_LIMIT, () => this.#cells?.links ?? []);
+    this.#batcher = new Batcher(
+      options.sink,
+      options.queueLimit ?? QUEUE_LIMIT,
+      options.lease,
+      () => this.#cells?.links ?? [],
+    );
   }
 
   start(): Promise<void> {
@@ -81,6 +88,7 @@ class Pool implements CellPool {
       { workers, core, digest, worker },
       {
         onReply: (_link, batch, reply) => this.#batcher.onReply(batch, reply),
+        onStart: (link) => this.#options.events.onCellStart(link.counter),
         onReady: (link) => this.#onReady(link),
         onDeath: (link, lost, error) => this.#onDeath(link, lost, error),
         onFatal: (error) => this.#onFatal(error),
@@ -121,8 +129,10 @@ class Pool implements CellPool {
     return this.#sealing;
   }
 
-  setLease(lease: Uint8Array): void {
-    this.#batcher.setLease(lease);
+  giveMasterKey(port: MessagePort): void {
+    const link = this.#links().find((each) => each.state === 'open');
+    if (link === undefined) throw new HsmError('KEYCELL_SEALED', 'no cell holds the master key');
+    link.post({ type: 'give', port }, [port]);
   }
 
   async kill(cell: number): Promise<void> {
@@ -194,11 +204,11 @@ class Pool implements CellPool {
 
   #provision(link: CellLink): void {
     link.state = 'provisioning';
-    const done = this.#giveMasterKey(link).finally(() => this.#provisioning.delete(link));
+    const done = this.#bringMasterKey(link).finally(() => this.#provisioning.delete(link));
     this.#provisioning.set(link, done);
   }
 
-  async #giveMasterKey(link: CellLink): Promise<void> {
+  async #bringMasterKey(link: CellLink): Promise<void> {
     try {
       const port = this.#connect!();
       await link.ask({ type: 'provision', port }, 'provisioned', this.#answerTimeout, [port]);
@@ -251,7 +261,7 @@ class Pool implements CellPool {
     // A closing pool still serves what it took, within its time.
     const refusal = over ? 'KEYCELL_CLOSING' : this.#phase === 'open' ? undefined : this.#refusal();
     const retried = this.#batcher.onLost(lost, refusal, error);
-    if (!over) this.#options.events.onCellRestart(link.cell, error, retried);
+    if (!over) this.#options.events.onCellRestart(link.cell, error, retried, Number(link.missing));
   }
 
   #onFatal(cause: Error): void {

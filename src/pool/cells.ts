@@ -25,6 +25,8 @@ export interface CellsOptions {
 
 export interface CellsHost {
   readonly onReply: ReplyListener;
+  /** A cell is about to start. */
+  onStart(link: CellLink): void;
   onReady(link: CellLink): void;
   /** A cell died, its thread is gone, and it had not answered these. */
   onDeath(link: CellLink, lost: readonly (readonly Pending[])[], error: Error): void;
@@ -128,6 +130,7 @@ export class Cells {
     while (!this.#stopping) {
       const link = new CellLink(cell, this.#host.onReply, (reason) => this.#host.onFatal(new Error(reason)));
       this.links[cell] = link;
+      this.#host.onStart(link);
       this.#run(link);
       link.answer('ready', START_TIMEOUT).then(
         () => {

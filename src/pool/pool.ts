@@ -31,8 +31,10 @@ export interface PoolStats {
 }
 
 export interface PoolEvents {
-  /** A cell died; its requests were queued again (`retried`) and a new one takes its place. */
-  onCellRestart(cell: number, error: Error, retried: number): void;
+  /** A cell is about to start; it counts its entries in `counter`, which the warden reads. */
+  onCellStart(counter: SharedArrayBuffer): void;
+  /** A cell died; its requests were queued again (`retried`), `missing` of its entries died with it; a new one takes its place. */
+  onCellRestart(cell: number, error: Error, retried: number, missing: number): void;
   /** A cell failed twice to start, or found itself broken: nothing can be served any more. */
   onFatal(error: Error): void;
 }
@@ -50,8 +52,8 @@ export interface CellPool {
   unseal(connect: () => MessagePort): Promise<void>;
   /** Fail what waits, let batches in cells end, wipe the cells' vaults. */
   seal(): Promise<void>;
-  /** The lease that goes with every batch from now on. */
-  setLease(lease: Uint8Array): void;
+  /** Let an open cell give the master key to a new warden over this port. */
+  giveMasterKey(port: MessagePort): void;
   /** Terminate a cell's thread, for drills and tests. */
   kill(cell: number): Promise<void>;
   stats(): PoolStats;

@@ -8,7 +8,8 @@ const pool = createCellPool({
   digest: '',
   worker: new URL('./echo-cell.mjs', import.meta.url),
   sink: { written: async () => {}, durable: async () => {} },
-  events: { onCellRestart() {}, onFatal() {} },
+  lease: () => new Uint8Array(77),
+  events: { onCellStart() {}, onCellRestart() {}, onFatal() {} },
 });
 await pool.start();
 await pool.unseal(() => {

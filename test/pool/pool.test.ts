@@ -59,11 +59,13 @@ function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
     core,
     digest: '',
     worker: WORKER,
+    lease: () => new Uint8Array(0),
     sink: {
       written: async (body) => void entries.push(JSON.parse(body)),
       durable: async (body) => void durable.push(JSON.parse(body)),
     },
     events: {
+      onCellStart: () => {},
       onCellRestart: (cell, error, retried) => restarts.push([cell, error.message, retried]),
       onFatal: (error) => fatal.push(error),
     },
@@ -150,8 +152,7 @@ describe('batches', () => {
   });
 
   test('the lease travels along, and a status is a result', async () => {
-    const { pool, entries } = await open();
-    pool.setLease(new Uint8Array(77));
+    const { pool, entries } = await open({ lease: () => new Uint8Array(77) });
     expect(await pool.submit(request('status:16'))).toEqual({ status: 16, reason: 3, parts: [] });
     expect(entries[0]!.lease).toBe(77);
   });
