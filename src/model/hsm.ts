@@ -79,6 +79,8 @@ export interface HsmEvents {
   'cell-restart': [event: { readonly cell: number; readonly error: Error; readonly retried: number }];
   'warden-restart': [event: { readonly error: Error }];
   'record-corrupt': [event: { readonly id: string }];
+  /** The HSM is `tampered`: one of its own checks failed. */
+  fatal: [event: { readonly error: Error }];
   'audit-unavailable': [event: { readonly error: Error }];
 }
 

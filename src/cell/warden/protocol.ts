@@ -47,8 +47,13 @@ export interface WardenCalls {
     answer: { readonly hsmId: string };
   };
   /** All records but the control's, in pieces: each is opened. Gives the ids of those that are not authentic. */
-  scan: { ask: { readonly records: readonly Uint8Array[] }; answer: { readonly corrupt: readonly string[] } };
-  /** Compare what was scanned with the control state; STORE_CORRUPT where records are missing or too many. */
+  scan: {
+    ask: { readonly records: readonly Uint8Array[]; readonly first: boolean };
+    answer: { readonly corrupt: readonly string[] };
+  };
+  /** Is what was scanned what the control state says? */
+  compare: { ask: Record<never, never>; answer: { readonly matches: boolean } };
+  /** The same at unsealing: ends `ready`, or in STORE_CORRUPT where records are missing or too many. */
   scanned: { ask: { readonly log: number }; answer: { readonly records: number } };
   seal: { ask: Record<never, never>; answer: Record<never, never> };
 

@@ -108,7 +108,6 @@ export class Warden implements Handlers {
       this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, boot });
       this.#control.resume(state);
       this.#sessions.begin();
-      this.#scan = new Digest();
       return { hsmId };
     } catch (error) {
       this.#lock();
@@ -116,7 +115,8 @@ export class Warden implements Handlers {
     }
   }
 
-  scan({ records }: WardenCalls['scan']['ask']) {
+  scan({ records, first }: WardenCalls['scan']['ask']) {
+    if (first) this.#scan = new Digest();
     const corrupt: string[] = [];
     for (const record of records) {
       const id = this.#idOf(record);
@@ -152,6 +152,10 @@ export class Warden implements Handlers {
       this.#core.bytes.fill(0, mark, this.#work.mark());
       this.#work.release(mark);
     }
+  }
+
+  compare() {
+    return { matches: this.#control.matches(this.#scan) };
   }
 
   scanned({ log }: WardenCalls['scanned']['ask'], entries: string[]) {

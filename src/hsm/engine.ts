@@ -1,0 +1,36 @@
+/** What a session needs of its HSM: the way to the cells, the warden and the store. */
+
+import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
+import type { SubmitOptions } from '../pool/pool.ts';
+import type { CellRequest, CellResult } from '../wire/batch.ts';
+import type { Change } from './commits.ts';
+import type { KeyIndex } from './keys.ts';
+
+/** A user as the store holds him. */
+export interface UserEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly role: 'admin' | 'crypto-user';
+  readonly createdAt: number;
+  readonly record: Uint8Array;
+}
+
+export interface Engine {
+  readonly keys: KeyIndex;
+  readonly users: Map<string, UserEntry>;
+  /** Throws the HsmError of a refusal; otherwise a result of status 0. */
+  submit(request: CellRequest, options: SubmitOptions): Promise<CellResult>;
+  /** Ask the warden; its entries are on the disk when this resolves. */
+  ask<C extends WardenCall>(call: C, ask: WardenCalls[C]['ask']): Promise<WardenCalls[C]['answer']>;
+  askWithSecrets<C extends WardenCall>(
+    call: C,
+    secrets: readonly Uint8Array[],
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+  ): Promise<WardenCalls[C]['answer']>;
+  commit(change: Change): Promise<void>;
+  /** How many requests one call may have in flight without filling the queue for others. */
+  readonly wave: number;
+}
+
+export const keyName = (id: string): string => `key/${id}`;
+export const userName = (id: string): string => `user/${id}`;

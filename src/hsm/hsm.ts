@@ -1,0 +1,471 @@
+/** The HSM: its life from folder to `ready` and back, over interfaces that src/index.ts wires. */
+import { EventEmitter } from 'node:events';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { AuditLog } from '../audit/log.ts';
+import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
+import { errorOf, HsmError } from '../errors.ts';
+import type { Store } from '../keystore/store.ts';
+import type {
+  CallOptions,
+  Hsm,
+  HsmEvents,
+  HsmState,
+  HsmStats,
+  InitializeOptions,
+  LoginOptions,
+  Password,
+  Session,
+} from '../model/hsm.ts';
+import type { CellPool, EntrySink, PoolEvents, SubmitOptions } from '../pool/pool.ts';
+import { type Answered, type WardenLink, WardenRefusal } from '../pool/warden-link.ts';
+import type { CellRequest, CellResult } from '../wire/batch.ts';
+import type { Board } from '../wire/board.ts';
+import { FormatError } from '../wire/fields.ts';
+import { decodeRecordHeader } from '../wire/record.ts';
+import { decodeTicket } from '../wire/ticket.ts';
+import { type Change, CONTROL_KEY, Commits } from './commits.ts';
+import { type Engine, type UserEntry, userName } from './engine.ts';
+import { Journal } from './journal.ts';
+import { entryOf, KeyIndex } from './keys.ts';
+import { takePassword } from './secrets.ts';
+import { SessionImpl } from './session.ts';
+import { infoOf, userEntryOf } from './users.ts';
+
+export const KEYSLOT_KEY = 'slot/0';
+const SCAN_CHUNK = 256;
+const CHECK_CHUNK = 512;
+const CLOSE_TIMEOUT = 10_000;
+const DEFAULT_LOG2_N = 17;
+
+/** What the HSM is made of; src/index.ts knows which. */
+export interface Parts {
+  readonly store: Store;
+  readonly log: AuditLog;
+  readonly board: Board;
+  readonly queueLimit: number;
+  startPool(sink: EntrySink, lease: () => Uint8Array, events: PoolEvents): CellPool;
+  startWarden(onDeath: (error: Error, broken: boolean) => void): WardenLink;
+  /** Walk the log's chain and hand over each body; throws AUDIT_CORRUPT. Gives the number of entries. */
+  walkLog(onBody: (body: string) => Promise<void>): Promise<number>;
+}
+
+export class HsmImpl implements Hsm, Engine {
+  readonly keys = new KeyIndex();
+  readonly users = new Map<string, UserEntry>();
+  readonly wave: number;
+  readonly #parts: Parts;
+  readonly #events = new EventEmitter();
+  readonly #journal: Journal;
+  readonly #commits: Commits;
+  readonly #pool: CellPool;
+  readonly #counters: SharedArrayBuffer[] = [];
+  #warden: WardenLink;
+  #state: HsmState;
+  #id = '';
+  #closing: Promise<void> | undefined;
+  /** Calls that change the state of the whole run one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: Parts, state: HsmState, id: string) {
+    this.#parts = parts;
+    this.#state = state;
+    this.#id = id;
+    this.wave = Math.max(1, Math.floor(parts.queueLimit / 4));
+    this.#events.setMaxListeners(0);
+    this.#journal = new Journal(parts.log, parts.board, (error) => this.#emit('audit-unavailable', { error }));
+    this.#commits = new Commits(parts.store, this.#journal, () => this.#warden);
+    this.#warden = parts.startWarden((error, broken) => this.#onWardenDeath(error, broken));
+    this.#pool = parts.startPool(this.#journal, () => parts.board.lease(), {
+      onCellStart: (counter) => {
+        this.#counters.push(counter);
+        this.#warden.call('watch', { counter }).catch(() => {});
+      },
+      onCellRestart: (cell, error, retried, missing) => {
+        this.ask('lost', { cell, entries: missing }).catch(() => {});
+        this.#emit('cell-restart', { cell, error, retried });
+      },
+      onFatal: (error) => this.#tampered(error),
+    });
+  }
+
+  /** Cells and warden have passed their self-tests. */
+  async start(): Promise<void> {
+    await Promise.all([this.#warden.ready(), this.#pool.start()]);
+  }
+
+  get state(): HsmState {
+    return this.#state;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  on<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
+    this.#events.on(event, listener as never);
+    return this;
+  }
+
+  once<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
+    this.#events.once(event, listener as never);
+    return this;
+  }
+
+  off<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
+    this.#events.off(event, listener as never);
+    return this;
+  }
+
+  #emit<E extends keyof HsmEvents>(event: E, ...args: HsmEvents[E]): void {
+    this.#events.emit(event, ...args);
+  }
+
+  #become(state: HsmState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#emit('state', state);
+  }
+
+  // What sessions use
+
+  async submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
+    try {
+      this.#journal.mustBeWritable();
+    } catch (error) {
+      if (options.wipe) for (const part of request.parts) part.fill(0);
+      throw error;
+    }
+    const result = await this.#pool.submit(request, options);
+    if (result.status === 0) return result;
+    throw errorOf(result.status, result.reason);
+  }
+
+  async ask<C extends WardenCall>(
+    call: C,
+    ask: WardenCalls[C]['ask'],
+    transfer: readonly MessagePort[] = [],
+  ): Promise<WardenCalls[C]['answer']> {
+    return this.#logged(this.#warden.call(call, ask, transfer));
+  }
+
+  async askWithSecrets<C extends WardenCall>(
+    call: C,
+    secrets: readonly Uint8Array[],
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+  ): Promise<WardenCalls[C]['answer']> {
+    return this.#logged(this.#warden.callWithSecrets(call, secrets, ask));
+  }
+
+  /** No answer of the warden, not even a refusal, is used before its entries are on the disk. */
+  async #logged<C extends WardenCall>(call: Promise<Answered<C>>): Promise<WardenCalls[C]['answer']> {
+    try {
+      const { answer, entries } = await call;
+      await this.#journal.durableAll(entries);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof WardenRefusal)) throw error;
+      await this.#journal.durableAll(error.entries);
+      throw error.error;
+    }
+  }
+
+  commit(change: Change): Promise<void> {
+    return this.#commits.commit(change);
+  }
+
+  // Life
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(() => {
+      if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
+      if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
+      return task();
+    });
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async initialize(options: InitializeOptions): Promise<void> {
+    const { scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = options;
+    if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) {
+      throw new HsmError('KEYCELL_INPUT_INVALID', 'scryptLog2N is 14 to 20');
+    }
+    const passphrase = await takePassword(options.passphrase, wipe);
+    const password = await takePassword(options.admin.password, wipe);
+    try {
+      await this.#inTurn(() => this.#initialize(passphrase, options.admin.name, password, log2N));
+    } finally {
+      passphrase.fill(0);
+      password.fill(0);
+    }
+  }
+
+  async #initialize(passphrase: Uint8Array, name: string, password: Uint8Array, log2N: number): Promise<void> {
+    if (this.#state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');
+    const { keyslot, user } = await this.askWithSecrets('initialize', [passphrase, password], ([first, second]) => ({
+      passphrase: first!,
+      admin: { name, password: second! },
+      log2N,
+    }));
+    try {
+      const { control } = await this.ask('commit', { added: [user], removed: [], log: this.#journal.head });
+      const admin = userEntryOf(user);
+      await this.#parts.store.commit({
+        put: [
+          [KEYSLOT_KEY, keyslot],
+          [userName(admin.id), user],
+          [CONTROL_KEY, control],
+        ],
+      });
+      this.users.set(name, admin);
+      this.#id = decodeRecordHeader(control).hsmId;
+      await this.#openCells();
+    } catch (error) {
+      await this.ask('seal', {});
+      if (this.#id !== '') this.#become('sealed');
+      throw error;
+    }
+  }
+
+  /** For an ephemeral HSM: a master key that nobody can unseal again, and its one session. */
+  async initializeEphemeral(): Promise<Session> {
+    const { ticket } = await this.ask('initializeEphemeral', {});
+    const { hsmId, user } = decodeTicket(ticket);
+    this.#id = hsmId;
+    await this.#openCells();
+    const now = new Date();
+    return new SessionImpl(this, ticket, { id: user, name: 'ephemeral', role: 'crypto-user', createdAt: now });
+  }
+
+  async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
+    const own = await takePassword(passphrase, options.wipe);
+    try {
+      await this.#inTurn(() => this.#unseal(own));
+    } finally {
+      own.fill(0);
+    }
+  }
+
+  async #unseal(passphrase: Uint8Array): Promise<void> {
+    if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
+    if (this.#state === 'ready') return;
+    const { store } = this.#parts;
+    const keyslot = await store.get(KEYSLOT_KEY);
+    const control = await store.get(CONTROL_KEY);
+    if (keyslot === undefined || control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
+    await this.askWithSecrets('unseal', [passphrase], ([ref]) => ({ passphrase: ref!, keyslot, control }));
+    try {
+      await this.#load();
+      await this.ask('scanned', { log: this.#journal.head.seq });
+      await this.#openCells();
+    } catch (error) {
+      this.keys.clear();
+      this.users.clear();
+      await this.ask('seal', {}).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Read every record into the index, each checked by the warden. Throws STORE_CORRUPT naming those that are not authentic. */
+  async #load(): Promise<void> {
+    this.keys.clear();
+    this.users.clear();
+    const corrupt = await this.#scan((key, record) => {
+      if (key.startsWith('user/')) {
+        const user = userEntryOf(record);
+        if (key !== userName(user.id)) throw new FormatError('a record lies under another id');
+        this.users.set(user.name, user);
+      } else {
+        const entry = entryOf(record);
+        if (key !== `key/${entry.id}`) throw new FormatError('a record lies under another id');
+        this.keys.put(entry);
+      }
+    });
+    if (corrupt.length === 0) return;
+    for (const id of corrupt) this.#emit('record-corrupt', { id });
+    const shown = corrupt.slice(0, 5).join(', ');
+    throw new HsmError('KEYCELL_STORE_CORRUPT', `${corrupt.length} records are not authentic: ${shown}`);
+  }
+
+  /** Hand all records to the warden; gives the ids of those that are not authentic. */
+  async #scan(onRecord: (key: string, record: Uint8Array) => void): Promise<string[]> {
+    const corrupt: string[] = [];
+    let chunk: Uint8Array[] = [];
+    let first = true;
+    const send = async (): Promise<void> => {
+      const answer = await this.ask('scan', { records: chunk, first });
+      corrupt.push(...answer.corrupt);
+      first = false;
+      chunk = [];
+    };
+    for (const prefix of ['user/', 'key/']) {
+      for await (const [key, record] of this.#parts.store.scan(prefix)) {
+        try {
+          onRecord(key, record);
+        } catch (error) {
+          if (!(error instanceof FormatError)) throw error;
+          corrupt.push(key.slice(prefix.length));
+          continue;
+        }
+        chunk.push(record);
+        if (chunk.length === SCAN_CHUNK) await send();
+      }
+    }
+    await send();
+    return corrupt;
+  }
+
+  async #openCells(): Promise<void> {
+    await this.#pool.unseal(() => {
+      const { port1, port2 } = new MessageChannel();
+      this.#warden.call('provision', { port: port1 }, [port1]).catch(() => {});
+      return port2;
+    });
+    this.#become('ready');
+  }
+
+  seal(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state !== 'ready') return;
+      await this.#seal();
+      this.#become('sealed');
+    });
+  }
+
+  async #seal(): Promise<void> {
+    await this.#pool.seal();
+    await this.#commits.flush();
+    await this.ask('seal', {});
+    this.keys.clear();
+    this.users.clear();
+  }
+
+  async login(options: LoginOptions): Promise<Session> {
+    this.#mustBeReady();
+    const password = await takePassword(options.password, options.wipe);
+    const user = this.users.get(options.user);
+    const { ticket } = await this.askWithSecrets('login', [password], ([ref]) => ({
+      user: user?.record ?? null,
+      password: ref!,
+    }));
+    return new SessionImpl(this, ticket, infoOf(user!));
+  }
+
+  #mustBeReady(): void {
+    if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
+    if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
+    if (this.#state === 'sealed') throw new HsmError('KEYCELL_SEALED');
+    if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
+  }
+
+  async check(): Promise<{ records: number; logEntries: number }> {
+    this.#mustBeReady();
+    let bodies: string[] = [];
+    const checkBodies = async (): Promise<void> => {
+      const { forged } = await this.ask('checkEntries', { bodies });
+      if (forged > 0) throw new HsmError('KEYCELL_AUDIT_CORRUPT', `${forged} entries were not made by this HSM`);
+      bodies = [];
+    };
+    const logEntries = await this.#parts.walkLog(async (body) => {
+      bodies.push(body);
+      if (bodies.length === CHECK_CHUNK) await checkBodies();
+    });
+    await checkBodies();
+    return this.#commits.quiet(async () => {
+      let records = 0;
+      const corrupt = await this.#scan(() => {
+        records++;
+      });
+      if (corrupt.length > 0) throw new HsmError('KEYCELL_STORE_CORRUPT', `not authentic: ${corrupt.join(', ')}`);
+      const { matches } = await this.ask('compare', {});
+      if (!matches) throw new HsmError('KEYCELL_STORE_CORRUPT', 'records are missing, put back, or too many');
+      return { records, logEntries };
+    });
+  }
+
+  async killCell(cell = 0): Promise<void> {
+    await this.#pool.kill(cell);
+  }
+
+  stats(): HsmStats {
+    const { cells, queued, inFlight, operations, batches, failures, restarts } = this.#pool.stats();
+    const logEntries = this.#journal.head.seq;
+    return {
+      state: this.#state,
+      cells,
+      queued,
+      inFlight,
+      operations,
+      batches,
+      failures,
+      cellRestarts: restarts,
+      logEntries,
+    };
+  }
+
+  #tampered(error: Error): void {
+    if (this.#state === 'tampered') return;
+    this.keys.clear();
+    this.users.clear();
+    this.#become('tampered');
+    this.#warden.end().catch(() => {});
+    this.#pool.close(0).catch(() => {});
+    this.#emit('fatal', { error });
+  }
+
+  #onWardenDeath(error: Error, broken: boolean): void {
+    if (this.#closing !== undefined || this.#state === 'tampered') return;
+    if (broken) {
+      this.#tampered(error);
+      return;
+    }
+    this.#warden = this.#parts.startWarden((next, nextBroken) => this.#onWardenDeath(next, nextBroken));
+    for (const counter of this.#counters) this.#warden.call('watch', { counter }).catch(() => {});
+    this.#emit('warden-restart', { error });
+    if (this.#state !== 'ready') return;
+    this.#adopt().catch(async () => {
+      await this.#pool.seal();
+      this.keys.clear();
+      this.users.clear();
+      this.#become('sealed');
+    });
+  }
+
+  /** The new warden takes the master key from a cell, and goes on from the last control record and lease. */
+  async #adopt(): Promise<void> {
+    await this.#warden.ready();
+    const control = await this.#parts.store.get(CONTROL_KEY);
+    if (control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
+    const { port1, port2 } = new MessageChannel();
+    this.#pool.giveMasterKey(port1);
+    const lease = this.#parts.board.lease();
+    await this.ask('adopt', { port: port2, control, lease, log: this.#journal.head.seq }, [port2]);
+  }
+
+  close(options: { readonly timeout?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeout ?? CLOSE_TIMEOUT);
+    return this.#closing;
+  }
+
+  async #close(timeout: number): Promise<void> {
+    await this.#turn;
+    await this.#pool.close(timeout);
+    try {
+      if (this.#state === 'ready') {
+        await this.#commits.flush();
+        await this.ask('seal', {});
+      }
+    } finally {
+      await this.#warden.end();
+      await this.#journal.close();
+      await this.#parts.store.close();
+      this.keys.clear();
+      this.users.clear();
+      if (this.#state === 'ready') this.#become('sealed');
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The log as the facade keeps it: nothing is answered before its entry is written, and while the log cannot be written
+ * nothing is served. Entries that could not be written wait, in order, and go first when there is room again.
+ */
+import type { AuditHead, AuditLog } from '../audit/log.ts';
+import { HsmError } from '../errors.ts';
+import type { EntrySink } from '../pool/pool.ts';
+import type { Board } from '../wire/board.ts';
+
+const RETRY_INTERVAL = 500;
+
+export class Journal implements EntrySink {
+  readonly #log: AuditLog;
+  readonly #board: Board;
+  readonly #onUnavailable: (error: Error) => void;
+  #backlog: string[] = [];
+  #failure: Error | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(log: AuditLog, board: Board, onUnavailable: (error: Error) => void) {
+    this.#log = log;
+    this.#board = board;
+    this.#onUnavailable = onUnavailable;
+    board.postEntries(log.head.seq);
+  }
+
+  get head(): AuditHead {
+    return this.#log.head;
+  }
+
+  /** Throws AUDIT_UNAVAILABLE while entries wait. */
+  mustBeWritable(): void {
+    if (this.#failure !== undefined) throw this.#unavailable('not-executed');
+  }
+
+  written(body: string): Promise<void> {
+    return this.append([body]);
+  }
+
+  async durable(body: string): Promise<void> {
+    await this.append([body]);
+    await this.#synced();
+  }
+
+  /** Entries that must be on the disk before their answer is used. */
+  async durableAll(bodies: readonly string[]): Promise<void> {
+    if (bodies.length === 0) return;
+    await this.append(bodies);
+    await this.#synced();
+  }
+
+  async append(bodies: readonly string[]): Promise<void> {
+    if (this.#failure !== undefined) {
+      this.#backlog.push(...bodies);
+      throw this.#unavailable('unknown');
+    }
+    try {
+      await this.#log.append(bodies);
+    } catch (error) {
+      this.#backlog.push(...bodies);
+      this.#fail(error as Error);
+      throw this.#unavailable('unknown');
+    }
+    this.#board.postEntries(this.#log.head.seq);
+  }
+
+  async #synced(): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      this.#fail(error as Error);
+      throw this.#unavailable('unknown');
+    }
+  }
+
+  #unavailable(outcome: 'unknown' | 'not-executed'): HsmError {
+    return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', undefined, { cause: this.#failure, outcome });
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure === undefined) {
+      this.#failure = error;
+      this.#onUnavailable(error);
+    }
+    this.#retry ??= setInterval(() => void this.#again(), RETRY_INTERVAL).unref();
+  }
+
+  async #again(): Promise<void> {
+    const waiting = this.#backlog;
+    this.#backlog = [];
+    try {
+      if (waiting.length > 0) await this.#log.append(waiting);
+      await this.#log.sync();
+    } catch {
+      this.#backlog = [...waiting, ...this.#backlog];
+      return;
+    }
+    this.#board.postEntries(this.#log.head.seq);
+    // What came meanwhile is not lost: another turn of the timer takes it, and only then is the log open again.
+    if (this.#backlog.length > 0) return;
+    clearInterval(this.#retry);
+    this.#retry = undefined;
+    this.#failure = undefined;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#retry);
+    await this.#log.close();
+  }
+}

@@ -1,0 +1,162 @@
+/** The keys that this HSM's store holds, by id and by label, and the handles that stand for them. */
+import { HsmError } from '../errors.ts';
+import type { KeyAttributes } from '../model/attributes.ts';
+import type { KeyFilter } from '../model/hsm.ts';
+import type { AesKey, EcKey, GenericKey, HmacKey, Key } from '../model/key.ts';
+import { decodeAttributes } from '../wire/attributes.ts';
+import type { SealedKey } from '../wire/batch.ts';
+import { encodeJwk, encodeSpki, thumbprint } from '../wire/encodings.ts';
+import { toHex } from '../wire/fields.ts';
+import { decodeRecordHeader } from '../wire/record.ts';
+
+/** A sealed record, and what it says in the clear. */
+export interface KeyEntry {
+  readonly id: string;
+  readonly owner: string;
+  readonly record: Uint8Array;
+  readonly attributes: KeyAttributes;
+}
+
+/** Read a key's record. What it says is authentic only once a cell has opened it. Throws FormatError. */
+export function entryOf(record: Uint8Array): KeyEntry {
+  const { id, owner, attributes } = decodeRecordHeader(record);
+  return { id, owner, record, attributes: decodeAttributes(attributes) };
+}
+
+/** The handle of a key: frozen, and without any secret. */
+export function handleOf(entry: KeyEntry): Key {
+  const { attributes: a } = entry;
+  const common = {
+    id: entry.id,
+    version: a.version,
+    class: a.class,
+    label: a.label ?? undefined,
+    owner: entry.owner,
+    extractable: a.extractable,
+    neverExtractable: a.neverExtractable,
+    local: a.local,
+    trusted: a.trusted,
+    wrapWithTrusted: a.wrapWithTrusted,
+    destroyable: a.destroyable,
+    persistent: a.persistent,
+    notBefore: a.notBefore === 0 ? undefined : new Date(a.notBefore),
+    notAfter: a.notAfter === 0 ? undefined : new Date(a.notAfter),
+    createdAt: new Date(a.createdAt),
+    usage: Object.freeze([...a.usage]),
+  };
+  switch (a.type) {
+    case 'AES':
+      return Object.freeze({
+        ...common,
+        type: 'AES',
+        bits: a.bits,
+        checkValue: toHex(a.checkValue),
+        callerIv: a.callerIv,
+        rewrapPolicy: a.rewrap,
+      }) as AesKey;
+    case 'EC': {
+      const kid = thumbprint(a.point!);
+      return Object.freeze({
+        ...common,
+        type: 'EC',
+        curve: a.curve,
+        publicKey: encodeSpki(a.point!),
+        jwk: Object.freeze({ ...encodeJwk(a.point!), kid }),
+        kid,
+      }) as EcKey;
+    }
+    case 'HMAC':
+      return Object.freeze({ ...common, type: 'HMAC', bits: a.bits }) as HmacKey;
+    case 'GENERIC':
+      return Object.freeze({ ...common, type: 'GENERIC', bits: a.bits }) as GenericKey;
+  }
+}
+
+export class KeyIndex {
+  readonly #byId = new Map<string, KeyEntry>();
+  readonly #byLabel = new Map<string, string>();
+  /** Session keys live in their handles and nowhere else. */
+  readonly #sessionKeys = new WeakMap<Key, SealedKey>();
+  /** Labels and ids that a call in progress will use. */
+  readonly #reserved = new Set<string>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byLabel.clear();
+  }
+
+  put(entry: KeyEntry): void {
+    this.remove(entry.id);
+    this.#byId.set(entry.id, entry);
+    if (entry.attributes.label !== null) this.#byLabel.set(labelName(entry.owner, entry.attributes.label), entry.id);
+  }
+
+  remove(id: string): void {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    this.#byId.delete(id);
+    if (entry.attributes.label !== null) this.#byLabel.delete(labelName(entry.owner, entry.attributes.label));
+  }
+
+  get(id: string): KeyEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  byLabel(owner: string, label: string): KeyEntry | undefined {
+    const id = this.#byLabel.get(labelName(owner, label));
+    return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /** Keep a label and an id for a call in progress; gives the release. Throws KEY_CONFLICT. */
+  reserve(owner: string, label: string | null, id: string | undefined): () => void {
+    const names = [...(label === null ? [] : [labelName(owner, label)]), ...(id === undefined ? [] : [id])];
+    const taken =
+      (label !== null && this.byLabel(owner, label) !== undefined) ||
+      (id !== undefined && this.#byId.has(id)) ||
+      names.some((name) => this.#reserved.has(name));
+    if (taken) throw new HsmError('KEYCELL_KEY_CONFLICT');
+    for (const name of names) this.#reserved.add(name);
+    return () => {
+      for (const name of names) this.#reserved.delete(name);
+    };
+  }
+
+  sessionKey(record: Uint8Array): Key {
+    const entry = entryOf(record);
+    const handle = handleOf(entry);
+    this.#sessionKeys.set(handle, { id: entry.id, record });
+    return handle;
+  }
+
+  /** A session key that was destroyed: its handle is of no use any more. */
+  forget(key: Key): void {
+    this.#sessionKeys.delete(key);
+  }
+
+  /** What a request carries for this handle. Throws KEY_NOT_FOUND where the key is gone. */
+  sealed(key: Key): SealedKey {
+    const sealed = key?.persistent === false ? this.#sessionKeys.get(key) : this.#byId.get(key?.id);
+    if (sealed === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    return sealed;
+  }
+
+  *find(filter: KeyFilter, owner: string | undefined): Generator<KeyEntry> {
+    for (const entry of this.#byId.values()) {
+      const { attributes: a } = entry;
+      const matches =
+        (owner === undefined || entry.owner === owner) &&
+        (filter.id === undefined || entry.id === filter.id) &&
+        (filter.label === undefined || a.label === filter.label) &&
+        (filter.type === undefined || a.type === filter.type) &&
+        (filter.curve === undefined || a.curve === filter.curve) &&
+        (filter.class === undefined || a.class === filter.class);
+      if (matches) yield entry;
+    }
+  }
+}
+
+const labelName = (owner: string, label: string): string => `${owner}/${label}`;

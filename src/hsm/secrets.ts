@@ -1,0 +1,41 @@
+/** Secrets on their way in: copied into an ArrayBuffer of their own, outside the V8 heap, which whoever takes them wipes. */
+import { HsmError } from '../errors.ts';
+import type { Password, Secret } from '../model/hsm.ts';
+
+/** Off-heap: a typed array of 64 bytes or less made otherwise lives in the V8 heap, where the collector copies it. */
+export function ownBytes(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
+export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
+  const own = ownBytes(bytes.length);
+  own.set(bytes);
+  if (wipe) bytes.fill(0);
+  return own;
+}
+
+/** A caller's secret as bytes of our own; a function's result is always wiped. Throws INPUT_INVALID. */
+export async function takeSecret(secret: Secret, wipe = false): Promise<Uint8Array<ArrayBuffer>> {
+  if (secret instanceof Uint8Array) return takeBytes(secret, wipe);
+  if (typeof secret !== 'function')
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array or a function');
+  const given = await secret();
+  if (!(given instanceof Uint8Array)) throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array');
+  return takeBytes(given, true);
+}
+
+/** A password as bytes of our own, UTF-8 for strings; must not be empty. */
+export async function takePassword(password: Password, wipe = false): Promise<Uint8Array<ArrayBuffer>> {
+  const own = typeof password === 'string' ? encode(password) : await takeSecret(password, wipe);
+  if (own.length === 0) throw new HsmError('KEYCELL_INPUT_INVALID', 'a passphrase or password is not empty');
+  return own;
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  const room = ownBytes(3 * text.length);
+  const { written } = new TextEncoder().encodeInto(text, room);
+  const own = takeBytes(room.subarray(0, written));
+  room.fill(0);
+  return own;
+}

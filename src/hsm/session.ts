@@ -1,0 +1,591 @@
+/** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
+import { HsmError } from '../errors.ts';
+import type { KeyAttributes } from '../model/attributes.ts';
+import type {
+  AadOption,
+  BaseKey,
+  BlockModeOptions,
+  CallOptions,
+  DeriveOptions,
+  EnvelopeOptions,
+  GcmDecryptOptions,
+  GcmEncryptOptions,
+  Kdf,
+  KeyChanges,
+  KeyFilter,
+  Password,
+  Recipient,
+  RewrapToJweOptions,
+  RewrapToKeyOptions,
+  Role,
+  Secret,
+  Session,
+  SigningKey,
+  SignOptions,
+  UserInfo,
+  WrapOptions,
+} from '../model/hsm.ts';
+import type { AesKey, Bytes, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
+import { encodeAttributes } from '../wire/attributes.ts';
+import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
+import { pointOf, pointOfJwk } from '../wire/encodings.ts';
+import { FieldWriter, FormatError } from '../wire/fields.ts';
+import { packList, readList } from '../wire/list.ts';
+import { decodeTicket } from '../wire/ticket.ts';
+import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
+import { entryOf, handleOf, type KeyEntry } from './keys.ts';
+import { takeBytes, takePassword, takeSecret } from './secrets.ts';
+import { attributesOf, idOf, sameAttributes } from './template.ts';
+import { infoOf, userEntryOf } from './users.ts';
+
+const NOTHING = new Uint8Array(0);
+const SIGN_MANY_MAX = 65536;
+const RANDOM_MAX = 65536;
+const later = (what: string) => new HsmError('KEYCELL_MECHANISM_INVALID', `${what} comes with a later release`);
+const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
+
+interface Work {
+  readonly op: OpName;
+  readonly mechanism?: MechanismName;
+  readonly flags?: number;
+  readonly keys?: readonly SealedKey[];
+  readonly parts: readonly Uint8Array[];
+  readonly options: CallOptions | undefined;
+  readonly wipe?: boolean;
+  readonly durable?: boolean;
+}
+
+export class SessionImpl implements Session {
+  readonly #engine: Engine;
+  #ticket: Uint8Array;
+  #closed = false;
+  #expiresAt: number;
+  readonly id: string;
+  readonly user: UserInfo;
+
+  constructor(engine: Engine, ticket: Uint8Array, user: UserInfo) {
+    this.#engine = engine;
+    this.#ticket = ticket;
+    this.user = user;
+    const { session, expiresAt } = decodeTicket(ticket);
+    this.id = session;
+    this.#expiresAt = expiresAt;
+  }
+
+  get expiresAt(): Date {
+    return new Date(this.#expiresAt);
+  }
+
+  async renew(): Promise<void> {
+    this.#mustBeOpen();
+    const { ticket } = await this.#engine.ask('renew', { ticket: this.#ticket });
+    this.#ticket = ticket;
+    this.#expiresAt = decodeTicket(ticket).expiresAt;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#engine.ask('logout', { ticket: this.#ticket });
+    } catch (error) {
+      // A session that is over already, or an HSM that is sealed, leaves nothing to revoke.
+      const over = ['KEYCELL_SESSION_EXPIRED', 'KEYCELL_SESSION_REVOKED', 'KEYCELL_SEALED', 'KEYCELL_CLOSING'];
+      if (!(error instanceof HsmError) || !over.includes(error.code)) throw error;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
+  }
+
+  #submit(work: Work): Promise<CellResult> {
+    this.#mustBeOpen();
+    const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
+    const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
+    const { signal, timeout } = options;
+    return this.#engine.submit(request, {
+      ...(signal && { signal }),
+      ...(timeout !== undefined && { timeout }),
+      ...(work.wipe && { wipe: true }),
+      ...(work.durable && { durable: true }),
+    });
+  }
+
+  #sealed(key: Key): SealedKey {
+    return this.#engine.keys.sealed(key);
+  }
+
+  // Keys
+
+  async generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
+    return this.#make(template, true, (attributes, keys) => ({
+      op: 'generateKey',
+      keys,
+      parts: [idOf(template), attributes],
+      options,
+    }));
+  }
+
+  async ensureKey<const T extends KeyTemplate & { readonly label: string }>(
+    template: T,
+    options?: CallOptions,
+  ): Promise<KeyOf<T>> {
+    const wanted = attributesOf(template, true, 0);
+    if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
+    const existing = this.#engine.keys.byLabel(this.user.id, wanted.label);
+    if (existing === undefined) return this.generateKey(template, options);
+    if (!sameAttributes(existing.attributes, wanted)) throw new HsmError('KEYCELL_KEY_CONFLICT');
+    return handleOf(existing) as KeyOf<T>;
+  }
+
+  async importKey<const T extends KeyTemplate>(
+    template: T & { readonly class?: KeyClass },
+    material: Secret | PublicJwk,
+    options: CallOptions & { readonly wipe?: boolean } = {},
+    // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
+  ): Promise<any> {
+    const isPublic = template.class === 'public';
+    const own = isPublic ? publicPoint(material) : await takeSecret(material as Secret, options.wipe);
+    let handed = false;
+    try {
+      return await this.#make(template, true, (attributes, keys) => {
+        handed = true;
+        return { op: 'importKey', keys, parts: [idOf(template), attributes, own], options, wipe: true };
+      });
+    } finally {
+      if (!handed) own.fill(0);
+    }
+  }
+
+  /** Every way to a new key ends here: ask the cell, and keep the record where the template says. */
+  async #make<T extends KeyTemplate>(
+    template: T,
+    persistent: boolean,
+    work: (attributes: Uint8Array, issuer: SealedKey[]) => Work,
+  ): Promise<KeyOf<T>> {
+    const wanted = attributesOf(template, persistent, 0);
+    const { keys } = this.#engine;
+    const issuer = wanted.issuer === null ? [] : [keys.sealed(this.#issuerOf(template))];
+    const release = wanted.persistent ? keys.reserve(this.user.id, wanted.label, template.id) : () => {};
+    try {
+      const { parts } = await this.#submit({ ...work(encode(wanted), issuer), durable: wanted.persistent });
+      const record = parts[0]!;
+      if (!wanted.persistent) return keys.sessionKey(record) as KeyOf<T>;
+      return (await this.#keep(entryOf(record), null)) as KeyOf<T>;
+    } finally {
+      release();
+    }
+  }
+
+  #issuerOf(template: KeyTemplate): Key {
+    const policy = template.type === 'AES' ? template.rewrapPolicy : undefined;
+    if (typeof policy !== 'object') throw invalid('rewrapPolicy names an issuer');
+    if ('type' in policy.issuer) return policy.issuer;
+    const entry = this.#engine.keys.get(policy.issuer.id);
+    if (entry === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    return handleOf(entry);
+  }
+
+  /** On the disk first, then visible. */
+  async #keep(entry: KeyEntry, before: KeyEntry | null): Promise<Key> {
+    const { record, id } = entry;
+    await this.#engine.commit({ key: keyName(id), record, before: before?.record ?? null });
+    this.#engine.keys.put(entry);
+    return handleOf(entry);
+  }
+
+  async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
+    if (key.type === 'EC' && key.class === 'public') return new Uint8Array(key.publicKey);
+    const { parts } = await this.#submit({ op: 'exportKey', keys: [this.#sealed(key)], parts: [], options });
+    return parts[0]!;
+  }
+
+  async getKey(filter: KeyFilter): Promise<Key> {
+    const found: KeyEntry[] = [];
+    for (const entry of this.#visible(filter)) {
+      found.push(entry);
+      if (found.length > 1) throw new HsmError('KEYCELL_KEY_AMBIGUOUS');
+    }
+    if (found[0] === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    return handleOf(found[0]);
+  }
+
+  async *findKeys(filter: KeyFilter = {}): AsyncGenerator<Key, void, undefined> {
+    for (const entry of [...this.#visible(filter)]) yield handleOf(entry);
+  }
+
+  /** A crypto-user sees his own keys, an admin the names and attributes of all. */
+  #visible(filter: KeyFilter): Iterable<KeyEntry> {
+    this.#mustBeOpen();
+    return this.#engine.keys.find(filter, this.user.role === 'admin' ? undefined : this.user.id);
+  }
+
+  async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
+    const before = this.#engine.keys.get(key.id);
+    if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    const attributes: KeyAttributes = { ...before.attributes, ...changes };
+    const renamed = attributes.label !== before.attributes.label;
+    const { keys } = this.#engine;
+    const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
+    try {
+      const { parts } = await this.#submit({
+        op: 'setAttributes',
+        keys: [before],
+        parts: [encode(attributes)],
+        options,
+        durable: true,
+      });
+      if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
+      return (await this.#keep(entryOf(parts[0]!), before)) as K;
+    } finally {
+      release();
+    }
+  }
+
+  async destroyKey(key: Key, options?: CallOptions): Promise<void> {
+    const sealed = this.#sealed(key);
+    await this.#submit({ op: 'destroyKey', keys: [sealed], parts: [], options, durable: true });
+    if (!key.persistent) {
+      this.#engine.keys.forget(key);
+      return;
+    }
+    const entry = this.#engine.keys.get(key.id);
+    if (entry === undefined) return;
+    this.#engine.keys.remove(key.id);
+    try {
+      await this.#engine.commit({ key: keyName(key.id), record: null, before: entry.record });
+    } catch (error) {
+      this.#engine.keys.put(entry);
+      throw error;
+    }
+  }
+
+  // Signatures
+
+  async sign(key: SigningKey, message: Uint8Array, options: SignOptions = {}): Promise<Bytes> {
+    const { mechanism, flags } = signing(key, options);
+    const keys = [this.#sealed(key)];
+    const { parts } = await this.#submit({ op: 'sign', mechanism, flags, keys, parts: [copy(message)], options });
+    return parts[0]!;
+  }
+
+  signMany(key: SigningKey, messages: readonly Uint8Array[], options: SignOptions = {}): Promise<Bytes[]> {
+    if (messages.length > SIGN_MANY_MAX) {
+      return Promise.reject(new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`));
+    }
+    return inWaves(messages, this.#engine.wave, (message) => this.sign(key, message, options));
+  }
+
+  async verify(
+    key: SigningKey,
+    signature: Uint8Array,
+    message: Uint8Array,
+    options: SignOptions = {},
+  ): Promise<boolean> {
+    const { mechanism, flags } = signing(key, options);
+    const keys = [this.#sealed(key)];
+    const parts = [copy(message), copy(signature)];
+    const result = await this.#submit({ op: 'verify', mechanism, flags, keys, parts, options });
+    return result.parts[0]![0] === 1;
+  }
+
+  // Encryption
+
+  encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
+  encrypt(
+    key: AesKey,
+    plaintext: Uint8Array,
+    options: GcmEncryptOptions | BlockModeOptions,
+  ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  async encrypt(
+    key: AesKey,
+    plaintext: Uint8Array,
+    options: EnvelopeOptions | GcmEncryptOptions | BlockModeOptions = {},
+  ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
+    const mechanism = cipher(options.mechanism);
+    const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
+    const associated = copy(aad ?? NOTHING);
+    const given = copy(iv ?? NOTHING);
+    const keys = [this.#sealed(key)];
+    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'AES-GCM' ? [given] : [])];
+    const result = await this.#submit({ op: 'encrypt', mechanism, keys, parts, options, wipe: true });
+    return mechanism === 'envelope' ? result.parts[0]! : { iv: result.parts[0]!, ciphertext: result.parts[1]! };
+  }
+
+  async decrypt(
+    key: AesKey,
+    ciphertext: Uint8Array,
+    options: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions = {},
+  ): Promise<Bytes> {
+    const mechanism = cipher(options.mechanism);
+    const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
+    const keys = [this.#sealed(key)];
+    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'AES-GCM' ? [copy(iv ?? NOTHING)] : [])];
+    const result = await this.#submit({ op: 'decrypt', mechanism, keys, parts, options });
+    return result.parts[0]!;
+  }
+
+  encryptStream(): never {
+    throw later('encryptStream');
+  }
+
+  decryptStream(): never {
+    throw later('decryptStream');
+  }
+
+  async generateDataKey(
+    key: AesKey,
+    options: CallOptions & AadOption & { readonly bytes: number },
+  ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
+    const { parts } = await this.#submit({
+      op: 'generateDataKey',
+      mechanism: 'envelope',
+      keys: [this.#sealed(key)],
+      parts: [count(options.bytes, 4096), copy(options.aad ?? NOTHING)],
+      options,
+    });
+    return { plaintext: parts[0]!, ciphertext: parts[1]! };
+  }
+
+  // Wrapping
+
+  async wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
+    const { parts } = await this.#submit({
+      op: 'wrapKey',
+      mechanism: options.mechanism,
+      keys: [this.#sealed(wrapping), this.#sealed(key)],
+      parts: [],
+      options,
+    });
+    return parts[0]!;
+  }
+
+  async unwrapKey<const T extends KeyTemplate>(
+    wrapping: AesKey,
+    blob: Uint8Array,
+    template: T,
+    options: WrapOptions,
+  ): Promise<KeyOf<T>> {
+    const sealed = this.#sealed(wrapping);
+    const own = copy(blob);
+    return this.#make(template, false, (attributes, issuer) => ({
+      op: 'unwrapKey',
+      mechanism: options.mechanism,
+      keys: [sealed, ...issuer],
+      parts: [idOf(template), attributes, own],
+      options,
+    }));
+  }
+
+  rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToKeyOptions): Promise<Bytes[]>;
+  rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToJweOptions): Promise<string[]>;
+  async rewrapKeys(
+    blobs: readonly Uint8Array[],
+    options: RewrapToKeyOptions | RewrapToJweOptions,
+  ): Promise<Bytes[] | string[]> {
+    const from = this.#sealed(options.from);
+    const list = packList(blobs.map(copy));
+    const jwe = options.as === 'JWE';
+    const to = recipient(options.to);
+    const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
+    const { parts } = await this.#submit({
+      op: 'rewrapKeys',
+      mechanism: options.mechanism,
+      flags: jwe ? FLAG.jwe : options.as === 'AES-KWP' ? FLAG.wrapAsKwp : 0,
+      keys: to.key === undefined ? [from] : [from, this.#sealed(to.key)],
+      parts: [list, to.point, to.proof, headers],
+      options,
+    });
+    const out = parts[0]!;
+    const items = readList(out).map(({ offset, length }) => out.slice(offset, offset + length));
+    return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
+  }
+
+  async deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
+    const sealed = this.#sealed(base);
+    const peer = options.mechanism === 'ECDH' ? publicPoint(options.publicKey) : NOTHING;
+    const { name, info } = kdfOf(options.kdf);
+    return this.#make(template, false, (attributes, issuer) => ({
+      op: 'deriveKey',
+      mechanism: options.mechanism,
+      keys: [sealed, ...issuer],
+      parts: [idOf(template), attributes, peer, Uint8Array.of(name), info],
+      options,
+    }));
+  }
+
+  async random(bytes: number, options?: CallOptions): Promise<Bytes> {
+    const { parts } = await this.#submit({ op: 'random', parts: [count(bytes, RANDOM_MAX)], options });
+    return parts[0]!;
+  }
+
+  // Users
+
+  async createUser(user: {
+    readonly name: string;
+    readonly role: Role;
+    readonly password: Password;
+    readonly wipe?: boolean;
+  }): Promise<UserInfo> {
+    this.#mustBeOpen();
+    const { name, role } = user;
+    if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
+    const password = await takePassword(user.password, user.wipe);
+    if (this.#engine.users.has(name)) {
+      password.fill(0);
+      throw new HsmError('KEYCELL_USER_CONFLICT');
+    }
+    const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
+      ticket: this.#ticket,
+      name,
+      role,
+      password: ref!,
+    }));
+    const entry = userEntryOf(answer.user);
+    // scrypt took a while: somebody else may have made the user meanwhile.
+    if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
+    this.#engine.users.set(name, entry);
+    try {
+      await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
+    } catch (error) {
+      this.#engine.users.delete(name);
+      throw error;
+    }
+    return infoOf(entry);
+  }
+
+  async removeUser(name: string): Promise<void> {
+    const entry = this.#userNamed(name);
+    await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
+    await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
+    this.#engine.users.delete(name);
+  }
+
+  async setPassword(name: string, password: Password, options: { readonly wipe?: boolean } = {}): Promise<void> {
+    const entry = this.#userNamed(name);
+    const own = await takePassword(password, options.wipe);
+    const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
+      ticket: this.#ticket,
+      user: entry.record,
+      password: ref!,
+    }));
+    await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
+    this.#engine.users.set(name, userEntryOf(user));
+  }
+
+  async listUsers(): Promise<UserInfo[]> {
+    this.#mustBeOpen();
+    await this.#engine.ask('authorize', { ticket: this.#ticket, role: 'admin' });
+    return [...this.#engine.users.values()].map(infoOf);
+  }
+
+  #userNamed(name: string): UserEntry {
+    this.#mustBeOpen();
+    const entry = this.#engine.users.get(name);
+    if (entry === undefined) throw new HsmError('KEYCELL_USER_NOT_FOUND');
+    return entry;
+  }
+}
+
+const encode = (attributes: KeyAttributes): Uint8Array => {
+  try {
+    return encodeAttributes(attributes);
+  } catch (error) {
+    throw invalid(error instanceof FormatError ? error.message : 'the template has a member of the wrong type');
+  }
+};
+
+/** A copy of a public input: the caller may change his array as soon as the call has returned. */
+function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  return new Uint8Array(bytes);
+}
+
+/** The same, wiped by the pool when the request has settled. */
+function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  return takeBytes(bytes);
+}
+
+function count(bytes: number, max: number): Uint8Array {
+  if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > max) throw invalid(`bytes is 1 to ${max}`);
+  return new FieldWriter(4).u32(bytes).bytes;
+}
+
+function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
+  if (options.hash !== undefined && options.hash !== 'SHA-256') throw later(options.hash);
+  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: 0 };
+  if (key?.type !== 'EC') throw later('signing with an AES key (CMAC)');
+  const { format = 'p1363', prehashed = false, nonce = 'hedged' } = options;
+  if (format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');
+  const flags =
+    (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
+  return { mechanism: 'ECDSA', flags };
+}
+
+function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
+  if (mechanism === undefined) return 'envelope';
+  if (mechanism === 'AES-GCM') return mechanism;
+  throw later(`the mechanism ${mechanism}`);
+}
+
+function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {
+  try {
+    if (key instanceof Uint8Array) return pointOf(key);
+    return pointOfJwk(key as PublicJwk);
+  } catch (error) {
+    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
+  }
+}
+
+function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
+  if (to !== null && typeof to === 'object') {
+    if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
+    const proof = new TextEncoder().encode(to.proof ?? '');
+    if ('jwk' in to) return { point: publicPoint(to.jwk), proof };
+    if ('spki' in to) return { point: publicPoint(to.spki), proof };
+  }
+  throw invalid('to is a key, { jwk } or { spki }');
+}
+
+const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
+  if (header === undefined) return [];
+  return Array.isArray(header) ? header : [header];
+}
+
+/** The KDF's number in a request, and what it takes as info; the cell appends the length of what is derived. */
+function kdfOf(kdf: Kdf): { name: number; info: Uint8Array } {
+  switch (kdf?.name) {
+    case 'none':
+      return { name: 0, info: NOTHING };
+    case 'concat': {
+      // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
+      const fields = [new TextEncoder().encode(kdf.algorithm), kdf.apu ?? NOTHING, kdf.apv ?? NOTHING];
+      const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
+      for (const field of fields) writer.u32(field.length).raw(field);
+      return { name: 1, info: writer.bytes };
+    }
+    case 'sp800-108': {
+      const { label, context = NOTHING } = kdf;
+      return { name: 2, info: new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes };
+    }
+    default:
+      throw later(`the KDF ${kdf?.name}`);
+  }
+}
+
+/** Many calls without filling the queue: a wave at a time, in order. */
+async function inWaves<A, B>(items: readonly A[], wave: number, call: (item: A) => Promise<B>): Promise<B[]> {
+  const results: B[] = [];
+  for (let from = 0; from < items.length; from += wave) {
+    results.push(...(await Promise.all(items.slice(from, from + wave).map(call))));
+  }
+  return results;
+}

@@ -1,0 +1,89 @@
+/** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
+import { HsmError } from '../errors.ts';
+import { FLAGS, type KeyAttributes, type UnwrapLimit, USAGES } from '../model/attributes.ts';
+import type { KeyClass, KeyTemplate, UnwrapTemplate } from '../model/key.ts';
+import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
+
+const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
+
+/** `persistent` where the template does not say. Throws INPUT_INVALID. */
+export function attributesOf(
+  template: KeyTemplate & { readonly class?: KeyClass },
+  persistent: boolean,
+  now: number,
+): KeyAttributes {
+  if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
+  const { type, usage, label } = template;
+  if (!Array.isArray(usage) || usage.some((each) => !USAGES.includes(each))) throw invalid('usage is a list of usages');
+  if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
+  const aes = type === 'AES' ? template : undefined;
+  const policy = aes?.rewrapPolicy ?? 'trusted';
+  const flags = Object.fromEntries(FLAGS.map((flag) => [flag, false])) as Record<(typeof FLAGS)[number], boolean>;
+  return {
+    ...flags,
+    type,
+    class: type === 'EC' ? (template.class ?? 'private') : 'secret',
+    curve: type === 'EC' ? template.curve : null,
+    bits: type === 'EC' ? 256 : integer(template.bits, 'bits'),
+    extractable: template.extractable ?? false,
+    rewrap: typeof policy === 'string' ? policy : 'issuer',
+    usage: USAGES.filter((each) => (usage as readonly string[]).includes(each)),
+    wrapWithTrusted: template.wrapWithTrusted ?? false,
+    destroyable: template.destroyable ?? true,
+    dualUse: template.dualUse ?? false,
+    callerIv: aes?.callerIv ?? false,
+    persistent: template.persistent ?? persistent,
+    notBefore: time(template.notBefore),
+    notAfter: time(template.notAfter),
+    maxUses: integer(template.maxUses ?? 0, 'maxUses'),
+    createdAt: now,
+    checkValue: new Uint8Array(0),
+    version: 1,
+    point: null,
+    label: label ?? null,
+    unwrapLimit: aes?.unwrapTemplate === undefined ? null : limitOf(aes.unwrapTemplate),
+    // The cell fills in the issuer's public key from his record.
+    issuer: typeof policy === 'string' ? null : { id: policy.issuer.id, point: new Uint8Array(65) },
+  };
+}
+
+function limitOf(template: UnwrapTemplate): UnwrapLimit {
+  return {
+    type: template.type ?? null,
+    bits: template.bits ?? null,
+    usage: template.usage ?? null,
+    extractable: template.extractable ?? 'wrapped',
+  };
+}
+
+function integer(value: unknown, name: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > 65535) {
+    throw invalid(`${name} is a whole number`);
+  }
+  return value;
+}
+
+function time(value: number | Date | undefined): number {
+  if (value === undefined) return 0;
+  const ms = typeof value === 'number' ? value : value.getTime();
+  if (!Number.isSafeInteger(ms) || ms < 0) throw invalid('a time is a Date or milliseconds since 1970');
+  return ms;
+}
+
+/** The id that a template asks for, as the cell takes it: 16 bytes, or nothing. */
+export function idOf(template: { readonly id?: string }): Uint8Array {
+  if (template.id === undefined) return new Uint8Array(0);
+  if (template.id === ZERO_ID) throw invalid('an id is not zero');
+  return fromHex(template.id, ID_SIZE);
+}
+
+/** Does a key that exists have the attributes that are asked for? What a caller cannot choose is not compared. */
+export function sameAttributes(existing: KeyAttributes, wanted: KeyAttributes): boolean {
+  const comparable = (a: KeyAttributes) =>
+    JSON.stringify([
+      [a.type, a.class, a.curve, a.bits, a.extractable, a.rewrap, a.usage, a.wrapWithTrusted, a.destroyable],
+      [a.dualUse, a.callerIv, a.persistent, a.notBefore, a.notAfter, a.maxUses, a.label, a.issuer?.id],
+      a.unwrapLimit,
+    ]);
+  return comparable(existing) === comparable(wanted);
+}

@@ -1,0 +1,159 @@
+/** The warden's thread, seen from the facade: calls with answers, and secrets handed over in shared memory. */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import {
+  type FromWarden,
+  SECRET_MAX,
+  SECRETS_SIZE,
+  type SecretRef,
+  type ToWarden,
+  type WardenCall,
+  type WardenCalls,
+  type WardenStart,
+} from '../cell/warden/protocol.ts';
+import { HsmError } from '../errors.ts';
+import { BOARD_SIZE, Board } from '../wire/board.ts';
+
+const START_TIMEOUT = 30_000;
+
+export interface Answered<C extends WardenCall> {
+  readonly answer: WardenCalls[C]['answer'];
+  /** For the log; must be on the disk before the answer is used. */
+  readonly entries: readonly string[];
+}
+
+/** A refusal of the warden, with the entries that it left. */
+export class WardenRefusal extends Error {
+  readonly error: HsmError;
+  readonly entries: readonly string[];
+
+  constructor(error: HsmError, entries: readonly string[]) {
+    super(error.message);
+    this.error = error;
+    this.entries = entries;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (answered: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class WardenLink {
+  readonly #worker: Worker;
+  readonly #secrets = new Uint8Array(new SharedArrayBuffer(SECRETS_SIZE));
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready: Promise<void>;
+  #last = 0;
+  #handing: Promise<unknown> = Promise.resolve();
+  #ended: Error | undefined;
+
+  /** `board` outlives the warden; `onDeath` is called once, unless `end` was. */
+  constructor(
+    core: Uint8Array,
+    digest: string,
+    board: SharedArrayBuffer,
+    onDeath: (error: Error, broken: boolean) => void,
+  ) {
+    const workerData: WardenStart = { core, digest, board, secrets: this.#secrets.buffer as SharedArrayBuffer };
+    this.#worker = new Worker(new URL('../cell/warden/worker.js', import.meta.url), {
+      workerData,
+      execArgv: [],
+      env: {},
+    });
+    let broken: string | undefined;
+    this.#ready = new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new HsmError('KEYCELL_TAMPERED', 'the warden did not start')),
+        START_TIMEOUT,
+      );
+      timer.unref();
+      this.#worker.on('message', (message: FromWarden) => {
+        if (message.type === 'ready') resolve();
+        else if (message.type === 'broken') broken = message.reason;
+        else this.#settle(message);
+      });
+      const die = (error: Error): void => {
+        if (this.#ended !== undefined) return;
+        this.#ended = error;
+        clearTimeout(timer);
+        this.#secrets.fill(0);
+        const lost = new HsmError('KEYCELL_CELL_LOST', 'the warden died', { cause: error, outcome: 'unknown' });
+        for (const waiting of this.#waiting.values()) waiting.reject(lost);
+        this.#waiting.clear();
+        reject(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
+        onDeath(error, broken !== undefined);
+      };
+      this.#worker.on('error', die);
+      this.#worker.on('exit', (code) => die(new Error(`the warden ended with code ${code}`)));
+    });
+    this.#ready.catch(() => {});
+  }
+
+  /** Resolves when the warden has passed its self-test. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  call<C extends WardenCall>(
+    call: C,
+    ask: WardenCalls[C]['ask'],
+    transfer: readonly MessagePort[] = [],
+  ): Promise<Answered<C>> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        reject(new HsmError('KEYCELL_CELL_LOST', 'the warden died', { cause: this.#ended }));
+        return;
+      }
+      const id = ++this.#last;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, call, ask } as ToWarden, transfer);
+    });
+  }
+
+  /** Hand secrets over, one call at a time; `secrets` are wiped here, and in shared memory by the warden. */
+  callWithSecrets<C extends WardenCall>(
+    call: C,
+    secrets: readonly Uint8Array[],
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+  ): Promise<Answered<C>> {
+    const turn = this.#handing.then(() => {
+      let offset = 0;
+      const refs = secrets.map((secret) => {
+        const ref = { offset, length: secret.length };
+        offset += secret.length;
+        return ref;
+      });
+      if (secrets.some((secret) => secret.length > SECRET_MAX)) {
+        throw new HsmError('KEYCELL_INPUT_INVALID', `a passphrase or password has at most ${SECRET_MAX} bytes`);
+      }
+      secrets.forEach((secret, i) => {
+        this.#secrets.set(secret, refs[i]!.offset);
+        secret.fill(0);
+      });
+      return this.call(call, ask(refs));
+    });
+    this.#handing = turn.catch(() => {
+      for (const secret of secrets) secret.fill(0);
+    });
+    return turn;
+  }
+
+  #settle(message: Exclude<FromWarden, { type: 'ready' | 'broken' }>): void {
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (message.type === 'answer') waiting?.resolve({ answer: message.answer, entries: message.entries } as never);
+    else waiting?.reject(new WardenRefusal(new HsmError(message.code, message.detail), message.entries));
+  }
+
+  /** End the thread; its memory was wiped by `seal`. */
+  async end(): Promise<void> {
+    this.#ended ??= new HsmError('KEYCELL_CLOSING');
+    this.#secrets.fill(0);
+    await this.#worker.terminate();
+  }
+}
+
+export const makeBoard = (): { shared: SharedArrayBuffer; board: Board } => {
+  const shared = new SharedArrayBuffer(BOARD_SIZE);
+  return { shared, board: new Board(shared) };
+};
