@@ -1,0 +1,162 @@
+/** What the demo found, and how it is put on one screen: every line with what it means. */
+import type { LogCheck } from './log-check.ts';
+import type { MemorySearch } from './memory-search.ts';
+import type { Attempt } from './thief.ts';
+
+export type Variant = 'keycell' | 'node';
+
+export interface Refused {
+  readonly entitlement: string;
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface Speed {
+  readonly keys: number;
+  readonly requests: number;
+  readonly failed: number;
+  readonly perSecond: number;
+  /** Processor time of the server process for one licence, all threads, in milliseconds. */
+  readonly cpuMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface Report {
+  readonly quick: boolean;
+  readonly seconds: number;
+  readonly cores: number;
+  readonly titles: number;
+  readonly contentKeys: number;
+  readonly run: {
+    readonly requests: number;
+    readonly concurrency: number;
+    readonly failed: number;
+    readonly failures: readonly string[];
+    readonly keysOpened: number;
+    readonly samplesDecrypted: number;
+    readonly seconds: number;
+  };
+  readonly rotation: { readonly startedAt: number; readonly endedAt: number; readonly publishedKeys: number };
+  readonly killedCell: { readonly at: number; readonly restarts: number };
+  readonly refused: Readonly<Record<Variant, readonly Refused[]>>;
+  readonly memory: Readonly<Record<Variant, MemoryResult>>;
+  readonly thief: readonly Attempt[];
+  readonly log: LogCheck;
+  readonly speed: Readonly<Record<Variant, readonly Speed[]>>;
+}
+
+export type MemoryResult =
+  | { readonly available: false; readonly reason: string }
+  | {
+      readonly available: true;
+      readonly copies: number;
+      readonly keysFound: number;
+      readonly keysSearched: number;
+      /** How often the bytes were found that the server holds on purpose: 0 would mean that the search is blind. */
+      readonly canary: number;
+      readonly bytesRead: number;
+    };
+
+/** The last needle is the canary. */
+export function memoryResult(search: MemorySearch): MemoryResult {
+  if (!search.available) return search;
+  const copies = search.copies.slice(0, -1);
+  return {
+    available: true,
+    copies: copies.reduce((sum, count) => sum + count, 0),
+    keysFound: copies.filter((count) => count > 0).length,
+    keysSearched: copies.length,
+    canary: search.copies.at(-1)!,
+    bytesRead: search.bytesRead,
+  };
+}
+
+/** What is not as it should be, in words; nothing if all is well. Speed is reported, not judged. */
+export function complaints(report: Report): string[] {
+  const { run, rotation, killedCell, refused, memory, thief, log, speed } = report;
+  const found: string[] = [];
+  const expect = (right: boolean, complaint: string) => right || found.push(complaint);
+
+  expect(run.failed === 0, `${run.failed} requests failed: ${run.failures.join('; ')}`);
+  expect(run.samplesDecrypted === run.keysOpened && run.keysOpened > 0, 'not every key was tried on its sample');
+  expect(rotation.endedAt < run.requests, 'the rotation ended after the last request: it was not tried while serving');
+  expect(killedCell.restarts > 0, 'no cell was killed');
+  for (const { entitlement, status, body } of [...refused.keycell, ...refused.node]) {
+    expect(status === 403, `a ${entitlement} entitlement was answered ${status} ${body}`);
+  }
+  for (const result of Object.values(memory)) {
+    expect(!result.available || result.canary > 0, "the memory search did not find what it must find: it can't see");
+  }
+  expect(!memory.keycell.available || memory.keycell.copies === 0, 'content keys lie in the memory of the server');
+  for (const { attempt, refused } of thief) expect(refused !== undefined, `the thief could ${attempt}`);
+  expect(log.named !== undefined, 'the altered log passed for whole');
+  for (const { failed } of [...speed.keycell, ...speed.node])
+    expect(failed === 0, `${failed} measured requests failed`);
+  return found;
+}
+
+export function screen(report: Report): string {
+  const { run, rotation, killedCell, refused, memory, thief, log, speed } = report;
+  const lines = [
+    '',
+    `Keycell: a licence server${report.quick ? ', in quick (counts too small to compare speeds)' : ''}`,
+    '',
+    row('Catalogue', `${n(report.titles)} titles, ${n(report.contentKeys)} content keys`),
+    why('made in the HSM; outside of it only as AES-KW blobs, which are worth nothing without its key-encryption key'),
+    row('Served', `${n(run.requests)} licences, ${run.concurrency} at a time: requests failed: ${run.failed}`),
+    why(`a player that shares no code verified every signature, opened ${n(run.keysOpened)} keys and decrypted`),
+    why(`${n(run.samplesDecrypted)} samples, byte for byte what node:crypto had encrypted`),
+    row('Rotated', `both keys, between licences ${n(rotation.startedAt)} and ${n(rotation.endedAt)}: all went on`),
+    why(`the old licence key stays published (${rotation.publishedKeys} keys now) until its last licence has expired`),
+    row('Killed', `a cell at licence ${n(killedCell.at)}: requests failed: ${run.failed}`),
+    why('its work was done again by the cell that took its place'),
+    row('Refused', refused.keycell.map(({ entitlement, status }) => `${entitlement} ${status}`).join(', ')),
+    why('entitlements that do not hold; the cell itself checks signature, device and expiry as it re-wraps'),
+    row('Memory', `Keycell ${memoryText(memory.keycell)}`),
+    row('', `node:crypto ${memoryText(memory.node)}`),
+    why('copies of content keys in all that the server process can read, after the run; the bytes that each holds'),
+    why(`on purpose were found, so the search sees: ${canaryText(memory.keycell)} and ${canaryText(memory.node)}`),
+    ...thief.map(({ attempt, refused }, k) => row(k === 0 ? 'Thief' : '', `${attempt}: ${refused ?? 'HE COULD'}`)),
+    why("with the service's own session and its database: policy is checked in the cell, whoever asks"),
+    row('Log', logText(log)),
+    why(`${n(log.entries)} entries verified; then one bit of byte ${n(log.flippedByte)} was flipped, in a copy`),
+    '',
+    table(['Speed', 'licences/s', 'CPU each', 'p50', 'p99']),
+    ...speed.keycell.flatMap((ours, k) => [
+      speedRow(`Keycell, ${count(ours.keys, 'key')}`, ours),
+      speedRow(`node:crypto, ${count(ours.keys, 'key')}`, speed.node[k]!),
+    ]),
+    why(
+      `by turns on the same ${count(report.cores, 'core')}, which the player shares; CPU is the server process alone,`,
+    ),
+    why(`all its threads. Keycell pays for isolation: ${ratios(report)} of the CPU, with 1 and 4 keys`),
+    '',
+    `All of it took ${report.seconds.toFixed(0)} s.`,
+  ];
+  return lines.join('\n');
+}
+
+const n = (value: number): string => value.toLocaleString('en').replaceAll(',', ' ');
+const count = (value: number, noun: string): string => `${value} ${noun}${value === 1 ? '' : 's'}`;
+const row = (name: string, text: string): string => `${name.padEnd(11)}${text}`;
+const why = (text: string): string => `${' '.repeat(13)}${text}`;
+const table = ([first, ...rest]: string[]): string =>
+  first!.padEnd(26) + rest.map((cell) => cell.padStart(12)).join('');
+const ms = (value: number): string => `${value.toFixed(2)} ms`;
+const speedRow = (name: string, { perSecond, cpuMs, p50Ms, p99Ms }: Speed): string =>
+  table([`  ${name}`, perSecond.toFixed(0), ms(cpuMs), ms(p50Ms), ms(p99Ms)]);
+
+const ratios = ({ speed }: Report): string =>
+  `${speed.keycell.map(({ cpuMs }, k) => (cpuMs / speed.node[k]!.cpuMs).toFixed(1)).join(' and ')} times`;
+
+const memoryText = (result: MemoryResult): string =>
+  result.available
+    ? `${n(result.copies)} copies, of ${n(result.keysFound)} among ${n(result.keysSearched)} keys, in ${megabytes(result.bytesRead)}`
+    : `not searched: ${result.reason}`;
+const canaryText = (result: MemoryResult): string => (result.available ? count(result.canary, 'time') : 'not searched');
+const megabytes = (bytes: number): string => `${n(Math.round(bytes / 1e6))} MB`;
+const logText = ({ named }: LogCheck): string =>
+  named === undefined
+    ? 'ALTERED, AND NOT NOTICED'
+    : `entry ${n(named.seq)}, line ${n(named.line)} named: ${named.reason}`;
