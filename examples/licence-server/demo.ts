@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
 });
 const COUNTS = flags.quick
   ? { titles: 30, requests: 400, measured: 50, rounds: 1, warmUp: 20 }
-  : { titles: 500, requests: 5000, measured: 500, rounds: 3, warmUp: 300 };
+  : { titles: 500, requests: 5000, measured: 500, rounds: 4, warmUp: 1000 };
 const CONCURRENCY = 64;
 const DEVICES = 32;
 const LICENCE_SECONDS = 3600;
@@ -220,16 +220,16 @@ class Demo {
   async #measure(servers: Record<Variant, Server>): Promise<Record<Variant, Speed[]>> {
     const speed: Record<Variant, Speed[]> = { keycell: [], node: [] };
     const variants = ['keycell', 'node'] as const;
-    for (const variant of variants) await this.#measuredRound(servers[variant], 1, COUNTS.warmUp);
-    for (const keys of [1, 4]) {
-      const rounds: Record<Variant, MeasuredRound[]> = { keycell: [], node: [] };
-      for (let k = 0; k < COUNTS.rounds; k++) {
-        for (const variant of variants) {
-          rounds[variant].push(await this.#measuredRound(servers[variant], keys, COUNTS.measured));
+    const rounds = [1, 4].map((keys) => ({ keys, keycell: [] as MeasuredRound[], node: [] as MeasuredRound[] }));
+    for (const variant of variants) await this.#measuredRound(servers[variant], 4, COUNTS.warmUp);
+    for (let k = 0; k < COUNTS.rounds; k++) {
+      for (const of of rounds) {
+        for (const variant of k % 2 === 0 ? variants : variants.toReversed()) {
+          of[variant].push(await this.#measuredRound(servers[variant], of.keys, COUNTS.measured));
         }
       }
-      for (const variant of variants) speed[variant].push(summary(keys, rounds[variant]));
     }
+    for (const variant of variants) speed[variant] = rounds.map((of) => summary(of.keys, of[variant]));
     return speed;
   }
 
@@ -310,8 +310,8 @@ async function main(): Promise<void> {
     for (const complaint of wrong) console.error(`Not as it should be: ${complaint}`);
     if (wrong.length > 0) process.exitCode = 1;
     if (flags.hold) {
-      console.log(`\nThe server is up. Ask it, twice (the second time the entitlement has been used):`);
-      console.log(`  curl -i --json @${await demo.writeRequest(keycell)} ${keycell.url}/licence`);
+      console.log(`\nThe server is up. Ask it twice: the second time the entitlement has been used.`);
+      console.log(`  curl -i -d @${await demo.writeRequest(keycell)} ${keycell.url}/licence`);
       console.log(`  curl ${keycell.url}/.well-known/jwks.json\nCtrl-C ends it.`);
       await interrupted;
     }

@@ -103,24 +103,27 @@ export function screen(report: Report): string {
     `Keycell: a licence server${report.quick ? ', in quick (counts too small to compare speeds)' : ''}`,
     '',
     row('Catalogue', `${n(report.titles)} titles, ${n(report.contentKeys)} content keys`),
-    why('made in the HSM; outside of it only as AES-KW blobs, which are worth nothing without its key-encryption key'),
+    why('made in the HSM, kept outside as AES-KW blobs: worth nothing without its key-encryption key'),
     row('Served', `${n(run.requests)} licences, ${run.concurrency} at a time: requests failed: ${run.failed}`),
-    why(`a player that shares no code verified every signature, opened ${n(run.keysOpened)} keys and decrypted`),
+    why('a player without a line of ours verified every signature, opened every key, and decrypted'),
     why(`${n(run.samplesDecrypted)} samples, byte for byte what node:crypto had encrypted`),
-    row('Rotated', `both keys, between licences ${n(rotation.startedAt)} and ${n(rotation.endedAt)}: all went on`),
-    why(`the old licence key stays published (${rotation.publishedKeys} keys now) until its last licence has expired`),
-    row('Killed', `a cell at licence ${n(killedCell.at)}: requests failed: ${run.failed}`),
+    row(
+      'Rotated',
+      `both keys, from licence ${n(rotation.startedAt)} to ${n(rotation.endedAt)}: requests failed: ${run.failed}`,
+    ),
+    why(`old licences can still be verified: ${count(rotation.publishedKeys, 'public key')} published now`),
+    row('Killed', `a cell, at licence ${n(killedCell.at)}: requests failed: ${run.failed}`),
     why('its work was done again by the cell that took its place'),
     row('Refused', refused.keycell.map(({ entitlement, status }) => `${entitlement} ${status}`).join(', ')),
-    why('entitlements that do not hold; the cell itself checks signature, device and expiry as it re-wraps'),
-    row('Memory', `Keycell ${memoryText(memory.keycell)}`),
-    row('', `node:crypto ${memoryText(memory.node)}`),
-    why('copies of content keys in all that the server process can read, after the run; the bytes that each holds'),
-    why(`on purpose were found, so the search sees: ${canaryText(memory.keycell)} and ${canaryText(memory.node)}`),
+    why('entitlements: signature, device and expiry are checked in the cell, as it re-wraps'),
+    row('Memory', `Keycell      ${memoryText(memory.keycell)}`),
+    row('', `node:crypto  ${memoryText(memory.node)}`),
+    why('content keys found in all the memory of either server, after the run; node:crypto wipes its'),
+    why(`own buffers, Node keeps copies. Bytes held there to be found: ${canaryText(memory)}`),
     ...thief.map(({ attempt, refused }, k) => row(k === 0 ? 'Thief' : '', `${attempt}: ${refused ?? 'HE COULD'}`)),
-    why("with the service's own session and its database: policy is checked in the cell, whoever asks"),
+    why("has the service's own session and its database: the cell applies policy, whoever asks"),
     row('Log', logText(log)),
-    why(`${n(log.entries)} entries verified; then one bit of byte ${n(log.flippedByte)} was flipped, in a copy`),
+    why(`in a copy of ${n(log.entries)} good entries, after one bit of byte ${n(log.flippedByte)} was flipped`),
     '',
     table(['Speed', 'licences/s', 'CPU each', 'p50', 'p99']),
     ...speed.keycell.flatMap((ours, k) => [
@@ -128,9 +131,9 @@ export function screen(report: Report): string {
       speedRow(`node:crypto, ${count(ours.keys, 'key')}`, speed.node[k]!),
     ]),
     why(
-      `by turns on the same ${count(report.cores, 'core')}, which the player shares; CPU is the server process alone,`,
+      `in turns on the same ${count(report.cores, 'core')}, which the player shares. CPU is the server process alone, all`,
     ),
-    why(`all its threads. Keycell pays for isolation: ${ratios(report)} of the CPU, with 1 and 4 keys`),
+    why(`its threads: what Keycell does in its cells costs ${ratios(report)} as much, with 1 and 4 keys`),
     '',
     `All of it took ${report.seconds.toFixed(0)} s.`,
   ];
@@ -138,7 +141,7 @@ export function screen(report: Report): string {
 }
 
 const n = (value: number): string => value.toLocaleString('en').replaceAll(',', ' ');
-const count = (value: number, noun: string): string => `${value} ${noun}${value === 1 ? '' : 's'}`;
+const count = (value: number, noun: string): string => `${n(value)} ${noun}${value === 1 ? '' : 's'}`;
 const row = (name: string, text: string): string => `${name.padEnd(11)}${text}`;
 const why = (text: string): string => `${' '.repeat(13)}${text}`;
 const table = ([first, ...rest]: string[]): string =>
@@ -152,9 +155,10 @@ const ratios = ({ speed }: Report): string =>
 
 const memoryText = (result: MemoryResult): string =>
   result.available
-    ? `${n(result.copies)} copies, of ${n(result.keysFound)} among ${n(result.keysSearched)} keys, in ${megabytes(result.bytesRead)}`
+    ? `copies: ${n(result.copies)}, of ${n(result.keysFound)} among ${n(result.keysSearched)} keys, in ${megabytes(result.bytesRead)}`
     : `not searched: ${result.reason}`;
-const canaryText = (result: MemoryResult): string => (result.available ? count(result.canary, 'time') : 'not searched');
+const canaryText = ({ keycell, node }: Report['memory']): string =>
+  keycell.available && node.available ? `${keycell.canary} and ${node.canary} times` : 'not searched';
 const megabytes = (bytes: number): string => `${n(Math.round(bytes / 1e6))} MB`;
 const logText = ({ named }: LogCheck): string =>
   named === undefined

@@ -25,7 +25,8 @@ const MAX_BODY = 16 * 1024;
 export function createLicenceServer(options: LicenceServerOptions): Server {
   const seen = new SeenEntitlements();
 
-  const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
+  // Connections outlive a player's pauses: one that is closed just as a request arrives is a failed request.
+  const server = createServer({ requestTimeout: 10_000, keepAliveTimeout: 60_000 }, (request, response) => {
     answer(request, response).catch((error) => {
       console.error(error);
       response.destroy();
