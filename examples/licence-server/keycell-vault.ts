@@ -112,12 +112,16 @@ export class KeycellVault implements Vault {
     const oldKek = this.#kek;
     const kek = await this.#options.approve(await makeKek(session, this.#shop));
     this.#kek = new Retirable(kek);
-    for (const title of titles) {
+    const rewrap = async (title: { stored: StoredKeys }) => {
       const { blobs, kek: from } = title.stored as { blobs: Uint8Array[]; kek: Retirable<AesKey> };
       const rewrapped = await from.use((from) =>
         session.rewrapKeys(blobs, { from, mechanism: 'AES-KW', to: kek, as: 'AES-KW' }),
       );
       title.stored = { blobs: rewrapped, kek: this.#kek };
+    };
+    // A few at a time: players wait in the same queue.
+    for (let first = 0; first < titles.length; first += 16) {
+      await Promise.all(titles.slice(first, first + 16).map(rewrap));
     }
     await session.destroyKey(await oldKek.retire());
   }

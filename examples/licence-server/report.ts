@@ -103,9 +103,9 @@ export function screen(report: Report): string {
     `Keycell: a licence server${report.quick ? ', in quick (counts too small to compare speeds)' : ''}`,
     '',
     row('Catalogue', `${n(report.titles)} titles, ${n(report.contentKeys)} content keys`),
-    why('made in the HSM, kept outside as AES-KW blobs: worth nothing without its key-encryption key'),
+    why('made in the HSM, kept outside as AES-KW blobs: worthless without its key-encryption key'),
     row('Served', `${n(run.requests)} licences, ${run.concurrency} at a time: requests failed: ${run.failed}`),
-    why('a player without a line of ours verified every signature, opened every key, and decrypted'),
+    why('a player without a line of ours verified every signature, opened every key and decrypted'),
     why(`${n(run.samplesDecrypted)} samples, byte for byte what node:crypto had encrypted`),
     row(
       'Rotated',
@@ -118,8 +118,8 @@ export function screen(report: Report): string {
     why('entitlements: signature, device and expiry are checked in the cell, as it re-wraps'),
     row('Memory', `Keycell      ${memoryText(memory.keycell)}`),
     row('', `node:crypto  ${memoryText(memory.node)}`),
-    why('content keys found in all the memory of either server, after the run; node:crypto wipes its'),
-    why(`own buffers, Node keeps copies. Bytes held there to be found: ${canaryText(memory)}`),
+    why('content keys found in all the memory of each server, after the run; the baseline wipes'),
+    why(`its own buffers, Node keeps copies. Bytes held there to be found: ${canaryText(memory)}`),
     ...thief.map(({ attempt, refused }, k) => row(k === 0 ? 'Thief' : '', `${attempt}: ${refused ?? 'HE COULD'}`)),
     why("has the service's own session and its database: the cell applies policy, whoever asks"),
     row('Log', logText(log)),
@@ -130,10 +130,8 @@ export function screen(report: Report): string {
       speedRow(`Keycell, ${count(ours.keys, 'key')}`, ours),
       speedRow(`node:crypto, ${count(ours.keys, 'key')}`, speed.node[k]!),
     ]),
-    why(
-      `in turns on the same ${count(report.cores, 'core')}, which the player shares. CPU is the server process alone, all`,
-    ),
-    why(`its threads: what Keycell does in its cells costs ${ratios(report)} as much, with 1 and 4 keys`),
+    why(`in turns on the same ${count(report.cores, 'core')}, shared with the player. CPU: the server process alone;`),
+    why(`work in cells costs ${ratios(report)} as much as in node:crypto, with 1 and 4 keys`),
     '',
     `All of it took ${report.seconds.toFixed(0)} s.`,
   ];
@@ -143,7 +141,7 @@ export function screen(report: Report): string {
 const n = (value: number): string => value.toLocaleString('en').replaceAll(',', ' ');
 const count = (value: number, noun: string): string => `${n(value)} ${noun}${value === 1 ? '' : 's'}`;
 const row = (name: string, text: string): string => `${name.padEnd(11)}${text}`;
-const why = (text: string): string => `${' '.repeat(13)}${text}`;
+const why = (text: string): string => `${' '.repeat(11)}${text}`;
 const table = ([first, ...rest]: string[]): string =>
   first!.padEnd(26) + rest.map((cell) => cell.padStart(12)).join('');
 const ms = (value: number): string => `${value.toFixed(2)} ms`;
