@@ -15,7 +15,7 @@ import { openMemoryStore } from './keystore/memory.ts';
 import type { Store } from './keystore/store.ts';
 import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
 import { createCellPool } from './pool/cell-pool.ts';
-import { makeBoard, WardenLink } from './pool/warden-link.ts';
+import { makeBoard, WardenThread } from './pool/warden-thread.ts';
 import { decodeControl } from './wire/control.ts';
 import { FormatError, toHex } from './wire/fields.ts';
 import { decodeRecordHeader } from './wire/record.ts';
@@ -96,7 +96,7 @@ function assemble(
       board,
       queueLimit,
       startPool: (sink, lease, events) => createCellPool({ workers, queueLimit, core, digest, sink, lease, events }),
-      startWarden: (onDeath) => new WardenLink(core, digest, shared, onDeath),
+      startWarden: (onDeath) => new WardenThread(core, digest, shared, onDeath),
       walkLog,
     },
     state,

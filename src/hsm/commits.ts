@@ -4,7 +4,7 @@
  */
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
-import type { WardenLink } from '../pool/warden-link.ts';
+import type { WardenLink } from '../pool/pool.ts';
 import type { Journal } from './journal.ts';
 
 export interface Change {

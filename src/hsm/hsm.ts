@@ -16,8 +16,15 @@ import type {
   Password,
   Session,
 } from '../model/hsm.ts';
-import type { CellPool, EntrySink, PoolEvents, SubmitOptions } from '../pool/pool.ts';
-import { type Answered, type WardenLink, WardenRefusal } from '../pool/warden-link.ts';
+import {
+  type Answered,
+  type CellPool,
+  type EntrySink,
+  type PoolEvents,
+  type SubmitOptions,
+  type WardenLink,
+  WardenRefusal,
+} from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { FormatError } from '../wire/fields.ts';

@@ -1,5 +1,7 @@
-/** What the facade asks of the cells, whoever runs them. */
+/** What the facade asks of the cells and the warden, whoever runs them. */
 import type { MessagePort } from 'node:worker_threads';
+import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
+import type { HsmError } from '../errors.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 
 export interface SubmitOptions {
@@ -63,4 +65,42 @@ export interface CellPool {
   missingEntries(): bigint;
   /** Refuse new work, let the rest end within `timeout` ms, wipe, end the threads. */
   close(timeout: number): Promise<void>;
+}
+
+export interface Answered<C extends WardenCall> {
+  readonly answer: WardenCalls[C]['answer'];
+  /** For the log; must be on the disk before the answer is used. */
+  readonly entries: readonly string[];
+}
+
+/** A refusal of the warden, with the entries that it left. */
+export class WardenRefusal extends Error {
+  readonly error: HsmError;
+  readonly entries: readonly string[];
+
+  constructor(error: HsmError, entries: readonly string[]) {
+    super(error.message);
+    this.error = error;
+    this.entries = entries;
+  }
+}
+
+/** The warden of one HSM. */
+export interface WardenLink {
+  /** Resolves when the warden has passed its self-test. */
+  ready(): Promise<void>;
+  /** Rejects with a WardenRefusal, or an HsmError where the warden died. */
+  call<C extends WardenCall>(
+    call: C,
+    ask: WardenCalls[C]['ask'],
+    transfer?: readonly MessagePort[],
+  ): Promise<Answered<C>>;
+  /** Hand secrets over, one call at a time; `secrets` are wiped, whatever comes of the call. */
+  callWithSecrets<C extends WardenCall>(
+    call: C,
+    secrets: readonly Uint8Array[],
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+  ): Promise<Answered<C>>;
+  /** End the thread; its memory was wiped by `seal`. */
+  end(): Promise<void>;
 }

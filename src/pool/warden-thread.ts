@@ -12,33 +12,16 @@ import {
 } from '../cell/warden/protocol.ts';
 import { HsmError } from '../errors.ts';
 import { BOARD_SIZE, Board } from '../wire/board.ts';
+import { type Answered, type WardenLink, WardenRefusal } from './pool.ts';
 
 const START_TIMEOUT = 30_000;
-
-export interface Answered<C extends WardenCall> {
-  readonly answer: WardenCalls[C]['answer'];
-  /** For the log; must be on the disk before the answer is used. */
-  readonly entries: readonly string[];
-}
-
-/** A refusal of the warden, with the entries that it left. */
-export class WardenRefusal extends Error {
-  readonly error: HsmError;
-  readonly entries: readonly string[];
-
-  constructor(error: HsmError, entries: readonly string[]) {
-    super(error.message);
-    this.error = error;
-    this.entries = entries;
-  }
-}
 
 interface Waiting {
   readonly resolve: (answered: never) => void;
   readonly reject: (error: Error) => void;
 }
 
-export class WardenLink {
+export class WardenThread implements WardenLink {
   readonly #worker: Worker;
   readonly #secrets = new Uint8Array(new SharedArrayBuffer(SECRETS_SIZE));
   readonly #waiting = new Map<number, Waiting>();

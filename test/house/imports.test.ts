@@ -1,0 +1,122 @@
+/** The house rules: imports point one way, and each library has one door. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SRC = join(ROOT, 'src');
+
+interface Import {
+  readonly from: string;
+  /** A path below src without .ts, or a package. */
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const STATEMENT = /^(?:import|export)\s+(type\s)?[^;'"]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]/gm;
+const DYNAMIC = /(?:import\(|new URL\()\s*['"]([^'"]+)['"]/g;
+
+function imports(folder: string, extension: string): Import[] {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith(extension));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    const resolved = (target: string) =>
+      target.startsWith('.') ? relative(folder, resolve(dirname(join(folder, file)), target)) : target;
+    return [
+      ...[...text.matchAll(STATEMENT)].map((m) => ({
+        from: file,
+        to: resolved((m[2] ?? m[3])!),
+        typeOnly: m[1] !== undefined,
+      })),
+      ...[...text.matchAll(DYNAMIC)].map((m) => ({ from: file, to: resolved(m[1]!), typeOnly: false })),
+    ];
+  });
+}
+
+const all = imports(SRC, '.ts');
+const room = (path: string): string => path.split('/')[0]!;
+const isPackage = (to: string): boolean => to.startsWith('node:') || !/\.(ts|js)$/.test(to);
+
+/** Which rooms a room may import from, besides itself. What only types need is marked so. */
+const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
+  'errors.ts': { values: [] },
+  model: { values: ['errors.ts'] },
+  wire: { values: ['model', 'errors.ts'] },
+  cell: { values: ['wire', 'model', 'errors.ts'] },
+  // It names the worker modules that it starts.
+  pool: {
+    values: ['wire', 'errors.ts', 'cell/worker.js', 'cell/warden/worker.js', 'cell/warden/protocol.ts'],
+    types: ['cell', 'model'],
+  },
+  keystore: { values: ['errors.ts'] },
+  audit: { values: ['errors.ts'] },
+  hsm: {
+    values: ['wire', 'model', 'errors.ts', 'pool/pool.ts'],
+    types: ['keystore/store.ts', 'audit/log.ts', 'cell/warden/protocol.ts'],
+  },
+};
+
+test('every file of src is in a room that has a rule', () => {
+  const rooms = new Set(readdirSync(SRC, { withFileTypes: true }).map((entry) => entry.name));
+  rooms.delete('index.ts');
+  expect([...rooms].sort()).toEqual(Object.keys(ROOMS).sort());
+});
+
+test('imports point one way', () => {
+  const breaches = all.filter(({ from, to, typeOnly }) => {
+    if (room(from) === 'index.ts' || isPackage(to) || room(to) === room(from)) return false;
+    const { values, types = [] } = ROOMS[room(from)]!;
+    const allowed = typeOnly ? [...values, ...types] : values;
+    return !allowed.some((one) => to === one || room(to) === one);
+  });
+  expect(breaches).toEqual([]);
+});
+
+test('nothing imports the index', () => {
+  expect(all.filter(({ to }) => to === 'index.ts')).toEqual([]);
+});
+
+/** Each package has one importer; a Node module that is not listed is everybody's. */
+const DOORS: Record<string, RegExp> = {
+  piscina: /^pool\/cells\.ts$/,
+  msgpackr: /^wire\/codec\.ts$/,
+  lmdb: /^keystore\/lmdb\.ts$/,
+  'node:fs': /^(keystore\/|audit\/|index\.ts$|cell\/random\.ts$)/,
+  'node:fs/promises': /^(keystore\/|audit\/|index\.ts$)/,
+  'node:net': /^keystore\/lock\.ts$/,
+};
+
+test('each library has its door', () => {
+  const packages = all.filter(({ to }) => isPackage(to));
+  expect(packages.filter(({ from, to }) => DOORS[to] !== undefined && !DOORS[to].test(from))).toEqual([]);
+  const unknown = packages.filter(
+    ({ to }) => !to.startsWith('node:') && DOORS[to] === undefined && !to.startsWith('./cell/'),
+  );
+  expect(unknown).toEqual([]);
+});
+
+test('only the pool starts threads', () => {
+  const starts = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && /new (Worker|Piscina)\(/.test(readFileSync(join(SRC, file), 'utf8')))
+    .map(room);
+  expect(new Set(starts)).toEqual(new Set(['pool']));
+});
+
+test('in the core, primitives import ct, bytes and layout and each other, and nothing imports the index', () => {
+  const core = imports(join(ROOT, 'assembly'), '.ts');
+  expect(core.filter(({ to }) => to === 'index')).toEqual([]);
+  const ground = ['ct', 'bytes', 'layout'];
+  const upward = core.filter(({ from, to }) => ground.includes(from.replace('.ts', '')) && !ground.includes(to));
+  expect(upward).toEqual([]);
+});
+
+test('in the core, only ct builds masks and only bytes swaps them', () => {
+  const files = readdirSync(join(ROOT, 'assembly'), { recursive: true, encoding: 'utf8' }).filter((f) =>
+    f.endsWith('.ts'),
+  );
+  const using = (pattern: RegExp) => files.filter((f) => pattern.test(readFileSync(join(ROOT, 'assembly', f), 'utf8')));
+  expect(using(/\bbswap\b/)).toEqual(['bytes.ts']);
+  // ct.ts names it in the comment that forbids it.
+  expect(using(/\bselect</)).toEqual(['ct.ts']);
+});
