@@ -144,7 +144,10 @@ export class HsmImpl implements Hsm, Engine {
     }
     const result = await this.#pool.submit(request, options);
     if (result.status === 0) return result;
-    throw errorOf(result.status, result.reason);
+    const error = errorOf(result.status, result.reason);
+    const [key] = request.keys;
+    if (error.code === 'KEYCELL_RECORD_CORRUPT' && key) this.#emit('record-corrupt', { id: key.id });
+    throw error;
   }
 
   async ask<C extends WardenCall>(

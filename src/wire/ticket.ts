@@ -5,6 +5,8 @@ export const TICKET_ROLE = { admin: 1, 'crypto-user': 2 } as const;
 export type TicketRole = keyof typeof TICKET_ROLE;
 
 export const MAC_SIZE = 32;
+/** Milliseconds from issue to expiry; less where the login's own end comes first. */
+export const TICKET_LIFETIME = 15 * 60_000;
 export const TICKET_BODY_SIZE = 80;
 export const TICKET_SIZE = TICKET_BODY_SIZE + MAC_SIZE;
 

@@ -2,14 +2,21 @@
 import { Refusal } from '../../errors.ts';
 import { FormatError } from '../../wire/fields.ts';
 import { decodeLease, encodeLeaseBody, LEASE_MAX_REVOCATIONS, type Revocation } from '../../wire/lease.ts';
-import { decodeTicket, encodeTicketBody, MAC_SIZE, type Ticket, type TicketRole } from '../../wire/ticket.ts';
+import {
+  decodeTicket,
+  encodeTicketBody,
+  MAC_SIZE,
+  TICKET_LIFETIME,
+  type Ticket,
+  type TicketRole,
+} from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
+import { ticketIsOf } from '../authority.ts';
 import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
 import type { Purpose, Vault } from '../vault.ts';
 
-export const TICKET_LIFETIME = 15 * 60_000;
-export const SESSION_LIFETIME = 12 * 3_600_000;
+const SESSION_LIFETIME = 12 * 3_600_000;
 
 export class Sessions {
   readonly #core: Core;
@@ -67,8 +74,7 @@ export class Sessions {
       if (error instanceof FormatError) throw refuse();
       throw error;
     }
-    const { hsmId, incarnation } = this.#vault.identity;
-    if (ticket.hsmId !== hsmId || ticket.incarnation !== incarnation) throw refuse();
+    if (!ticketIsOf(ticket, this.#vault.identity)) throw refuse();
     const revoked = this.#revocations.some(({ revocation }) =>
       revocation.kind === 'session'
         ? revocation.id === ticket.session

@@ -37,6 +37,7 @@ export class Warden implements Handlers {
   readonly #board: Board;
   readonly #random: Random;
   readonly #vault: Vault;
+  readonly #records: Records;
   readonly #passwords: Passwords;
   readonly #custody: Custody;
   readonly #users: Users;
@@ -54,12 +55,12 @@ export class Warden implements Handlers {
     this.#board = board;
     this.#random = new Random(core, work, `${this.#name}/${process.pid}`);
     this.#vault = new Vault(core, work);
-    const records = new Records(core, work, this.#vault, this.#random);
+    this.#records = new Records(core, work, this.#vault, this.#random);
     this.#passwords = new Passwords(core, work, secrets);
     this.#custody = new Custody(core, work, this.#vault, this.#random, this.#passwords);
-    this.#users = new Users(core, work, this.#random, records, this.#passwords);
+    this.#users = new Users(core, work, this.#random, this.#records, this.#passwords);
     this.#sessions = new Sessions(core, work, this.#vault, this.#random);
-    this.#control = new Control(core, work, this.#vault, records);
+    this.#control = new Control(core, work, this.#vault, this.#records);
   }
 
   /** Zero the secrets that were handed over with a call that did not use them. */
@@ -93,7 +94,8 @@ export class Warden implements Handlers {
 
   #begin(): void {
     this.#custody.make();
-    this.#vault.unlock({ hsmId: this.#random.id(), epoch: FIRST_EPOCH, incarnation: 1, boot: this.#random.id() });
+    const run = { boot: this.#random.id(), since: Date.now() };
+    this.#vault.unlock({ hsmId: this.#random.id(), epoch: FIRST_EPOCH, incarnation: 1, ...run });
     this.#control.begin(Date.now());
     this.#sessions.begin();
     this.#count.begin(0);
@@ -102,10 +104,10 @@ export class Warden implements Handlers {
   async unseal({ passphrase, keyslot, control }: WardenCalls['unseal']['ask']) {
     try {
       const { hsmId, epoch } = await this.#custody.openSlot(passphrase, keyslot);
-      const boot = this.#random.id();
-      this.#vault.unlock({ hsmId, epoch, incarnation: 1, boot });
+      const run = { boot: this.#random.id(), since: Date.now() };
+      this.#vault.unlock({ hsmId, epoch, incarnation: 1, ...run });
       const state = this.#control.read(control);
-      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, boot });
+      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, ...run });
       this.#control.resume(state);
       this.#sessions.begin();
       return { hsmId };
@@ -141,9 +143,8 @@ export class Warden implements Handlers {
     const at = this.#work.take(record.length);
     this.#core.bytes.set(record, at);
     const secret = this.#work.take(512);
-    const records = new Records(this.#core, this.#work, this.#vault, this.#random);
     try {
-      records.open(at, record.length, secret);
+      this.#records.open(at, record.length, secret);
       return true;
     } catch (error) {
       if (error instanceof Refusal) return false;
