@@ -2,8 +2,9 @@ import { type CipherGCMTypes, createCipheriv } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AES_KEY_LENGTHS, bytesOf, openAes } from '../support/aes.ts';
-import { cavpCases } from '../support/cavp.ts';
+import { cavpRecords } from '../support/cavp.ts';
 import { hex } from '../support/core.ts';
+import { cavp } from '../support/vectors.ts';
 
 const aes = openAes();
 const { core } = aes;
@@ -76,7 +77,7 @@ function ivFor(H: bigint, J0: bigint): Uint8Array {
 test('CAVP gcmEncryptExtIV: every ciphertext, and every tag as far as the file gives it', () => {
   const counts = { passed: 0, wholeTag: 0 };
   for (const bits of [128, 192, 256]) {
-    for (const vector of cavpCases(`ciphers/AES/GCM/gcmEncryptExtIV${bits}.rsp`)) {
+    for (const vector of cavpRecords(cavp(`ciphers/AES/GCM/gcmEncryptExtIV${bits}.rsp`))) {
       const [key, iv, aad, pt] = ['Key', 'IV', 'AAD', 'PT'].map((name) => hex(vector[name]!)) as [
         Uint8Array,
         Uint8Array,
@@ -96,7 +97,7 @@ test('CAVP gcmEncryptExtIV: every ciphertext, and every tag as far as the file g
 test('CAVP gcmDecrypt: tags of 16 bytes verify or fail as they should; shorter ones are never taken', () => {
   const counts = { passed: 0, refusedForged: 0, refusedShortTag: 0 };
   for (const bits of [128, 192, 256]) {
-    for (const vector of cavpCases(`ciphers/AES/GCM/gcmDecrypt${bits}.rsp`)) {
+    for (const vector of cavpRecords(cavp(`ciphers/AES/GCM/gcmDecrypt${bits}.rsp`))) {
       const [key, iv, aad, sealed] = [
         vector['Key']!,
         vector['IV']!,
