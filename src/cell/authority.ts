@@ -2,9 +2,9 @@
 import { Refusal } from '../errors.ts';
 import { FormatError } from '../wire/fields.ts';
 import { decodeLease, type Lease } from '../wire/lease.ts';
-import { decodeTicket, MAC_SIZE, TICKET_LIFETIME, type Ticket } from '../wire/ticket.ts';
+import { decodeTicket, MAC_SIZE, type Ticket } from '../wire/ticket.ts';
 import type { Core } from './core.ts';
-import type { Identity, Purpose, Vault } from './vault.ts';
+import type { Purpose, Vault } from './vault.ts';
 
 /** A lease is issued once a second; after five without a new one the cell stops serving. */
 export const LEASE_LIFETIME = 5000;
@@ -55,7 +55,8 @@ export class Authority {
     const refuse = () => new Refusal('KEYCELL_SESSION_REVOKED');
     if (!this.#authentic('ticket', at, length)) throw refuse();
     const ticket = decoded(() => decodeTicket(this.#core.bytes.subarray(at, at + length)), refuse);
-    if (!ticketIsOf(ticket, this.#vault.identity)) throw refuse();
+    const { hsmId, incarnation } = this.#vault.identity;
+    if (ticket.hsmId !== hsmId || ticket.incarnation !== incarnation) throw refuse();
     if (this.#endedSessions.has(ticket.session)) throw refuse();
     if (ticket.userEpoch < (this.#userEpochs.get(ticket.user) ?? 0)) throw refuse();
     if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
@@ -67,14 +68,6 @@ export class Authority {
     const body = length - MAC_SIZE;
     return this.#core.call.hmacSha256Verify(this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
   }
-}
-
-/**
- * Was this ticket issued in this run of this HSM? Revocations live in the warden's memory, so a ticket from before the
- * unseal, which may have been revoked, is void. It was issued its lifetime before it expires, or later.
- */
-export function ticketIsOf(ticket: Ticket, { hsmId, incarnation, since }: Identity): boolean {
-  return ticket.hsmId === hsmId && ticket.incarnation === incarnation && ticket.expiresAt - TICKET_LIFETIME >= since;
 }
 
 function decoded<T>(decode: () => T, refuse: () => Refusal): T {

@@ -106,5 +106,5 @@ export class Transfer {
   }
 }
 
-const identityBytes = ({ hsmId, epoch, incarnation, boot, since }: Identity): Uint8Array =>
-  new TextEncoder().encode(`${hsmId}/${epoch}/${incarnation}/${boot}/${since}`);
+const identityBytes = ({ hsmId, epoch, incarnation, boot }: Identity): Uint8Array =>
+  new TextEncoder().encode(`${hsmId}/${epoch}/${incarnation}/${boot}`);

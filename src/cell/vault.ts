@@ -15,8 +15,6 @@ export interface Identity {
   readonly incarnation: number;
   /** Random, new with each unseal. */
   readonly boot: string;
-  /** When the unseal was: milliseconds since 1970. */
-  readonly since: number;
 }
 
 // Behind the generator's state, which assembly/layout.ts puts at the start of the region.

@@ -11,7 +11,6 @@ import {
   type TicketRole,
 } from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
-import { ticketIsOf } from '../authority.ts';
 import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
 import type { Purpose, Vault } from '../vault.ts';
@@ -74,7 +73,8 @@ export class Sessions {
       if (error instanceof FormatError) throw refuse();
       throw error;
     }
-    if (!ticketIsOf(ticket, this.#vault.identity)) throw refuse();
+    const { hsmId, incarnation } = this.#vault.identity;
+    if (ticket.hsmId !== hsmId || ticket.incarnation !== incarnation) throw refuse();
     const revoked = this.#revocations.some(({ revocation }) =>
       revocation.kind === 'session'
         ? revocation.id === ticket.session

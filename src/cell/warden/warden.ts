@@ -94,8 +94,7 @@ export class Warden implements Handlers {
 
   #begin(): void {
     this.#custody.make();
-    const run = { boot: this.#random.id(), since: Date.now() };
-    this.#vault.unlock({ hsmId: this.#random.id(), epoch: FIRST_EPOCH, incarnation: 1, ...run });
+    this.#vault.unlock({ hsmId: this.#random.id(), epoch: FIRST_EPOCH, incarnation: 1, boot: this.#random.id() });
     this.#control.begin(Date.now());
     this.#sessions.begin();
     this.#count.begin(0);
@@ -104,10 +103,10 @@ export class Warden implements Handlers {
   async unseal({ passphrase, keyslot, control }: WardenCalls['unseal']['ask']) {
     try {
       const { hsmId, epoch } = await this.#custody.openSlot(passphrase, keyslot);
-      const run = { boot: this.#random.id(), since: Date.now() };
-      this.#vault.unlock({ hsmId, epoch, incarnation: 1, ...run });
+      const boot = this.#random.id();
+      this.#vault.unlock({ hsmId, epoch, incarnation: 1, boot });
       const state = this.#control.read(control);
-      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, ...run });
+      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, boot });
       this.#control.resume(state);
       this.#sessions.begin();
       return { hsmId };
