@@ -30,6 +30,8 @@ export class Commits {
   readonly #warden: () => WardenLink;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  /** Records that a change replaces or has replaced: whoever starts from one of them would take it out of the digest twice. */
+  readonly #superseded = new WeakSet<Uint8Array>();
   /** What the warden counted but the store did not take: the next control record takes it back. */
   #undo: Change[] = [];
 
@@ -39,10 +41,19 @@ export class Commits {
     this.#warden = warden;
   }
 
-  /** Resolves when the change is on the disk. */
+  /** Resolves when the change is on the disk. Throws KEY_CONFLICT where another change came first. */
   commit(change: Change): Promise<void> {
+    const { before } = change;
+    if (before !== null && this.#superseded.has(before)) {
+      return Promise.reject(new HsmError('KEYCELL_KEY_CONFLICT', 'the record was changed meanwhile'));
+    }
+    if (before !== null) this.#superseded.add(before);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...change, resolve, reject });
+      const failed = (error: Error): void => {
+        if (before !== null) this.#superseded.delete(before);
+        reject(error);
+      };
+      this.#waiting.push({ ...change, resolve, reject: failed });
       this.#running ??= this.#run();
     });
   }
