@@ -267,6 +267,8 @@ export class HsmImpl implements Hsm, Engine {
     try {
       await this.#load();
       await this.ask('scanned', { log: this.#journal.head.seq });
+      // The new incarnation is on the disk before anyone gets a ticket of it.
+      await this.#commits.flush();
       await this.#openCells();
     } catch (error) {
       this.keys.clear();

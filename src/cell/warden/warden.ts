@@ -106,7 +106,8 @@ export class Warden implements Handlers {
       const boot = this.#random.id();
       this.#vault.unlock({ hsmId, epoch, incarnation: 1, boot });
       const state = this.#control.read(control);
-      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation, boot });
+      // Tickets name the incarnation, and revocations die with a boot: so do the tickets.
+      this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation + 1, boot });
       this.#control.resume(state);
       this.#sessions.begin();
       return { hsmId };
