@@ -137,6 +137,7 @@ export class HsmImpl implements Hsm, Engine {
 
   async submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
     try {
+      if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
       this.#journal.mustBeWritable();
     } catch (error) {
       if (options.wipe) for (const part of request.parts) part.fill(0);

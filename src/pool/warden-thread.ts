@@ -10,7 +10,7 @@ import {
   type WardenCalls,
   type WardenStart,
 } from '../cell/warden/protocol.ts';
-import { HsmError } from '../errors.ts';
+import { HsmError, type Outcome } from '../errors.ts';
 import { BOARD_SIZE, Board } from '../wire/board.ts';
 import { type Answered, type WardenLink, WardenRefusal } from './pool.ts';
 
@@ -59,10 +59,7 @@ export class WardenThread implements WardenLink {
         if (this.#ended !== undefined) return;
         this.#ended = error;
         clearTimeout(timer);
-        this.#secrets.fill(0);
-        const lost = new HsmError('KEYCELL_CELL_LOST', 'the warden died', { cause: error, outcome: 'unknown' });
-        for (const waiting of this.#waiting.values()) waiting.reject(lost);
-        this.#waiting.clear();
+        this.#giveUp(error);
         reject(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
         onDeath(error, broken !== undefined);
       };
@@ -84,7 +81,7 @@ export class WardenThread implements WardenLink {
   ): Promise<Answered<C>> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
-        reject(new HsmError('KEYCELL_CELL_LOST', 'the warden died', { cause: this.#ended }));
+        reject(this.#lost(this.#ended, 'not-executed'));
         return;
       }
       const id = ++this.#last;
@@ -128,10 +125,22 @@ export class WardenThread implements WardenLink {
     else waiting?.reject(new WardenRefusal(new HsmError(message.code, message.detail), message.entries));
   }
 
+  /** Nobody answers any more. */
+  #giveUp(reason: Error): void {
+    this.#secrets.fill(0);
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#lost(reason, 'unknown'));
+    this.#waiting.clear();
+  }
+
+  #lost(reason: Error, outcome: Outcome): HsmError {
+    if (reason instanceof HsmError) return new HsmError(reason.code, undefined, { outcome });
+    return new HsmError('KEYCELL_CELL_LOST', 'the warden died', { cause: reason, outcome });
+  }
+
   /** End the thread; its memory was wiped by `seal`. */
   async end(): Promise<void> {
     this.#ended ??= new HsmError('KEYCELL_CLOSING');
-    this.#secrets.fill(0);
+    this.#giveUp(this.#ended);
     await this.#worker.terminate();
   }
 }
