@@ -198,12 +198,13 @@ export class HsmImpl implements Hsm, Engine {
 
   async initialize(options: InitializeOptions): Promise<void> {
     const { scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = options;
-    if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) {
-      throw new HsmError('KEYCELL_INPUT_INVALID', 'scryptLog2N is 14 to 20');
-    }
+    // Secrets come first, here and below: they are wiped where that was asked, whatever else is refused.
     const passphrase = await takePassword(options.passphrase, wipe);
     const password = await takePassword(options.admin.password, wipe);
     try {
+      if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) {
+        throw new HsmError('KEYCELL_INPUT_INVALID', 'scryptLog2N is 14 to 20');
+      }
       await this.#inTurn(() => this.#initialize(passphrase, options.admin.name, password, log2N));
     } finally {
       passphrase.fill(0);
@@ -354,8 +355,13 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async login(options: LoginOptions): Promise<Session> {
-    this.#mustBeReady();
     const password = await takePassword(options.password, options.wipe);
+    try {
+      this.#mustBeReady();
+    } catch (error) {
+      password.fill(0);
+      throw error;
+    }
     const user = this.users.get(options.user);
     const { ticket } = await this.askWithSecrets('login', [password], ([ref]) => ({
       user: user?.record ?? null,

@@ -432,13 +432,15 @@ export class SessionImpl implements Session {
     readonly password: Password;
     readonly wipe?: boolean;
   }): Promise<UserInfo> {
-    this.#mustBeOpen();
     const { name, role } = user;
-    if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
     const password = await takePassword(user.password, user.wipe);
-    if (this.#engine.users.has(name)) {
+    try {
+      this.#mustBeOpen();
+      if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
+      if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
+    } catch (error) {
       password.fill(0);
-      throw new HsmError('KEYCELL_USER_CONFLICT');
+      throw error;
     }
     const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
       ticket: this.#ticket,
@@ -467,8 +469,14 @@ export class SessionImpl implements Session {
   }
 
   async setPassword(name: string, password: Password, options: { readonly wipe?: boolean } = {}): Promise<void> {
-    const entry = this.#userNamed(name);
     const own = await takePassword(password, options.wipe);
+    let entry: UserEntry;
+    try {
+      entry = this.#userNamed(name);
+    } catch (error) {
+      own.fill(0);
+      throw error;
+    }
     const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
       ticket: this.#ticket,
       user: entry.record,
