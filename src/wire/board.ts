@@ -32,10 +32,12 @@ export class Board {
   }
 
   postLease(lease: Uint8Array): void {
-    Atomics.add(this.#words, 0, 1);
+    // Odd already where a warden died while it wrote: its successor must not turn the meaning round.
+    const writing = Atomics.load(this.#words, 0) | 1;
+    Atomics.store(this.#words, 0, writing);
     this.#words[1] = lease.length;
     this.#bytes.set(lease, LEASE_AT);
-    Atomics.add(this.#words, 0, 1);
+    Atomics.store(this.#words, 0, (writing + 1) | 0);
   }
 
   /** The lease as last posted, empty before the first; the same array until a new one is posted. */
