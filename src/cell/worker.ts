@@ -98,6 +98,7 @@ class Cell {
           transfer.take(given);
         } finally {
           transfer.end();
+          this.#wipeScratch();
           port.close();
         }
         this.#post({ type: 'provisioned' });
@@ -115,9 +116,16 @@ class Cell {
           port.postMessage(transfer.give(point));
         } finally {
           transfer.end();
+          this.#wipeScratch();
         }
       });
     });
+  }
+
+  /** Outside batches, too, the primitives leave intermediate values of keys behind. */
+  #wipeScratch(): void {
+    this.#core.call.wipeBatch(0, this.#work.high, 0, 0);
+    this.#work.reset();
   }
 
   #seal(): void {

@@ -42,6 +42,9 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
     } else if (error instanceof FormatError) {
       post({ type: 'refusal', id, code: 'KEYCELL_INPUT_INVALID', detail: error.message, entries });
     } else broken(error);
+  } finally {
+    // No call keeps anything in the primitives' scratch while it waits.
+    core.call.wipeBatch(0, 0, 0, 0);
   }
 }
 
