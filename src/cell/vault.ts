@@ -1,4 +1,5 @@
 /** The master key and the keys of purposes derived from it, docs/formats.md §1: in the vault region, until the seal. */
+import { Refusal } from '../errors.ts';
 import { fromHex } from '../wire/fields.ts';
 import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
 import type { Arena } from './arena.ts';
@@ -36,7 +37,7 @@ export class Vault {
   }
 
   get identity(): Identity {
-    if (this.#identity === undefined) throw new IntegrityError('the vault is sealed');
+    if (this.#identity === undefined) throw new Refusal('KEYCELL_SEALED');
     return this.#identity;
   }
 
@@ -46,7 +47,7 @@ export class Vault {
   }
 
   key(purpose: Purpose): number {
-    if (this.#identity === undefined) throw new IntegrityError('the vault is sealed');
+    if (this.#identity === undefined) throw new Refusal('KEYCELL_SEALED');
     return this.#core.call.VAULT.value + PURPOSE_KEYS + PURPOSE_KEY_SIZE * PURPOSES.indexOf(purpose);
   }
 

@@ -118,6 +118,7 @@ export class Warden implements Handlers {
   }
 
   scan({ records, first }: WardenCalls['scan']['ask']) {
+    this.#mustBeOpen();
     if (first) this.#scan = new Digest();
     const corrupt: string[] = [];
     for (const record of records) {
@@ -156,10 +157,12 @@ export class Warden implements Handlers {
   }
 
   compare() {
+    this.#mustBeOpen();
     return { matches: this.#control.matches(this.#scan) };
   }
 
   scanned({ log }: WardenCalls['scanned']['ask'], entries: string[]) {
+    this.#mustBeOpen();
     if (!this.#control.matches(this.#scan)) {
       this.#lock();
       throw new Refusal('KEYCELL_STORE_CORRUPT');
