@@ -4,7 +4,7 @@
  */
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
-import type { WardenLink } from '../pool/pool.ts';
+import { type WardenLink, WardenRefusal } from '../pool/pool.ts';
 import type { Journal } from './journal.ts';
 
 export interface Change {
@@ -27,18 +27,27 @@ const GROUP_MAX = 512;
 export class Commits {
   readonly #store: Store;
   readonly #journal: Journal;
-  readonly #warden: () => WardenLink;
+  /** The warden, once it holds the state that the store does. */
+  readonly #warden: () => Promise<WardenLink>;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  /** The change that is with the warden or the store. Never rejects. */
+  #writing: Promise<void> = Promise.resolve();
   /** Records that a change replaces or has replaced: whoever starts from one of them would take it out of the digest twice. */
   readonly #superseded = new WeakSet<Uint8Array>();
   /** What the warden counted but the store did not take: the next control record takes it back. */
   #undo: Change[] = [];
 
-  constructor(store: Store, journal: Journal, warden: () => WardenLink) {
+  constructor(store: Store, journal: Journal, warden: () => Promise<WardenLink>) {
     this.#store = store;
     this.#journal = journal;
     this.#warden = warden;
+  }
+
+  /** Resolves when the store stands still, for a warden that goes on from what it holds: nothing is to be taken back then. */
+  async begin(): Promise<void> {
+    await this.#writing;
+    this.#undo = [];
   }
 
   /** Resolves when the change is on the disk. Throws KEY_CONFLICT where another change came first. */
@@ -60,7 +69,7 @@ export class Commits {
 
   /** Write a control record that knows the log's present head; resolves when everything before it is on the disk, too. */
   flush(): Promise<void> {
-    return this.quiet(() => this.#write([], this.#undo));
+    return this.quiet(() => this.#write([]));
   }
 
   /** Hold changes back while `task` runs on a store that stands still. */
@@ -80,7 +89,7 @@ export class Commits {
     while (this.#waiting.length > 0) {
       const group = this.#take();
       try {
-        await this.#write(group, this.#undo);
+        await this.#write(group);
         for (const change of group) change.resolve();
       } catch (error) {
         for (const change of group) change.reject(error as Error);
@@ -101,11 +110,21 @@ export class Commits {
     return this.#waiting.splice(0, count);
   }
 
-  async #write(group: readonly Change[], undo: readonly Change[]): Promise<void> {
+  async #write(group: readonly Change[]): Promise<void> {
+    const warden = await this.#warden();
+    const written = this.#writeWith(warden, group);
+    this.#writing = written.catch(() => {});
+    await written;
+  }
+
+  async #writeWith(warden: WardenLink, group: readonly Change[]): Promise<void> {
+    const undo = this.#undo;
     const present = (records: (Uint8Array | null)[]) => records.filter((record) => record !== null);
     const added = present([...group.map((c) => c.record), ...undo.map((c) => c.before)]);
     const removed = present([...group.map((c) => c.before), ...undo.map((c) => c.record)]);
-    const { answer } = await this.#warden().call('commit', { added, removed, log: this.#journal.head });
+    const { answer } = await warden.call('commit', { added, removed, log: this.#journal.head }).catch((error) => {
+      throw error instanceof WardenRefusal ? error.error : error;
+    });
     this.#undo = [];
     try {
       await this.#store.commit({

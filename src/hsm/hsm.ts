@@ -70,6 +70,8 @@ export class HsmImpl implements Hsm, Engine {
   #state: HsmState;
   #id = '';
   #closing: Promise<void> | undefined;
+  /** A new warden takes over: calls wait for it. Never rejects. */
+  #adopting: Promise<void> | undefined;
   /** Calls that change the state of the whole run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -80,7 +82,7 @@ export class HsmImpl implements Hsm, Engine {
     this.wave = Math.max(1, Math.floor(parts.queueLimit / 4));
     this.#events.setMaxListeners(0);
     this.#journal = new Journal(parts.log, parts.board, (error) => this.#emit('audit-unavailable', { error }));
-    this.#commits = new Commits(parts.store, this.#journal, () => this.#warden);
+    this.#commits = new Commits(parts.store, this.#journal, () => this.#readyWarden());
     this.#warden = parts.startWarden((error, broken) => this.#onWardenDeath(error, broken));
     this.#pool = parts.startPool(this.#journal, () => parts.board.lease(), {
       onCellStart: (counter) => {
@@ -156,7 +158,7 @@ export class HsmImpl implements Hsm, Engine {
     ask: WardenCalls[C]['ask'],
     transfer: readonly MessagePort[] = [],
   ): Promise<WardenCalls[C]['answer']> {
-    return this.#logged(this.#warden.call(call, ask, transfer));
+    return this.#logged((await this.#readyWarden()).call(call, ask, transfer));
   }
 
   async askWithSecrets<C extends WardenCall>(
@@ -164,7 +166,12 @@ export class HsmImpl implements Hsm, Engine {
     secrets: readonly Uint8Array[],
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']> {
-    return this.#logged(this.#warden.callWithSecrets(call, secrets, ask));
+    return this.#logged((await this.#readyWarden()).callWithSecrets(call, secrets, ask));
+  }
+
+  async #readyWarden(): Promise<WardenLink> {
+    while (this.#adopting !== undefined) await this.#adopting;
+    return this.#warden;
   }
 
   /** No answer of the warden, not even a refusal, is used before its entries are on the disk. */
@@ -267,6 +274,7 @@ export class HsmImpl implements Hsm, Engine {
     if (keyslot === undefined || control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
     await this.askWithSecrets('unseal', [passphrase], ([ref]) => ({ passphrase: ref!, keyslot, control }));
     try {
+      await this.#commits.begin();
       await this.#load();
       await this.ask('scanned', { log: this.#journal.head.seq });
       // The new incarnation is on the disk before anyone gets a ticket of it.
@@ -332,7 +340,9 @@ export class HsmImpl implements Hsm, Engine {
   async #openCells(): Promise<void> {
     await this.#pool.unseal(() => {
       const { port1, port2 } = new MessageChannel();
-      this.#warden.call('provision', { port: port1 }, [port1]).catch(() => {});
+      this.#readyWarden()
+        .then((warden) => warden.call('provision', { port: port1 }, [port1]))
+        .catch(() => port1.close());
       return port2;
     });
     this.#become('ready');
@@ -340,6 +350,7 @@ export class HsmImpl implements Hsm, Engine {
 
   seal(): Promise<void> {
     return this.#inTurn(async () => {
+      await this.#readyWarden();
       if (this.#state !== 'ready') return;
       await this.#seal();
       this.#become('sealed');
@@ -440,25 +451,49 @@ export class HsmImpl implements Hsm, Engine {
     }
     this.#warden = this.#parts.startWarden((next, nextBroken) => this.#onWardenDeath(next, nextBroken));
     for (const counter of this.#counters) this.#warden.call('watch', { counter }).catch(() => {});
+    const warden = this.#warden;
+    if (this.#state === 'ready') {
+      const adopting = this.#adopt(warden)
+        .catch(() => this.#abandon(warden))
+        .finally(() => {
+          if (this.#adopting === adopting) this.#adopting = undefined;
+        });
+      this.#adopting = adopting;
+    }
     this.#emit('warden-restart', { error });
-    if (this.#state !== 'ready') return;
-    this.#adopt().catch(async () => {
-      await this.#pool.seal();
-      this.keys.clear();
-      this.users.clear();
-      this.#become('sealed');
-    });
+  }
+
+  /** No cell could give the master key: only the passphrase brings it back. */
+  async #abandon(warden: WardenLink): Promise<void> {
+    // Another death has begun another adoption: that one decides.
+    if (this.#warden !== warden) return;
+    await this.#pool.seal();
+    this.keys.clear();
+    this.users.clear();
+    this.#become('sealed');
   }
 
   /** The new warden takes the master key from a cell, and goes on from the last control record and lease. */
-  async #adopt(): Promise<void> {
-    await this.#warden.ready();
+  async #adopt(warden: WardenLink): Promise<void> {
+    await warden.ready();
+    // The old warden's last change may still be on its way to the disk.
+    await this.#commits.begin();
     const control = await this.#parts.store.get(CONTROL_KEY);
     if (control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
-    const { port1, port2 } = new MessageChannel();
-    this.#pool.giveMasterKey(port1);
     const lease = this.#parts.board.lease();
-    await this.ask('adopt', { port: port2, control, lease, log: this.#journal.head.seq }, [port2]);
+    for (;;) {
+      const { port1, port2 } = new MessageChannel();
+      this.#pool.giveMasterKey(port1);
+      const ask = { port: port2, control, lease, log: this.#journal.head.seq };
+      try {
+        await this.#logged(warden.call('adopt', ask, [port2]));
+        return;
+      } catch (error) {
+        // The cell that was asked died: the next one, while there is one.
+        const cellDied = error instanceof HsmError && error.code === 'KEYCELL_CELL_LOST' && this.#warden === warden;
+        if (!cellDied) throw error;
+      }
+    }
   }
 
   close(options: { readonly timeout?: number } = {}): Promise<void> {
@@ -468,6 +503,7 @@ export class HsmImpl implements Hsm, Engine {
 
   async #close(timeout: number): Promise<void> {
     await this.#turn;
+    await this.#readyWarden();
     await this.#pool.close(timeout);
     try {
       if (this.#state === 'ready') {

@@ -344,21 +344,19 @@ export class Warden implements Handlers {
     return {};
   }
 
-  #take(port: MessagePort): Promise<void> {
+  async #take(port: MessagePort): Promise<void> {
     const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
-    return new Promise((resolve, reject) => {
-      port.once('message', (given: Given) => {
-        try {
-          transfer.take(given);
-          resolve();
-        } catch (error) {
-          reject(error);
-        } finally {
-          transfer.end();
-          port.close();
-        }
+    try {
+      const given = new Promise<Given>((resolve, reject) => {
+        port.once('message', resolve);
+        // The cell at the other end died.
+        port.once('close', () => reject(new Refusal('KEYCELL_CELL_LOST')));
       });
       port.postMessage(transfer.point);
-    });
+      transfer.take(await given);
+    } finally {
+      transfer.end();
+      port.close();
+    }
   }
 }
