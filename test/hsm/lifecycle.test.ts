@@ -145,6 +145,14 @@ describe('from folder to ready and back', () => {
     await hsm.seal();
     for (const code of await Promise.all(sealed)) expect(['a result', 'KEYCELL_SEALED']).toContain(code);
     await hsm.unseal(PASSPHRASE);
+    // A seal that overtakes logins and checks is a refusal for them, and nothing worse.
+    const overtaken = [login(hsm), hsm.check(), login(hsm, 'alice', 'wrong')].map(codeOf);
+    await hsm.seal();
+    for (const code of await Promise.all(overtaken)) {
+      expect(['a result', 'KEYCELL_LOGIN_FAILED', 'KEYCELL_SEALED']).toContain(code);
+    }
+    expect(hsm.state).toBe('sealed');
+    await hsm.unseal(PASSPHRASE);
     const session = await login(hsm);
     const closed = Array.from({ length: 300 }, (_, i) => codeOf(session.sign(key, bytes(`${i}`))));
     const made = codeOf(session.generateKey({ ...SIGNING, label: 'last' }));

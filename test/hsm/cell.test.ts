@@ -1,0 +1,504 @@
+/** The code of cell and warden in this process, over a core of its own: frozen formats, leases, and what a batch leaves behind. */
+import { readFileSync } from 'node:fs';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Arena } from '../../dist/cell/arena.js';
+import { Authority } from '../../dist/cell/authority.js';
+import { BatchServer } from '../../dist/cell/batch.js';
+import { type Core, openCore } from '../../dist/cell/core.js';
+import { Random } from '../../dist/cell/random.js';
+import { Records } from '../../dist/cell/records.js';
+import { selfTest } from '../../dist/cell/selftest.js';
+import { Vault } from '../../dist/cell/vault.js';
+import { Control } from '../../dist/cell/warden/control.js';
+import { EntryCount } from '../../dist/cell/warden/count.js';
+import { Custody } from '../../dist/cell/warden/custody.js';
+import { Passwords } from '../../dist/cell/warden/passwords.js';
+import { Sessions } from '../../dist/cell/warden/sessions.js';
+import { Users } from '../../dist/cell/warden/users.js';
+import { codeOf as codeOfStatus } from '../../dist/errors.js';
+import { encodeAttributes } from '../../dist/wire/attributes.js';
+import { type CellRequest, FLAG, readReply, writeBatch } from '../../dist/wire/batch.js';
+import { Board } from '../../dist/wire/board.js';
+import { encodeLeaseBody, type Lease } from '../../dist/wire/lease.js';
+import { packList } from '../../dist/wire/list.js';
+import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
+import type { KeyAttributes } from '../../src/model/attributes.ts';
+import { hmac, purposeKey, sealKeyslot, sealRecord } from '../support/reference.ts';
+
+const dist = (name: string) => readFileSync(new URL(`../../dist/cell/${name}`, import.meta.url));
+const golden: Record<string, string> = JSON.parse(
+  readFileSync(new URL('../golden/formats.json', import.meta.url), 'utf8'),
+);
+const frozen = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(golden[name]!, 'hex'));
+const run = (from: number, length: number) => Uint8Array.from({ length }, (_, i) => (from + i) & 255);
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+const id = (from: number) => hex(run(from, 16));
+
+const MASTER = run(0, 32);
+const HSM = id(0x10);
+const BOOT = id(0x30);
+const ALICE = id(0x70);
+const SESSION = id(0x60);
+
+let core: Core;
+let work: Arena;
+let vault: Vault;
+let random: Random;
+
+beforeAll(() => {
+  core = openCore(dist('core.wasm'), dist('core.sha256').toString('utf8').trim());
+  work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
+});
+
+beforeEach(() => {
+  selfTest(core, work);
+  vault = new Vault(core, work);
+  random = new Random(core, work, 'test');
+  core.bytes.set(MASTER, vault.master);
+  vault.unlock({ hsmId: HSM, epoch: 1, incarnation: 1, boot: BOOT });
+});
+
+const withMac = (purpose: string, body: Uint8Array): Uint8Array =>
+  new Uint8Array(Buffer.concat([body, hmac(purposeKey(MASTER, purpose, HSM, 1), body)]));
+const codeOf = (call: () => unknown): string => {
+  try {
+    call();
+    return 'a result';
+  } catch (error) {
+    return (error as { code?: string }).code ?? `no code: ${error}`;
+  }
+};
+
+describe('the frozen formats are read by the code that serves', () => {
+  test.each([
+    ['key', 1, undefined],
+    ['ecKey', 2, undefined],
+    ['sessionKey', 3, SESSION],
+  ] as const)('the record of a %s', (name, secret, session) => {
+    const records = new Records(core, work, vault, random);
+    const record = frozen(name);
+    const at = core.call.WINDOW.value;
+    const output = core.call.SLOTS.value;
+    const attempt = (bytes: Uint8Array, with_ = session) => {
+      core.bytes.set(bytes, at);
+      core.bytes.fill(0, output, output + 512);
+      return codeOf(() => records.open(at, bytes.length, output, with_));
+    };
+    expect(attempt(record)).toBe('a result');
+    expect(core.bytes.slice(output, output + 32)).toEqual(run(secret, 32));
+    if (session !== undefined) expect(attempt(record, id(0x62))).toBe('KEYCELL_RECORD_CORRUPT');
+    for (let i = 0; i < record.length; i++) {
+      const damaged = record.slice();
+      damaged[i]! ^= 0x80;
+      expect(attempt(damaged), `byte ${i}`).toBe('KEYCELL_RECORD_CORRUPT');
+      expect(core.bytes.subarray(output, output + 64).every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
+  test('user and control state', () => {
+    const records = new Records(core, work, vault, random);
+    const passwords = new Passwords(core, work, new SharedArrayBuffer(64));
+    expect(new Users(core, work, random, records, passwords).read(frozen('user'))).toMatchObject({
+      id: ALICE,
+      name: 'licences',
+      role: 'crypto-user',
+      epoch: 2,
+    });
+    const control = new Control(core, work, vault, records);
+    expect(control.read(frozen('control'))).toMatchObject({ incarnation: 1, sequence: 7, records: 3, logSequence: 9 });
+    const forged = frozen('control');
+    forged[120]! ^= 1;
+    expect(codeOf(() => control.read(forged))).toBe('KEYCELL_STORE_CORRUPT');
+    expect(codeOf(() => control.read(frozen('key')))).toBe('KEYCELL_STORE_CORRUPT');
+  });
+
+  test('the key slot, and with it the master key', async () => {
+    const secrets = new SharedArrayBuffer(64);
+    const hand = (text: string) => {
+      new Uint8Array(secrets).set(Buffer.from(text));
+      return { offset: 0, length: text.length };
+    };
+    const custody = new Custody(core, work, vault, random, new Passwords(core, work, secrets));
+    vault.lock();
+    await expect(custody.openSlot(hand('wrong horse'), frozen('keyslot'))).rejects.toMatchObject({
+      code: 'KEYCELL_PASSPHRASE_WRONG',
+    });
+    expect(core.bytes.slice(vault.master, vault.master + 32)).toEqual(new Uint8Array(32));
+    const header = await custody.openSlot(hand('correct horse'), frozen('keyslot'));
+    expect(header).toMatchObject({ hsmId: HSM, epoch: 1 });
+    expect(core.bytes.slice(vault.master, vault.master + 32)).toEqual(MASTER);
+    expect(new Uint8Array(secrets).every((byte) => byte === 0)).toBe(true);
+    random.restart();
+    vault.unlock({ hsmId: HSM, epoch: 1, incarnation: 1, boot: BOOT });
+    // And what it writes is read by the reference: the same header, key and salt give the same slot.
+    const slot = await custody.sealSlot(hand('correct horse'), HSM, 1, 14);
+    const salt = slot.slice(28, 60);
+    expect(hex(slot)).toBe(hex(sealKeyslot(MASTER, Buffer.from('correct horse'), HSM, 1, 14, salt)));
+  });
+
+  test('ticket and lease', () => {
+    const authority = new Authority(core, vault);
+    const at = core.call.WINDOW.value;
+    const put = (bytes: Uint8Array) => {
+      core.bytes.set(bytes, at);
+      return bytes.length;
+    };
+    expect(codeOf(() => authority.takeLease(at, put(frozen('lease')), 1795000001000))).toBe('a result');
+    const now = 1795000000000;
+    expect(authority.readTicket(at, put(frozen('ticket')), now)).toMatchObject({ user: ALICE, session: SESSION });
+    expect(codeOf(() => authority.readTicket(at, put(frozen('ticket')), 1795000900000))).toBe(
+      'KEYCELL_SESSION_EXPIRED',
+    );
+    const ticket = frozen('ticket');
+    for (let i = 0; i < ticket.length; i++) {
+      const forged = ticket.slice();
+      forged[i]! ^= 1;
+      expect(codeOf(() => authority.readTicket(at, put(forged), now))).toBe('KEYCELL_SESSION_REVOKED');
+    }
+  });
+
+  test('records, tickets and leases that it writes are the reference’s', () => {
+    const sessions = new Sessions(core, work, vault, random);
+    const lease = sessions.lease(7, Date.now());
+    const mac = hmac(purposeKey(MASTER, 'lease', HSM, 1), lease.subarray(0, -32));
+    expect(hex(lease.subarray(-32))).toBe(hex(mac));
+    const ticket = sessions.open(ALICE, 2, 'crypto-user', Date.now());
+    expect(hex(ticket.subarray(-32))).toBe(hex(hmac(purposeKey(MASTER, 'ticket', HSM, 1), ticket.subarray(0, 80))));
+  });
+});
+
+const lease = (more: Partial<Lease> = {}): Uint8Array =>
+  withMac(
+    'lease',
+    encodeLeaseBody({
+      hsmId: HSM,
+      incarnation: 1,
+      boot: BOOT,
+      number: 5,
+      controlSequence: 1,
+      time: Date.now(),
+      revocations: [],
+      ...more,
+    }),
+  );
+const ticketOf = (more: Partial<Ticket> = {}): Uint8Array =>
+  withMac(
+    'ticket',
+    encodeTicketBody({
+      role: 'crypto-user',
+      hsmId: HSM,
+      incarnation: 1,
+      session: SESSION,
+      user: ALICE,
+      userEpoch: 2,
+      expiresAt: Date.now() + 60_000,
+      renewableUntil: Date.now() + 60_000,
+      ...more,
+    }),
+  );
+
+const ATTRIBUTES: KeyAttributes = {
+  type: 'AES',
+  class: 'secret',
+  curve: null,
+  bits: 256,
+  extractable: 'plaintext',
+  rewrap: 'any',
+  usage: ['encrypt', 'decrypt'],
+  neverExtractable: false,
+  local: false,
+  trusted: false,
+  wrapWithTrusted: false,
+  destroyable: true,
+  dualUse: false,
+  callerIv: false,
+  persistent: true,
+  notBefore: 0,
+  notAfter: 0,
+  maxUses: 0,
+  createdAt: 1,
+  checkValue: run(0, 3),
+  version: 1,
+  point: null,
+  label: null,
+  unwrapLimit: null,
+  issuer: null,
+};
+const SECRET = run(0x40, 32);
+const record = (keyId: string, attributes: Partial<KeyAttributes> = {}, secret = SECRET) => ({
+  id: keyId,
+  record: new Uint8Array(
+    sealRecord(MASTER, {
+      hsmId: HSM,
+      epoch: 1,
+      revision: 1,
+      owner: ALICE,
+      fresh: run(9, 32),
+      kind: 1,
+      id: keyId,
+      attributes: encodeAttributes({ ...ATTRIBUTES, ...attributes }),
+      secret,
+    }),
+  ),
+});
+const AES = record(id(1));
+const KEK = record(id(2), { usage: ['wrap', 'unwrap'] });
+const EC = record(id(3), {
+  type: 'EC',
+  class: 'private',
+  curve: 'P-256',
+  usage: ['sign', 'verify', 'derive'],
+  checkValue: new Uint8Array(0),
+  point: new Uint8Array(65).fill(4, 0, 1),
+});
+
+const request = (op: CellRequest['op'], more: Partial<CellRequest> = {}): CellRequest => ({
+  op,
+  mechanism: 'none',
+  flags: 0,
+  ticket,
+  keys: [],
+  parts: [],
+  ...more,
+});
+let ticket: Uint8Array;
+let server: BatchServer;
+beforeEach(() => {
+  ticket = ticketOf();
+  server = new BatchServer(core, vault, random, work, 'cell-test');
+});
+
+/** One batch as the cell's thread does it: `during` sees the reply before the wipe. */
+function serve(requests: readonly CellRequest[], with_: Uint8Array = lease()) {
+  const place = new Uint8Array(1 << 20);
+  const length = writeBatch(place, with_, requests);
+  const window = core.call.WINDOW.value;
+  try {
+    core.bytes.set(place.subarray(0, length), window);
+    place.fill(0);
+    place.set(server.serve(length));
+  } finally {
+    server.wipe(length);
+  }
+  const { results, audit } = readReply(place);
+  return { codes: results.map(({ status }) => (status === 0 ? 'done' : codeOfStatus(status))), results, audit };
+}
+
+describe('leases', () => {
+  const codes = (with_: Uint8Array) =>
+    serve([request('random', { parts: [new Uint8Array([0, 0, 0, 8])] })], with_).codes;
+
+  test('a fresh one serves, the same one again, and a later one', () => {
+    const first = lease();
+    expect(codes(first)).toEqual(['done']);
+    expect(codes(first)).toEqual(['done']);
+    expect(codes(lease({ number: 6 }))).toEqual(['done']);
+    expect(codes(lease({ number: 6, controlSequence: 2 }))).toEqual(['done']);
+  });
+
+  test('stale, early, older, forged, cut, foreign: refused, and no entry is made', () => {
+    expect(codes(lease())).toEqual(['done']);
+    const now = Date.now();
+    const forged = lease({ number: 9 });
+    forged[80]! ^= 1;
+    const bad: Record<string, Uint8Array> = {
+      stale: lease({ number: 6, time: now - 5100 }),
+      early: lease({ number: 6, time: now + 6000 }),
+      older: lease({ number: 4 }),
+      forged,
+      cut: lease({ number: 9 }).slice(0, -1),
+      empty: new Uint8Array(0),
+      'of another HSM': lease({ number: 9, hsmId: id(0x11) }),
+      'of another incarnation': lease({ number: 9, incarnation: 2 }),
+      'of another boot': lease({ number: 9, boot: id(0x31) }),
+    };
+    for (const [name, each] of Object.entries(bad)) {
+      expect([name, codes(each)]).toEqual([name, ['KEYCELL_LEASE_EXPIRED']]);
+      expect(server.entered).toBe(false);
+    }
+    // One that was good grows stale in the cell's hands.
+    const authority = new Authority(core, vault);
+    const good = lease();
+    const at = core.call.WINDOW.value;
+    core.bytes.set(good, at);
+    const take = (ms: number) => codeOf(() => authority.takeLease(at, good.length, Date.now() + ms));
+    expect([take(0), take(4900), take(5100), take(-5100)]).toEqual([
+      'a result',
+      'a result',
+      'KEYCELL_LEASE_EXPIRED',
+      'KEYCELL_LEASE_EXPIRED',
+    ]);
+    core.bytes.fill(0, at, at + good.length);
+  });
+
+  test('revocations in it end sessions and users', () => {
+    expect(codes(lease({ number: 6, revocations: [{ kind: 'session', id: SESSION }] }))).toEqual([
+      'KEYCELL_SESSION_REVOKED',
+    ]);
+    expect(codes(lease({ number: 7, revocations: [{ kind: 'session', id: id(0x61) }] }))).toEqual(['done']);
+    expect(codes(lease({ number: 8, revocations: [{ kind: 'user', id: ALICE, epoch: 3 }] }))).toEqual([
+      'KEYCELL_SESSION_REVOKED',
+    ]);
+    expect(codes(lease({ number: 9, revocations: [{ kind: 'user', id: ALICE, epoch: 2 }] }))).toEqual(['done']);
+  });
+
+  test('a sealed cell serves nothing', () => {
+    vault.lock();
+    random.restart();
+    expect(codes(lease())).toEqual(['KEYCELL_SEALED']);
+  });
+});
+
+/** Regions that a batch may have touched, and must have left zero. */
+function left(): Record<string, number> {
+  const { SLOTS, SLOT_SIZE, SLOT_COUNT, WORK, WORK_SIZE, WINDOW, REPLY, WINDOW_SIZE } = core.call;
+  const slotsEnd = SLOTS.value + SLOT_SIZE.value * SLOT_COUNT.value;
+  const regions: Record<string, [number, number]> = {
+    slots: [SLOTS.value, slotsEnd],
+    scratch: [slotsEnd, WORK.value],
+    work: [WORK.value, WORK.value + WORK_SIZE.value],
+    window: [WINDOW.value, WINDOW.value + WINDOW_SIZE.value],
+    reply: [REPLY.value, REPLY.value + WINDOW_SIZE.value],
+  };
+  const found: Record<string, number> = {};
+  for (const [name, [from, to]] of Object.entries(regions)) {
+    const words = new BigUint64Array(core.bytes.buffer, from, (to - from) / 8);
+    const count = words.reduce((sum, word) => (word === 0n ? sum : sum + 1), 0);
+    if (count > 0) found[name] = count;
+  }
+  return found;
+}
+
+describe('a batch leaves nothing in linear memory', () => {
+  const plaintext = run(0x55, 1000);
+  const busy = (): CellRequest[] => [
+    request('encrypt', { mechanism: 'envelope', keys: [AES], parts: [plaintext, new Uint8Array(0)] }),
+    request('exportKey', { keys: [AES] }),
+    request('generateKey', { parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES)] }),
+    request('importKey', { parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES), SECRET] }),
+    request('wrapKey', { mechanism: 'AES-KW', keys: [KEK, AES] }),
+    request('sign', { mechanism: 'ECDSA', keys: [EC], parts: [plaintext] }),
+    request('generateDataKey', { mechanism: 'envelope', keys: [AES], parts: [Uint8Array.of(0, 0, 0, 32), run(0, 3)] }),
+    request('random', { parts: [Uint8Array.of(0, 0, 1, 0)] }),
+  ];
+
+  test('after the self-test; and the search finds what is there', () => {
+    selfTest(core, work);
+    expect(left()).toEqual({});
+    core.bytes[core.call.WORK.value + core.call.WORK_SIZE.value - 1] = 1;
+    expect(left()).toEqual({ work: 1 });
+    core.call.wipeAll();
+    expect(left()).toEqual({});
+  });
+
+  test('while it runs there is plenty; after the wipe there is none', () => {
+    const place = new Uint8Array(1 << 20);
+    const length = writeBatch(place, lease(), busy());
+    core.bytes.set(place.subarray(0, length), core.call.WINDOW.value);
+    server.serve(length);
+    expect(Object.keys(left()).sort()).toEqual(['reply', 'scratch', 'slots', 'window', 'work']);
+    server.wipe(length);
+    expect(left()).toEqual({});
+  });
+
+  test('when all succeed, and the results are right', () => {
+    const { codes, results, audit } = serve(busy());
+    expect(codes).toEqual(busy().map(() => 'done'));
+    expect(results[1]!.parts[0]).toEqual(SECRET);
+    expect(JSON.parse(audit).uses).toHaveLength(8);
+    expect(left()).toEqual({});
+  });
+
+  test('when some or all are refused', () => {
+    const foreign = { ...record(id(1)), id: id(8) };
+    const corrupt = { id: id(1), record: AES.record.slice() };
+    corrupt.record[corrupt.record.length - 1]! ^= 1;
+    const { codes } = serve([
+      ...busy(),
+      request('exportKey', { keys: [foreign] }),
+      request('decrypt', { mechanism: 'envelope', keys: [corrupt], parts: [plaintext, new Uint8Array(0)] }),
+      request('decrypt', { mechanism: 'envelope', keys: [AES], parts: [plaintext, new Uint8Array(0)] }),
+      request('unwrapKey', {
+        mechanism: 'AES-KW',
+        keys: [KEK],
+        parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES), run(0, 40)],
+      }),
+      request('sign', { mechanism: 'ECDSA', keys: [AES], parts: [plaintext] }),
+      request('random', { parts: [Uint8Array.of(0xff, 0, 0, 0)] }),
+      request('random', { ticket: ticketOf({ expiresAt: Date.now() - 1 }), parts: [Uint8Array.of(0, 0, 0, 1)] }),
+      request('rewrapKeys', {
+        mechanism: 'AES-KW',
+        flags: FLAG.wrapAsKwp,
+        keys: [KEK, KEK],
+        parts: [packList([run(0, 24)]), new Uint8Array(0), new Uint8Array(0), new Uint8Array(0)],
+      }),
+    ]);
+    expect(codes.slice(0, 8)).toEqual(busy().map(() => 'done'));
+    for (const code of codes.slice(8)) expect(code).not.toBe('done');
+    expect(codes.slice(8, 11)).toEqual(['KEYCELL_RECORD_CORRUPT', 'KEYCELL_RECORD_CORRUPT', 'KEYCELL_DECRYPT_FAILED']);
+    expect(left()).toEqual({});
+    serve(busy(), lease({ number: 1, time: 0 }));
+    expect(left()).toEqual({});
+  });
+
+  test('when the kernel traps in the middle of it, or the batch is malformed', () => {
+    const broken = { ...core, call: { ...core.call } } as unknown as Core;
+    (broken.call as { p256Sign: unknown }).p256Sign = (jobs: number, count: number) => {
+      core.call.p256Sign(jobs, count);
+      // A load beyond the end of memory: a trap as the engine throws it.
+      core.call.sha256(0x7fff_fff0, 64, jobs);
+    };
+    server = new BatchServer(broken, vault, random, work, 'cell-test');
+    expect(() => serve(busy())).toThrow(/out of bounds/);
+    expect(left()).toEqual({});
+
+    server = new BatchServer(core, vault, random, work, 'cell-test');
+    const place = new Uint8Array(1 << 20);
+    const length = writeBatch(place, lease(), busy());
+    new DataView(place.buffer).setUint32(8, 0xffff_ffff, true);
+    core.bytes.set(place.subarray(0, length), core.call.WINDOW.value);
+    expect(() => server.serve(length)).toThrow();
+    server.wipe(length);
+    expect(left()).toEqual({});
+    expect(serve(busy()).codes).toEqual(busy().map(() => 'done'));
+  });
+});
+
+describe('the warden’s count of the log', () => {
+  test('what was counted two ticks ago must be logged', () => {
+    const count = new EntryCount();
+    const cell = new SharedArrayBuffer(8);
+    count.watch(cell);
+    Atomics.add(new BigUint64Array(cell), 0, 40n);
+    count.begin(100);
+    expect([count.tick(100), count.tick(100)]).toEqual([true, true]);
+    Atomics.add(new BigUint64Array(cell), 0, 1n);
+    count.add(1);
+    // Seen now, asked for from the second tick after.
+    expect([count.tick(100), count.tick(100), count.tick(100)]).toEqual([true, true, false]);
+    expect([count.tick(101), count.tick(102)]).toEqual([false, true]);
+    // An entry that died with its cell is never waited for.
+    Atomics.add(new BigUint64Array(cell), 0, 1n);
+    expect([count.tick(102), count.tick(102), count.tick(102)]).toEqual([true, true, false]);
+    count.add(-1);
+    count.tick(102);
+    count.tick(102);
+    expect(count.tick(102)).toBe(true);
+  });
+});
+
+test('a lease is read whole, even after a warden that died while it wrote one', () => {
+  const shared = new SharedArrayBuffer(65536);
+  const board = new Board(shared);
+  board.postLease(run(1, 100));
+  expect(board.lease()).toEqual(run(1, 100));
+  // Half of a post: the version is odd, and the bytes are torn.
+  Atomics.add(new Int32Array(shared, 8, 1), 0, 1);
+  new Uint8Array(shared).fill(0xee, 16, 50);
+  expect(board.lease()).toEqual(run(1, 100));
+  const next = new Board(shared);
+  next.postLease(run(2, 120));
+  expect(board.lease()).toEqual(run(2, 120));
+  next.postLease(run(3, 90));
+  expect(board.lease()).toEqual(run(3, 90));
+});
