@@ -4,7 +4,8 @@ import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { checkScrypt, type ScryptParameters } from './keyslot.ts';
 
 const CONTROL_VERSION = 1;
-const CONTROL_SIZE = 104;
+const CONTROL_SIZE = 72;
+export const DIGEST_SIZE = 32;
 const USER_VERSION = 1;
 const USER_MEMBERS = 6;
 export const USER_NAME_MAX = 64;
@@ -12,15 +13,13 @@ export const USER_NAME_MAX = 64;
 export const USER_SALT_SIZE = 16;
 export const USER_VERIFIER_SIZE = 32;
 
-/** What must be one for the whole HSM, sealed anew with every change. */
+/** What must be one for the whole HSM, sealed anew with every change. The digest over the records is the record's secret. */
 export interface ControlState {
   readonly incarnation: number;
   /** Rises by one with every change. */
   readonly sequence: number;
   /** Sealed records in the store besides this one. */
   readonly records: number;
-  /** Keyed multiset digest over those records: the sum mod 2^256 of a MAC for each. */
-  readonly digest: Uint8Array;
   /** The log must hold this entry. */
   readonly logSequence: number;
   readonly logHash: Uint8Array;
@@ -34,7 +33,6 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
     .u32(state.incarnation)
     .u64(state.sequence)
     .u64(state.records)
-    .raw(state.digest)
     .u64(state.logSequence)
     .raw(state.logHash)
     .u64(state.createdAt).bytes;
@@ -49,7 +47,6 @@ export function decodeControl(bytes: Uint8Array): ControlState {
     incarnation: reader.u32(),
     sequence: reader.u64(),
     records: reader.u64(),
-    digest: reader.copy(32),
     logSequence: reader.u64(),
     logHash: reader.copy(32),
     createdAt: reader.u64(),

@@ -3,9 +3,9 @@
  * record, so that any change updates it, and a record that is missing, altered, put back or added shows.
  */
 import { Refusal } from '../../errors.ts';
-import { type ControlState, decodeControl, encodeControl } from '../../wire/control.ts';
+import { type ControlState, DIGEST_SIZE, decodeControl, encodeControl } from '../../wire/control.ts';
 import { FormatError, fromHex, ZERO_ID } from '../../wire/fields.ts';
-import { decodeRecordHeader, RECORD_KIND, RECORD_TAG_SIZE } from '../../wire/record.ts';
+import { decodeRecordHeader, RECORD_KIND, RECORD_MAX_SECRET, RECORD_TAG_SIZE } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';
 import type { Core } from '../core.ts';
 import type { Records } from '../records.ts';
@@ -14,7 +14,10 @@ import type { Vault } from '../vault.ts';
 const TERM_SIZE = 1 + 16 + 4 + RECORD_TAG_SIZE;
 const MODULUS = 1n << 256n;
 
-/** The digest and count of a set of records. Public: it lies in the clear in the control record. */
+/**
+ * The digest and count of a set of records. Who saw the sums could learn each term from their differences, and look for
+ * old records whose terms add up: so the sum leaves the warden only as the secret of the control record.
+ */
 export class Digest {
   sum = 0n;
   records = 0;
@@ -57,14 +60,18 @@ export class Control {
   }
 
   /** The state that a control record tells. Throws STORE_CORRUPT where it is not authentic. */
-  read(record: Uint8Array): ControlState {
+  read(record: Uint8Array): ControlState & { readonly sum: bigint } {
     const mark = this.#work.mark();
     const at = this.#work.take(record.length);
     this.#core.bytes.set(record, at);
     try {
-      const header = this.#records.open(at, record.length, this.#work.take(0));
-      if (header.kind !== RECORD_KIND.control) throw new Refusal('KEYCELL_STORE_CORRUPT');
-      return decodeControl(header.attributes);
+      // Room for any record's secret: that it is the control state's is known only after the tag.
+      const secret = this.#work.take(RECORD_MAX_SECRET);
+      const header = this.#records.open(at, record.length, secret);
+      if (header.kind !== RECORD_KIND.control || header.secretLength !== DIGEST_SIZE) {
+        throw new Refusal('KEYCELL_STORE_CORRUPT');
+      }
+      return { ...decodeControl(header.attributes), sum: this.#number(secret) };
     } catch (error) {
       if (error instanceof Refusal || error instanceof FormatError) throw new Refusal('KEYCELL_STORE_CORRUPT');
       throw error;
@@ -74,12 +81,19 @@ export class Control {
   }
 
   /** Go on from a control record; what the store holds is compared by `matches`. */
-  resume(state: ControlState): void {
+  resume(state: ControlState & { readonly sum: bigint }): void {
     this.#digest = new Digest();
-    this.#digest.sum = BigInt(`0x${Buffer.from(state.digest).toString('hex')}`);
+    this.#digest.sum = state.sum;
     this.#digest.records = state.records;
     this.#sequence = state.sequence;
     this.#createdAt = state.createdAt;
+  }
+
+  /** The 32 bytes at an address as a number, big-endian. */
+  #number(at: number): bigint {
+    let number = 0n;
+    for (let i = 0; i < DIGEST_SIZE; i += 8) number = (number << 64n) | this.#core.view.getBigUint64(at + i);
+    return number;
   }
 
   matches(found: Digest): boolean {
@@ -98,7 +112,7 @@ export class Control {
     view.setUint32(at + 17, revision);
     bytes.set(record.subarray(record.length - RECORD_TAG_SIZE), at + 21);
     call.hmacSha256(this.#vault.key('digest'), 32, at, TERM_SIZE, mac);
-    const term = BigInt(`0x${Buffer.from(bytes.subarray(mac, mac + 32)).toString('hex')}`);
+    const term = this.#number(mac);
     this.#work.release(mark);
     return term;
   }
@@ -116,16 +130,19 @@ export class Control {
       incarnation: this.#vault.identity.incarnation,
       sequence: this.#sequence,
       records: this.#digest.records,
-      digest: fromHex(this.#digest.sum.toString(16).padStart(64, '0'), 32),
       logSequence: log.seq,
       logHash: fromHex(log.hash, 32),
       createdAt: this.#createdAt,
     });
     const mark = this.#work.mark();
+    const secret = this.#work.take(DIGEST_SIZE);
+    for (let i = 0; i < DIGEST_SIZE; i += 8) {
+      this.#core.view.setBigUint64(secret + i, BigInt.asUintN(64, this.#digest.sum >> BigInt(8 * (24 - i))));
+    }
     const { offset, length } = this.#records.seal(
       { kind: RECORD_KIND.control, id: ZERO_ID, revision: this.#sequence >>> 0, owner: ZERO_ID, attributes },
-      this.#work.take(0),
-      0,
+      secret,
+      DIGEST_SIZE,
       this.#work,
     );
     const record = this.#core.bytes.slice(offset, offset + length);
