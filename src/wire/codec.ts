@@ -12,8 +12,12 @@ export function pack(value: readonly Packed[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(packr.pack(value));
 }
 
-/** Decode an array of exactly `length` members; what they are is for the caller to check. Throws FormatError. */
+/**
+ * Decode an array of exactly `length` members; what they are is for the caller to check. Throws FormatError.
+ * Extensions (records, sets, dates) are refused before the library sees them: it would build objects, and code, from them.
+ */
 export function unpack(bytes: Uint8Array, length: number): readonly unknown[] {
+  if (skip(bytes, 0, 0) !== bytes.length) throw new FormatError('not the MessagePack that we write');
   let value: unknown;
   try {
     value = packr.unpack(bytes);
@@ -22,6 +26,45 @@ export function unpack(bytes: Uint8Array, length: number): readonly unknown[] {
   }
   if (!Array.isArray(value) || value.length !== length) throw new FormatError('a structure has the wrong shape');
   return value;
+}
+
+const NESTING_MAX = 4;
+
+/** Where the value at `at` ends. Only what `pack` writes: nil, booleans, unsigned numbers, strings, bytes, arrays. */
+function skip(bytes: Uint8Array, at: number, depth: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const need = (end: number): number => {
+    if (end > bytes.length) throw new FormatError('cut short');
+    return end;
+  };
+  need(at + 1);
+  const type = bytes[at]!;
+  if (type <= 0x7f || type === 0xc0 || type === 0xc2 || type === 0xc3) return at + 1;
+  if (type >= 0xa0 && type <= 0xbf) return need(at + 1 + (type & 31));
+  if (type >= 0x90 && type <= 0x9f && depth < NESTING_MAX) {
+    let end = at + 1;
+    for (let i = 0; i < (type & 15); i++) end = skip(bytes, end, depth + 1);
+    return end;
+  }
+  switch (type) {
+    case 0xcb: // a double: whole numbers beyond 32 bits
+    case 0xcf:
+      return need(at + 9);
+    case 0xcc:
+      return need(at + 2);
+    case 0xcd:
+      return need(at + 3);
+    case 0xce:
+      return need(at + 5);
+    case 0xc4:
+    case 0xd9:
+      return need(need(at + 2) + bytes[at + 1]!);
+    case 0xc5:
+    case 0xda:
+      return need(need(at + 3) + view.getUint16(at + 1));
+    default:
+      throw new FormatError('not the MessagePack that we write');
+  }
 }
 
 export function asString(value: unknown, maxLength: number): string {
