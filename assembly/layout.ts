@@ -1,5 +1,5 @@
 /**
- * The memory map. One module, one memory, fixed at build: 576 pages (36 MiB), no heap.
+ * The memory map. One module, one memory, fixed at build: 584 pages (36.5 MiB), no heap.
  *
  *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
  *   0x0010000  tables       public precomputation, made once at start; survives wipes
@@ -7,7 +7,7 @@
  *   0x0050000  slots        the keys a batch has opened; wiped after every batch
  *   0x0150000  scratch      working memory of the primitives; wiped after every batch
  *   0x0180000  work         what the cell itself needs between two primitives; the part used is wiped after every batch
- *   0x0200000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch
+ *   0x0280000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch
  *
  * Addresses are absolute and known at build, so that every load has an immediate base and no
  * primitive keeps state in a module global.
@@ -28,10 +28,10 @@ export const SCRATCH: usize = 0x0150000;
 export const SCRATCH_SIZE: usize = 0x30000;
 
 export const WORK: usize = 0x0180000;
-export const WORK_SIZE: usize = 0x80000;
+export const WORK_SIZE: usize = 0x100000;
 
 /** Two halves of 17 MiB: a message of 16 MiB and room for its envelope. */
-export const WINDOW: usize = 0x0200000;
+export const WINDOW: usize = 0x0280000;
 export const WINDOW_SIZE: usize = 0x1100000;
 export const REPLY: usize = WINDOW + WINDOW_SIZE;
 

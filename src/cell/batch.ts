@@ -27,10 +27,12 @@ import { Records } from './records.ts';
 import { Uses } from './uses.ts';
 import type { Vault } from './vault.ts';
 
+/** Kept back for the batch's entry and its kernels' jobs: what the batch asked for cannot take it. */
+export const ENTRY_RESERVE = 0x40000;
+
 /** One request on its way through the batch. */
 interface InHand {
   readonly op: string;
-  readonly keyIndex: number | undefined;
   ticket?: Ticket;
   call?: Call;
   outcome?: Outcome;
@@ -57,7 +59,7 @@ export class BatchServer {
     this.#vault = vault;
     this.#random = random;
     this.#work = work;
-    this.#reply = new Arena(core.call.REPLY.value, core.call.WINDOW_SIZE.value);
+    this.#reply = new Arena(core.call.REPLY.value, core.call.WINDOW_SIZE.value, ENTRY_RESERVE);
     this.#authority = new Authority(core, vault);
     this.#records = new Records(core, work, vault, random);
     this.#cell = cell;
@@ -70,15 +72,13 @@ export class BatchServer {
     const batch = readBatch(bytes.subarray(window, window + length));
     this.#reply.take(replyBytesOffset(batch.requests.length));
     const now = Date.now();
-    const inHand = batch.requests.map(
-      (request): InHand => ({ op: operation(request.op)?.name ?? 'unknown', keyIndex: request.keys[0] }),
-    );
+    const inHand = batch.requests.map((request): InHand => ({ op: operation(request.op)?.name ?? 'unknown' }));
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
       this.#random.reseed();
       this.#run(batch, inHand, now);
-      this.#count(batch, inHand, uses);
+      this.#count(inHand, uses);
     }
     const results = inHand.map((each) => this.#result(each));
     this.entered = !uses.empty;
@@ -139,14 +139,18 @@ export class BatchServer {
       const call = new Call(bench, request, ticket, window);
       each.call = call;
       const found = operation(request.op);
-      const mark = this.#reply.mark();
+      const marks = [this.#reply.mark(), this.#work.mark()] as const;
       const outcome = attempt(() => {
         if (found === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
         return found.run(call);
       });
       if (outcome instanceof Refusal) {
         each.refusal = outcome;
-        this.#reply.release(mark);
+        // An operation adds its job last, so a refused one leaves nothing here that a kernel will read.
+        core.bytes.fill(0, marks[0], this.#reply.mark());
+        core.bytes.fill(0, marks[1], this.#work.mark());
+        this.#reply.release(marks[0]);
+        this.#work.release(marks[1]);
       } else each.outcome = outcome;
     });
 
@@ -183,11 +187,10 @@ export class BatchServer {
     };
   }
 
-  #count(batch: ReadBatch, inHand: readonly InHand[], uses: Uses): void {
-    for (const { op, keyIndex, ticket, call, refusal } of inHand) {
-      if (ticket === undefined) continue;
-      const key = call?.madeKey ?? (keyIndex === undefined ? undefined : batch.keys[keyIndex]?.id);
-      uses.count(ticket.session, ticket.user, op, key, call?.recipient, refusal?.code);
+  #count(inHand: readonly InHand[], uses: Uses): void {
+    for (const { op, ticket, call, refusal } of inHand) {
+      if (ticket === undefined || call === undefined) continue;
+      uses.count(ticket.session, ticket.user, op, call.opened, call.madeKey, call.recipient, refusal?.code);
     }
   }
 
@@ -202,7 +205,7 @@ export class BatchServer {
     this.#entries++;
     const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list() };
     const text = new TextEncoder().encode(makeEntry(this.#core, this.#work, this.#vault, fields));
-    const at = this.#reply.take(text.length);
+    const at = this.#reply.takeReserved(text.length);
     this.#core.bytes.set(text, at);
     return { offset: at - this.#core.call.REPLY.value, length: text.length };
   }

@@ -51,7 +51,8 @@ export class Call {
   readonly bench: Bench;
   readonly request: ReadRequest;
   readonly ticket: Ticket;
-  /** For the log: the key that was made, and the outside recipient. */
+  /** For the log: the keys that were opened, the key that was made, and the outside recipient. */
+  readonly opened: string[] = [];
   madeKey: string | undefined;
   recipient: string | undefined;
   readonly #window: number;
@@ -111,7 +112,9 @@ export class Call {
   anyKey(n: number): OpenKey {
     const index = this.request.keys[n];
     if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
-    return this.bench.open(index, this.ticket);
+    const key = this.bench.open(index, this.ticket);
+    this.opened.push(key.id);
+    return key;
   }
 
   /** The key's AES context, in its slot. */

@@ -26,8 +26,8 @@ export function entryIsAuthentic(core: Core, work: Arena, vault: Vault, body: st
 function macOf(core: Core, work: Arena, vault: Vault, text: string): string {
   const bytes = new TextEncoder().encode(text);
   const mark = work.mark();
-  const at = work.take(bytes.length);
-  const mac = work.take(32);
+  const at = work.takeReserved(bytes.length);
+  const mac = work.takeReserved(32);
   core.bytes.set(bytes, at);
   core.call.hmacSha256(vault.key('audit'), 32, at, bytes.length, mac);
   const hex = Buffer.from(core.bytes.subarray(mac, mac + 32)).toString('hex');

@@ -25,7 +25,7 @@ export class JobList {
     const count = this.#jobs.length;
     if (count === 0) return;
     const mark = work.mark();
-    const at = work.take(JOB_SIZE * count);
+    const at = work.takeReserved(JOB_SIZE * count);
     this.#jobs.forEach((job, i) => {
       job.forEach((address, j) => {
         this.#core.view.setUint32(at + JOB_SIZE * i + 4 * j, address, true);

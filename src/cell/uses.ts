@@ -1,11 +1,13 @@
-/** What a batch did, gathered for its entry: one line of counts per session, key and operation. */
+/** What a batch did, gathered for its entry: one line of counts per session, keys and operation. */
 
 interface Use {
   readonly session: string;
   readonly user: string;
   readonly op: string;
-  /** The key's id, where there is one. */
-  readonly key?: string;
+  /** The ids of the keys that were opened, in the order of the request. */
+  readonly keys?: readonly string[];
+  /** The id of the key that was made or changed. */
+  readonly made?: string;
   /** The thumbprint of an outside recipient. */
   readonly to?: string;
   done: number;
@@ -24,14 +26,23 @@ export class Uses {
     session: string,
     user: string,
     op: string,
-    key: string | undefined,
+    keys: readonly string[],
+    made: string | undefined,
     to: string | undefined,
     refused?: string,
   ): void {
-    const name = `${session}/${op}/${key}/${to}`;
+    const name = `${session}/${op}/${keys}/${made}/${to}`;
     let use = this.#uses.get(name);
     if (use === undefined) {
-      use = { session, user, op, ...(key && { key }), ...(to && { to }), done: 0 };
+      use = {
+        session,
+        user,
+        op,
+        ...(keys.length > 0 && { keys }),
+        ...(made && { made }),
+        ...(to && { to }),
+        done: 0,
+      };
       this.#uses.set(name, use);
     }
     if (refused === undefined) use.done++;

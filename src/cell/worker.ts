@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type MessagePort, threadId } from 'node:worker_threads';
 import { batchLength } from '../wire/batch.ts';
 import { Arena } from './arena.ts';
-import { BatchServer } from './batch.ts';
+import { BatchServer, ENTRY_RESERVE } from './batch.ts';
 import { type Core, IntegrityError, openCore } from './core.ts';
 import type { CellStart, FromCell, ToCell } from './protocol.ts';
 import { type Given, Transfer } from './provision.ts';
@@ -14,7 +14,7 @@ import { Vault } from './vault.ts';
 /** Resolves when drained; its rejection is the cell's death. Everything is wiped before either. */
 export default function serve(start: CellStart): Promise<void> {
   const core = openCore(start.core, start.digest);
-  const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
+  const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value, ENTRY_RESERVE);
   return new Promise<void>((resolve, reject) => {
     const cell = new Cell(core, work, start, (error) => {
       core.call.wipeAll();
@@ -67,8 +67,9 @@ class Cell {
       else if (message.type === 'give') this.#give(message.port);
       else if (message.type === 'seal') this.#seal();
       else if (message.type === 'drain') {
-        this.#post({ type: 'drained' });
+        this.#vault.lock();
         this.#random.close();
+        this.#post({ type: 'drained' });
         this.#end();
       }
     });

@@ -94,6 +94,7 @@ export const importKey: Operation = (call) => {
 /** Result: the raw key, or PKCS#8. */
 export const exportKey: Operation = (call) => {
   const key = call.ownKey(0);
+  if (key.attributes.class === 'public') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'noPrivate');
   checkExport(key.attributes);
   const plain = call.result(plainSize(key));
   writePlain(call, key, plain.offset);

@@ -160,10 +160,13 @@ function wrapAll(call: Call, to: OpenKey, keys: readonly Span[]): Span {
   const mechanism = call.flag(FLAG.wrapAsKwp) ? MECHANISM['AES-KWP'] : MECHANISM['AES-KW'];
   const ctx = call.aes(to);
   const blobs = keys.map((key) => {
+    const mark = work.mark();
     const output = work.take(key.length + KWP_OVERHEAD);
     const length = wrap(call, mechanism, ctx, key.offset, key.length, output);
     if (length === 0) throw new IntegrityError('a key could not be wrapped');
-    return core.bytes.slice(output, output + length);
+    const blob = core.bytes.slice(output, output + length);
+    work.release(mark);
+    return blob;
   });
   return call.publicResult(packList(blobs));
 }
