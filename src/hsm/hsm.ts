@@ -1,5 +1,6 @@
 /** The HSM: its life from folder to `ready` and back, over interfaces that src/index.ts wires. */
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AuditLog } from '../audit/log.ts';
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
@@ -42,6 +43,7 @@ export const KEYSLOT_KEY = 'slot/0';
 const SCAN_CHUNK = 256;
 const CHECK_CHUNK = 512;
 const CLOSE_TIMEOUT = 10_000;
+const WIPE_TIMEOUT = 1000;
 const DEFAULT_LOG2_N = 17;
 
 /** What the HSM is made of; src/index.ts knows which. */
@@ -295,13 +297,8 @@ export class HsmImpl implements Hsm, Engine {
     const corrupt = await this.#scan((key, record) => {
       if (key.startsWith('user/')) {
         const user = userEntryOf(record);
-        if (key !== userName(user.id)) throw new FormatError('a record lies under another id');
         this.users.set(user.name, user);
-      } else {
-        const entry = entryOf(record);
-        if (key !== `key/${entry.id}`) throw new FormatError('a record lies under another id');
-        this.keys.put(entry);
-      }
+      } else this.keys.put(entryOf(record));
     });
     if (corrupt.length === 0) return;
     for (const id of corrupt) this.#emit('record-corrupt', { id });
@@ -312,24 +309,27 @@ export class HsmImpl implements Hsm, Engine {
   /** Hand all records to the warden; gives the ids of those that are not authentic. */
   async #scan(onRecord: (key: string, record: Uint8Array) => void): Promise<string[]> {
     const corrupt: string[] = [];
-    let chunk: Uint8Array[] = [];
+    let chunk: (readonly [key: string, record: Uint8Array])[] = [];
     let first = true;
     const send = async (): Promise<void> => {
-      const answer = await this.ask('scan', { records: chunk, first });
-      corrupt.push(...answer.corrupt);
+      const answer = await this.ask('scan', { records: chunk.map(([, record]) => record), first });
       first = false;
+      chunk.forEach(([key, record], i) => {
+        const id = key.slice(key.indexOf('/') + 1);
+        // What a record says is read only once the warden has found it authentic.
+        try {
+          if (answer.authentic[i] !== id) throw new FormatError('not authentic, or under another id');
+          onRecord(key, record);
+        } catch (error) {
+          if (!(error instanceof FormatError)) throw error;
+          corrupt.push(id);
+        }
+      });
       chunk = [];
     };
     for (const prefix of ['user/', 'key/']) {
       for await (const [key, record] of this.#parts.store.scan(prefix)) {
-        try {
-          onRecord(key, record);
-        } catch (error) {
-          if (!(error instanceof FormatError)) throw error;
-          corrupt.push(key.slice(prefix.length));
-          continue;
-        }
-        chunk.push(record);
+        chunk.push([key, record]);
         if (chunk.length === SCAN_CHUNK) await send();
       }
     }
@@ -353,16 +353,20 @@ export class HsmImpl implements Hsm, Engine {
       await this.#readyWarden();
       if (this.#state !== 'ready') return;
       await this.#seal();
-      this.#become('sealed');
     });
   }
 
   async #seal(): Promise<void> {
-    await this.#pool.seal();
-    await this.#commits.flush();
-    await this.ask('seal', {});
+    // Neither a full disk nor a dead warden keeps the keys in memory: everything is tried, then the first failure told.
+    const failures: unknown[] = [];
+    const attempt = (step: Promise<unknown>) => step.catch((error) => failures.push(error));
+    await attempt(this.#pool.seal());
+    await attempt(this.#commits.flush());
+    await attempt(this.ask('seal', {}));
     this.keys.clear();
     this.users.clear();
+    this.#become('sealed');
+    if (failures.length > 0) throw failures[0];
   }
 
   async login(options: LoginOptions): Promise<Session> {
@@ -438,7 +442,11 @@ export class HsmImpl implements Hsm, Engine {
     this.keys.clear();
     this.users.clear();
     this.#become('tampered');
-    this.#warden.end().catch(() => {});
+    // Let the warden wipe itself; if it cannot, its memory goes with its thread.
+    const wiped = this.#warden.call('seal', {}).catch(() => {});
+    Promise.race([wiped, sleep(WIPE_TIMEOUT, undefined, { ref: false })])
+      .then(() => this.#warden.end())
+      .catch(() => {});
     this.#pool.close(0).catch(() => {});
     this.#emit('fatal', { error });
   }
@@ -467,10 +475,7 @@ export class HsmImpl implements Hsm, Engine {
   async #abandon(warden: WardenLink): Promise<void> {
     // Another death has begun another adoption: that one decides.
     if (this.#warden !== warden) return;
-    await this.#pool.seal();
-    this.keys.clear();
-    this.users.clear();
-    this.#become('sealed');
+    await this.#seal().catch(() => {});
   }
 
   /** The new warden takes the master key from a cell, and goes on from the last control record and lease. */
@@ -506,17 +511,11 @@ export class HsmImpl implements Hsm, Engine {
     await this.#readyWarden();
     await this.#pool.close(timeout);
     try {
-      if (this.#state === 'ready') {
-        await this.#commits.flush();
-        await this.ask('seal', {});
-      }
+      if (this.#state === 'ready') await this.#seal();
     } finally {
       await this.#warden.end();
       await this.#journal.close();
       await this.#parts.store.close();
-      this.keys.clear();
-      this.users.clear();
-      if (this.#state === 'ready') this.#become('sealed');
     }
   }
 

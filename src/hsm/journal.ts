@@ -16,6 +16,7 @@ export class Journal implements EntrySink {
   #backlog: string[] = [];
   #failure: Error | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #retrying = false;
 
   constructor(log: AuditLog, board: Board, onUnavailable: (error: Error) => void) {
     this.#log = log;
@@ -86,6 +87,17 @@ export class Journal implements EntrySink {
   }
 
   async #again(): Promise<void> {
+    // A slow disk: one try at a time, or the next would see an empty backlog and believe all was well.
+    if (this.#retrying) return;
+    this.#retrying = true;
+    try {
+      await this.#writeBacklog();
+    } finally {
+      this.#retrying = false;
+    }
+  }
+
+  async #writeBacklog(): Promise<void> {
     const waiting = this.#backlog;
     this.#backlog = [];
     try {

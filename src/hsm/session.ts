@@ -104,7 +104,10 @@ export class SessionImpl implements Session {
   }
 
   #submit(work: Work): Promise<CellResult> {
-    this.#mustBeOpen();
+    if (this.#closed) {
+      if (work.wipe) for (const part of work.parts) part.fill(0);
+      throw new HsmError('KEYCELL_SESSION_REVOKED');
+    }
     const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
     const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
     const { signal, timeout } = options;
@@ -153,9 +156,10 @@ export class SessionImpl implements Session {
     const own = isPublic ? publicPoint(material) : await takeSecret(material as Secret, options.wipe);
     let handed = false;
     try {
+      const id = idOf(template);
       return await this.#make(template, true, (attributes, keys) => {
         handed = true;
-        return { op: 'importKey', keys, parts: [idOf(template), attributes, own], options, wipe: true };
+        return { op: 'importKey', keys, parts: [id, attributes, own], options, wipe: true };
       });
     } finally {
       if (!handed) own.fill(0);
@@ -260,7 +264,7 @@ export class SessionImpl implements Session {
     try {
       await this.#engine.commit({ key: keyName(key.id), record: null, before: entry.record });
     } catch (error) {
-      this.#engine.keys.put(entry);
+      if (this.#engine.keys.get(key.id) === undefined) this.#engine.keys.put(entry);
       throw error;
     }
   }
@@ -433,6 +437,7 @@ export class SessionImpl implements Session {
     readonly wipe?: boolean;
   }): Promise<UserInfo> {
     const { name, role } = user;
+    if (typeof name !== 'string') throw invalid('a name is a string');
     const password = await takePassword(user.password, user.wipe);
     try {
       this.#mustBeOpen();

@@ -74,7 +74,11 @@ function time(value: number | Date | undefined): number {
 export function idOf(template: { readonly id?: string }): Uint8Array {
   if (template.id === undefined) return new Uint8Array(0);
   if (template.id === ZERO_ID) throw invalid('an id is not zero');
-  return fromHex(template.id, ID_SIZE);
+  try {
+    return fromHex(template.id, ID_SIZE);
+  } catch {
+    throw invalid('an id is 32 hex digits in lower case');
+  }
 }
 
 /** Does a key that exists have the attributes that are asked for? What a caller cannot choose is not compared. */

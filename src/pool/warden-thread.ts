@@ -106,6 +106,7 @@ export class WardenThread implements WardenLink {
       if (secrets.some((secret) => secret.length > SECRET_MAX)) {
         throw new HsmError('KEYCELL_INPUT_INVALID', `a passphrase or password has at most ${SECRET_MAX} bytes`);
       }
+      if (this.#ended !== undefined) throw this.#lost(this.#ended, 'not-executed');
       secrets.forEach((secret, i) => {
         this.#secrets.set(secret, refs[i]!.offset);
         secret.fill(0);

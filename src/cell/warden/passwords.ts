@@ -54,8 +54,8 @@ export class Passwords {
     });
   }
 
-  /** Zero whatever is handed over: where a call is refused before scrypt sees its secret. */
-  wipe(): void {
-    this.#secrets.fill(0);
+  /** Zero what was handed over: a call may be refused before scrypt sees its secret. */
+  wipe(refs: readonly SecretRef[]): void {
+    for (const { offset, length } of refs) this.#secrets.fill(0, offset, offset + length);
   }
 }

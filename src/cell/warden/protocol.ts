@@ -46,10 +46,10 @@ export interface WardenCalls {
     ask: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array; readonly control: Uint8Array };
     answer: { readonly hsmId: string };
   };
-  /** All records but the control's, in pieces: each is opened. Gives the ids of those that are not authentic. */
+  /** All records but the control's, in pieces: each is opened. Gives each one's id, or null where it is not authentic. */
   scan: {
     ask: { readonly records: readonly Uint8Array[]; readonly first: boolean };
-    answer: { readonly corrupt: readonly string[] };
+    answer: { readonly authentic: readonly (string | null)[] };
   };
   /** Is what was scanned what the control state says? */
   compare: { ask: Record<never, never>; answer: { readonly matches: boolean } };

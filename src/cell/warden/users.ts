@@ -66,7 +66,8 @@ export class Users {
 
   /** A new user's record. */
   make(name: string, role: UserAttributes['role'], password: SecretRef, now: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (name.length === 0 || name.length > USER_NAME_MAX) throw new Refusal('KEYCELL_INPUT_INVALID');
+    if (typeof name !== 'string' || name.length === 0 || name.length > USER_NAME_MAX)
+      throw new Refusal('KEYCELL_INPUT_INVALID');
     const user = { id: this.#random.id(), revision: 1, name, role, epoch: 1, createdAt: now, scrypt: COST };
     return this.#seal(user, password);
   }

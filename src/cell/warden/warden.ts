@@ -17,7 +17,7 @@ import { Control, Digest } from './control.ts';
 import { EntryCount } from './count.ts';
 import { Custody } from './custody.ts';
 import { Passwords } from './passwords.ts';
-import type { WardenCall, WardenCalls } from './protocol.ts';
+import type { SecretRef, WardenCall, WardenCalls } from './protocol.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
 
@@ -63,9 +63,9 @@ export class Warden implements Handlers {
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
 
-  /** Zero the secrets that were handed over with a call that did not use them. */
-  forgetSecrets(): void {
-    this.#passwords.wipe();
+  /** Zero the secrets that were handed over with a call, whether it used them or not. */
+  forgetSecrets(refs: readonly SecretRef[]): void {
+    this.#passwords.wipe(refs);
   }
 
   // A HSM begins, or is opened again
@@ -120,13 +120,13 @@ export class Warden implements Handlers {
   scan({ records, first }: WardenCalls['scan']['ask']) {
     this.#mustBeOpen();
     if (first) this.#scan = new Digest();
-    const corrupt: string[] = [];
-    for (const record of records) {
+    const authentic = records.map((record) => {
       const id = this.#idOf(record);
-      if (id === undefined || !this.#authentic(record)) corrupt.push(id ?? 'unreadable');
-      else this.#scan.add(this.#control.term(record));
-    }
-    return { corrupt };
+      if (id === undefined || !this.#authentic(record)) return null;
+      this.#scan.add(this.#control.term(record));
+      return id;
+    });
+    return { authentic };
   }
 
   #idOf(record: Uint8Array): string | undefined {
@@ -327,6 +327,9 @@ export class Warden implements Handlers {
       const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
       try {
         port.postMessage(transfer.give(point));
+      } catch {
+        // Sealed meanwhile, or no point of the curve: whoever asked gets nothing.
+        port.close();
       } finally {
         transfer.end();
       }
@@ -335,9 +338,14 @@ export class Warden implements Handlers {
   }
 
   async adopt({ port, control, lease, log }: WardenCalls['adopt']['ask'], entries: string[]) {
-    await this.#take(port);
-    this.#control.resume(this.#control.read(control));
-    this.#sessions.resume(lease, Date.now());
+    try {
+      await this.#take(port);
+      this.#control.resume(this.#control.read(control));
+      this.#sessions.resume(lease, Date.now());
+    } catch (error) {
+      this.#lock();
+      throw error;
+    }
     this.#count.begin(log);
     entries.push(this.#entry('warden-replaced', {}));
     this.#tick();

@@ -6,7 +6,7 @@ import { FormatError } from '../../wire/fields.ts';
 import { Arena } from '../arena.ts';
 import { openCore } from '../core.ts';
 import { selfTest } from '../selftest.ts';
-import type { FromWarden, ToWarden, WardenStart } from './protocol.ts';
+import type { FromWarden, SecretRef, ToWarden, WardenStart } from './protocol.ts';
 import { Warden } from './warden.ts';
 
 const start = workerData as WardenStart;
@@ -23,6 +23,16 @@ function broken(error: unknown): void {
   process.exit(1);
 }
 
+/** What was handed over with a call, wherever in it the secrets are named. */
+function secretsOf(ask: ToWarden['ask']): SecretRef[] {
+  const { passphrase, password, admin } = ask as {
+    readonly passphrase?: SecretRef;
+    readonly password?: SecretRef;
+    readonly admin?: { readonly password?: SecretRef };
+  };
+  return [passphrase, password, admin?.password].filter((ref) => ref !== undefined);
+}
+
 async function answer({ id, call, ask }: ToWarden): Promise<void> {
   const entries: string[] = [];
   try {
@@ -30,7 +40,6 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
     const value = await handle(ask, entries);
     post({ type: 'answer', id, answer: value, entries });
   } catch (error) {
-    warden.forgetSecrets();
     if (error instanceof Refusal) {
       post({
         type: 'refusal',
@@ -43,8 +52,12 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
       post({ type: 'refusal', id, code: 'KEYCELL_INPUT_INVALID', detail: error.message, entries });
     } else broken(error);
   } finally {
-    // No call keeps anything in the primitives' scratch while it waits.
+    // Its own secrets alone: those of a call that waits for scrypt lie beside them.
+    warden.forgetSecrets(secretsOf(ask));
+    // No call keeps anything in the primitives' scratch while it waits, nor in working memory that was given back.
     core.call.wipeBatch(0, 0, 0, 0);
+    const free = work.takeFree();
+    core.bytes.fill(0, free.from, free.to);
   }
 }
 
