@@ -93,7 +93,12 @@ class Cell {
 
   #take(port: MessagePort): void {
     const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
+    let taken = false;
+    port.once('close', () => {
+      if (!taken) this.#guard(() => fail('the warden gave no master key'));
+    });
     port.once('message', (given: Given) => {
+      taken = true;
       this.#guard(() => {
         try {
           transfer.take(given);
@@ -149,4 +154,8 @@ class Cell {
       this.#end(error);
     }
   }
+}
+
+function fail(reason: string): never {
+  throw new Error(reason);
 }

@@ -322,6 +322,7 @@ export class Warden implements Handlers {
   // Other threads
 
   provision({ port }: WardenCalls['provision']['ask']) {
+    if (!this.#vault.open) port.close();
     this.#mustBeOpen();
     port.once('message', (point: Uint8Array) => {
       const transfer = new Transfer(this.#core, this.#work, this.#vault, this.#random);
