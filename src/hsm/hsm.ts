@@ -461,12 +461,16 @@ export class HsmImpl implements Hsm, Engine {
     for (const counter of this.#counters) this.#warden.call('watch', { counter }).catch(() => {});
     const warden = this.#warden;
     if (this.#state === 'ready') {
-      const adopting = this.#adopt(warden)
-        .catch(() => this.#abandon(warden))
-        .finally(() => {
-          if (this.#adopting === adopting) this.#adopting = undefined;
-        });
-      this.#adopting = adopting;
+      const adopting = this.#adopt(warden).then(
+        () => true,
+        () => false,
+      );
+      const over = adopting.then((adopted) => {
+        if (this.#adopting === over) this.#adopting = undefined;
+        // Not part of what calls wait for: a cell that waits for its warden is one of them, and the seal waits for the cell.
+        if (!adopted) this.#abandon(warden).catch(() => {});
+      });
+      this.#adopting = over;
     }
     this.#emit('warden-restart', { error });
   }
