@@ -238,7 +238,7 @@ export class Warden implements Handlers {
     const admin = this.#admin(ticket);
     const user = await this.#users.make(name, role, password, Date.now());
     this.#mustBeOpen();
-    entries.push(this.#entry('user-create', { by: admin.user, user: this.#users.read(user).id, name, role }));
+    entries.push(this.#entry('user-create', { caller: admin.user, user: this.#users.read(user).id, name, role }));
     return { user };
   }
 
@@ -247,7 +247,7 @@ export class Warden implements Handlers {
     const { id, epoch, name } = this.#users.read(user);
     this.#sessions.revoke({ kind: 'user', id, epoch: epoch + 1 }, Date.now());
     this.#post();
-    entries.push(this.#entry('user-remove', { by: admin.user, user: id, name }));
+    entries.push(this.#entry('user-remove', { caller: admin.user, user: id, name }));
     return {};
   }
 
@@ -261,7 +261,7 @@ export class Warden implements Handlers {
     this.#mustBeOpen();
     this.#sessions.revoke({ kind: 'user', id: before.id, epoch: before.epoch + 1 }, Date.now());
     this.#post();
-    entries.push(this.#entry('password', { by: caller.user, user: before.id }));
+    entries.push(this.#entry('password', { caller: caller.user, user: before.id }));
     return { user: changed };
   }
 
