@@ -1,0 +1,62 @@
+// Serves until a limit on the size of files stops the log, looks what happens, and goes on without the limit. argv: folder.
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openHsm } from '../../../dist/index.js';
+import { Board } from '../../../dist/wire/board.js';
+
+let board;
+const { lease } = Board.prototype;
+Board.prototype.lease = function () {
+  board = this;
+  return lease.call(this);
+};
+const text = (s) => new TextEncoder().encode(s);
+const codeOf = (promise) =>
+  promise.then(
+    () => 'a result',
+    (error) => error.code ?? String(error),
+  );
+const path = process.argv[2];
+const prlimit = (limit) => execFileSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${limit}:`]);
+
+const hsm = await openHsm({ path, workers: 1, unseal: () => text('correct horse battery staple') });
+const events = [];
+hsm.on('audit-unavailable', ({ error }) => events.push(error.code));
+const session = await hsm.login({ user: 'alice', password: 'user password' });
+const key = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
+// The store's file is larger than the log by far, but it is not written meanwhile.
+const limit = statSync(`${path}/audit.log`).size + 1500;
+prlimit(limit);
+let failed = 'a result';
+for (let i = 0; failed === 'a result' && i < 1000; i++) failed = await codeOf(session.sign(key, text(`${i}`)));
+await sleep(2500);
+const posted = () => {
+  const now = Buffer.from(board.lease()).toString('hex');
+  return now;
+};
+let before = posted();
+let leases = 0;
+const during = [];
+for (let i = 0; i < 30; i++) {
+  await sleep(100);
+  during.push(await codeOf(session.sign(key, text('no'))));
+  if (posted() !== before) leases++;
+  before = posted();
+}
+during.push(await codeOf(session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] })));
+during.push(await codeOf(hsm.login({ user: 'alice', password: 'user password' })));
+prlimit('unlimited');
+let again = 'nothing';
+const end = Date.now() + 8000;
+while (again !== 'a result' && Date.now() < end) {
+  await sleep(100);
+  again = await codeOf(session.sign(key, text('yes')));
+}
+const first = posted();
+await sleep(3000);
+const leasesAfter = posted() === first ? 0 : 1;
+const check = await hsm.check();
+const { logEntries } = hsm.stats();
+await hsm.close();
+process.stdout.write(JSON.stringify({ limit, failed, events, during, leases, again, leasesAfter, check, logEntries }));
