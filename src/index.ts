@@ -47,7 +47,13 @@ export const openHsm: OpenHsm = async (options) => {
     const logPath = join(path, LOG_FILE);
     const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
     const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
-    hsm = assemble(store, log, walkLog, options, known === undefined ? 'uninitialized' : 'sealed', known?.hsmId ?? '');
+    const state = known === undefined ? 'uninitialized' : 'sealed';
+    try {
+      hsm = assemble(store, log, walkLog, options, state, known?.hsmId ?? '');
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
   } catch (error) {
     await store.close();
     throw error;

@@ -518,8 +518,8 @@ export class HsmImpl implements Hsm, Engine {
       if (this.#state === 'ready') await this.#seal();
     } finally {
       await this.#warden.end();
-      await this.#journal.close();
-      await this.#parts.store.close();
+      // A log that cannot be flushed must not keep the folder locked.
+      await this.#journal.close().finally(() => this.#parts.store.close());
     }
   }
 
