@@ -88,6 +88,23 @@ export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
  */
 export const boundToTrusted = (wrapping: KeyAttributes): boolean => wrapping.rewrap !== 'any';
 
+/**
+ * A wrapping key that came under a key which binds opens what lies below it no wider than `above` itself would: otherwise
+ * whoever may unwrap it would choose its template and policy anew, and take out every key that it holds. `key` is as the
+ * cell finished it, with the issuer's real point; a derived key has no wrapping key above it, and gets the narrowest rules.
+ */
+export function checkBelow(key: KeyAttributes, above?: KeyAttributes): void {
+  if (!key.usage.includes('unwrap')) return;
+  const most = (above?.unwrapLimit ?? OPEN_LIMIT).extractable;
+  if (rank((key.unwrapLimit ?? OPEN_LIMIT).extractable) > rank(most)) {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
+  }
+  if (key.rewrap === 'trusted') return;
+  const point = above?.issuer?.point;
+  const same = point !== undefined && key.issuer?.point.every((byte, i) => byte === point[i]);
+  if (key.rewrap === 'any' || same !== true) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+}
+
 /** May what `from` holds be re-wrapped at all, as keys of this many bits? */
 export function checkRewrapSize(from: KeyAttributes, bits: number): void {
   const limit = from.unwrapLimit ?? OPEN_LIMIT;

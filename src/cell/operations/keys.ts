@@ -1,7 +1,7 @@
 /** Keys are made, brought in, given out, changed and ended: generateKey, importKey, exportKey, deriveKey, setAttributes, destroyKey. */
 import { Refusal } from '../../errors.ts';
 import type { KeyAttributes } from '../../model/attributes.ts';
-import { checkChange, checkDerived, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
+import { checkBelow, checkChange, checkDerived, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
 import { decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
 import { MECHANISM } from '../../wire/batch.ts';
 import { P256_POINT_SIZE } from '../../wire/encodings.ts';
@@ -14,7 +14,10 @@ import { generate, type Material, plainSize, read, validPoint, writePlain } from
 /** How a key came to be, as far as its attributes tell. */
 interface Origin {
   readonly local: boolean;
+  /** True for what came under a key that binds it, so that it goes where that key lets it go. */
   readonly wrapWithTrusted?: boolean;
+  /** The wrapping key that it came under. */
+  readonly above?: KeyAttributes;
 }
 
 /**
@@ -76,6 +79,7 @@ function askedId(call: Call, n: number): string {
 /** Seal new material under the attributes asked for: the one way by which any key comes to be. */
 export function sealNew(call: Call, wanted: KeyAttributes, material: Material, origin: Origin, issuerKey: number) {
   const attributes = finish(call, wanted, material, origin, issuerKey);
+  if (origin.wrapWithTrusted) checkBelow(attributes, origin.above);
   return call.sealKey(attributes, material.secret, material.length, askedId(call, 0));
 }
 

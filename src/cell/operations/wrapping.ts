@@ -72,7 +72,8 @@ export const unwrapKey: Operation = (call) => {
   checkUnwrap(wrapping.attributes, wanted);
   if (wanted.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const plain = unwrap(call, wrapMechanism(call.request.mechanism), call.aes(wrapping), call.part(2));
-  const origin = { local: false, wrapWithTrusted: boundToTrusted(wrapping.attributes) };
+  const above = wrapping.attributes;
+  const origin = { local: false, wrapWithTrusted: boundToTrusted(above), above };
   return [sealNew(call, wanted, read(call, wanted, plain), origin, 1)];
 };
 
