@@ -78,7 +78,7 @@ export class KeyIndex {
   /** Session keys live in their handles and nowhere else. */
   readonly #sessionKeys = new WeakMap<Key, SealedKey>();
   /** Labels and ids that a call in progress will use. */
-  readonly #reserved = new Set<string>();
+  readonly #reserved = new Map<string, Promise<void>>();
 
   get size(): number {
     return this.#byId.size;
@@ -119,10 +119,20 @@ export class KeyIndex {
       (id !== undefined && this.#byId.has(id)) ||
       names.some((name) => this.#reserved.has(name));
     if (taken) throw new HsmError('KEYCELL_KEY_CONFLICT');
-    for (const name of names) this.#reserved.add(name);
+    let tell = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    for (const name of names) this.#reserved.set(name, released);
     return () => {
       for (const name of names) this.#reserved.delete(name);
+      tell();
     };
+  }
+
+  /** The end of the call in progress that will use this label, if there is one. */
+  inProgress(owner: string, label: string): Promise<void> | undefined {
+    return this.#reserved.get(labelName(owner, label));
   }
 
   sessionKey(record: Uint8Array): Key {

@@ -140,7 +140,13 @@ export class SessionImpl implements Session {
   ): Promise<KeyOf<T>> {
     const wanted = attributesOf(template, true, 0);
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
-    const existing = this.#engine.keys.byLabel(this.user.id, wanted.label);
+    const { keys } = this.#engine;
+    // Somebody else may be making this key: what he makes is the key that exists.
+    for (let busy = keys.inProgress(this.user.id, wanted.label); busy !== undefined; ) {
+      await busy;
+      busy = keys.inProgress(this.user.id, wanted.label);
+    }
+    const existing = keys.byLabel(this.user.id, wanted.label);
     if (existing === undefined) return this.generateKey(template, options);
     if (!sameAttributes(existing.attributes, wanted)) throw new HsmError('KEYCELL_KEY_CONFLICT');
     return handleOf(existing) as KeyOf<T>;

@@ -1,7 +1,7 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { HsmError } from '../errors.ts';
 import { FLAGS, type KeyAttributes, type UnwrapLimit, USAGES } from '../model/attributes.ts';
-import type { KeyClass, KeyTemplate, UnwrapTemplate } from '../model/key.ts';
+import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
 import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
@@ -14,10 +14,11 @@ export function attributesOf(
 ): KeyAttributes {
   if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
   const { type, usage, label } = template;
-  if (!Array.isArray(usage) || usage.some((each) => !USAGES.includes(each))) throw invalid('usage is a list of usages');
   if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
   const aes = type === 'AES' ? template : undefined;
   const policy = aes?.rewrapPolicy ?? 'trusted';
+  if (typeof policy !== 'string' && typeof policy.issuer?.id !== 'string')
+    throw invalid('an issuer is a key or its id');
   const flags = Object.fromEntries(FLAGS.map((flag) => [flag, false])) as Record<(typeof FLAGS)[number], boolean>;
   return {
     ...flags,
@@ -27,7 +28,7 @@ export function attributesOf(
     bits: type === 'EC' ? 256 : integer(template.bits, 'bits'),
     extractable: template.extractable ?? false,
     rewrap: typeof policy === 'string' ? policy : 'issuer',
-    usage: USAGES.filter((each) => (usage as readonly string[]).includes(each)),
+    usage: usages(usage),
     wrapWithTrusted: template.wrapWithTrusted ?? false,
     destroyable: template.destroyable ?? true,
     dualUse: template.dualUse ?? false,
@@ -47,11 +48,18 @@ export function attributesOf(
   };
 }
 
+/** In the order of the record, so that equal sets compare equal. */
+function usages(list: readonly Usage[]): readonly Usage[] {
+  if (!Array.isArray(list) || list.some((each) => !USAGES.includes(each))) throw invalid('usage is a list of usages');
+  return USAGES.filter((each) => list.includes(each));
+}
+
 function limitOf(template: UnwrapTemplate): UnwrapLimit {
+  if (typeof template !== 'object' || template === null) throw invalid('an unwrapTemplate is an object');
   return {
     type: template.type ?? null,
     bits: template.bits ?? null,
-    usage: template.usage ?? null,
+    usage: template.usage === undefined ? null : usages(template.usage),
     extractable: template.extractable ?? 'wrapped',
   };
 }
@@ -65,7 +73,7 @@ function integer(value: unknown, name: string): number {
 
 function time(value: number | Date | undefined): number {
   if (value === undefined) return 0;
-  const ms = typeof value === 'number' ? value : value.getTime();
+  const ms = value instanceof Date ? value.getTime() : value;
   if (!Number.isSafeInteger(ms) || ms < 0) throw invalid('a time is a Date or milliseconds since 1970');
   return ms;
 }
@@ -73,12 +81,10 @@ function time(value: number | Date | undefined): number {
 /** The id that a template asks for, as the cell takes it: 16 bytes, or nothing. */
 export function idOf(template: { readonly id?: string }): Uint8Array {
   if (template.id === undefined) return new Uint8Array(0);
-  if (template.id === ZERO_ID) throw invalid('an id is not zero');
-  try {
-    return fromHex(template.id, ID_SIZE);
-  } catch {
-    throw invalid('an id is 32 hex digits in lower case');
+  if (typeof template.id !== 'string' || !/^[0-9a-f]{32}$/.test(template.id) || template.id === ZERO_ID) {
+    throw invalid('an id is 32 hex digits, not all zero');
   }
+  return fromHex(template.id, ID_SIZE);
 }
 
 /** Does a key that exists have the attributes that are asked for? What a caller cannot choose is not compared. */
