@@ -110,7 +110,8 @@ export class SessionImpl implements Session {
     }
     const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
     const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
-    const { signal, timeout } = options;
+    const { signal, timeout } = object(options, 'options');
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
     return this.#engine.submit(request, {
       ...(signal && { signal }),
       ...(timeout !== undefined && { timeout }),
@@ -158,7 +159,7 @@ export class SessionImpl implements Session {
     options: CallOptions & { readonly wipe?: boolean } = {},
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {
-    const isPublic = template.class === 'public';
+    const isPublic = object(template, 'a template').class === 'public';
     const own = isPublic ? publicPoint(material) : await takeSecret(material as Secret, options.wipe);
     let handed = false;
     try {
@@ -210,12 +211,14 @@ export class SessionImpl implements Session {
   }
 
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
+    object(key, 'a key');
     if (key.type === 'EC' && key.class === 'public') return new Uint8Array(key.publicKey);
     const { parts } = await this.#submit({ op: 'exportKey', keys: [this.#sealed(key)], parts: [], options });
     return parts[0]!;
   }
 
   async getKey(filter: KeyFilter): Promise<Key> {
+    object(filter, 'a filter');
     const found: KeyEntry[] = [];
     for (const entry of this.#visible(filter)) {
       found.push(entry);
@@ -236,7 +239,8 @@ export class SessionImpl implements Session {
   }
 
   async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
-    const before = this.#engine.keys.get(key.id);
+    const before = this.#engine.keys.get(object(key, 'a key').id);
+    checkChanges(changes);
     if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
     const attributes: KeyAttributes = { ...before.attributes, ...changes };
     const renamed = attributes.label !== before.attributes.label;
@@ -285,6 +289,7 @@ export class SessionImpl implements Session {
   }
 
   signMany(key: SigningKey, messages: readonly Uint8Array[], options: SignOptions = {}): Promise<Bytes[]> {
+    if (!Array.isArray(messages)) return Promise.reject(invalid('messages is an array'));
     if (messages.length > SIGN_MANY_MAX) {
       return Promise.reject(new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`));
     }
@@ -317,7 +322,7 @@ export class SessionImpl implements Session {
     plaintext: Uint8Array,
     options: EnvelopeOptions | GcmEncryptOptions | BlockModeOptions = {},
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
-    const mechanism = cipher(options.mechanism);
+    const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const associated = copy(aad ?? NOTHING);
     const given = copy(iv ?? NOTHING);
@@ -332,7 +337,7 @@ export class SessionImpl implements Session {
     ciphertext: Uint8Array,
     options: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions = {},
   ): Promise<Bytes> {
-    const mechanism = cipher(options.mechanism);
+    const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const keys = [this.#sealed(key)];
     const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'AES-GCM' ? [copy(iv ?? NOTHING)] : [])];
@@ -356,7 +361,7 @@ export class SessionImpl implements Session {
       op: 'generateDataKey',
       mechanism: 'envelope',
       keys: [this.#sealed(key)],
-      parts: [count(options.bytes, 4096), copy(options.aad ?? NOTHING)],
+      parts: [count(object(options, 'options').bytes, 4096), copy(options.aad ?? NOTHING)],
       options,
     });
     return { plaintext: parts[0]!, ciphertext: parts[1]! };
@@ -367,7 +372,7 @@ export class SessionImpl implements Session {
   async wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
     const { parts } = await this.#submit({
       op: 'wrapKey',
-      mechanism: options.mechanism,
+      mechanism: object(options, 'options').mechanism,
       keys: [this.#sealed(wrapping), this.#sealed(key)],
       parts: [],
       options,
@@ -385,7 +390,7 @@ export class SessionImpl implements Session {
     const own = copy(blob);
     return this.#make(template, false, (attributes, issuer) => ({
       op: 'unwrapKey',
-      mechanism: options.mechanism,
+      mechanism: object(options, 'options').mechanism,
       keys: [sealed, ...issuer],
       parts: [idOf(template), attributes, own],
       options,
@@ -398,8 +403,10 @@ export class SessionImpl implements Session {
     blobs: readonly Uint8Array[],
     options: RewrapToKeyOptions | RewrapToJweOptions,
   ): Promise<Bytes[] | string[]> {
-    const from = this.#sealed(options.from);
+    const from = this.#sealed(object(options, 'options').from);
+    if (!Array.isArray(blobs)) throw invalid('blobs is an array');
     const list = packList(blobs.map(copy));
+    if (!['JWE', 'AES-KW', 'AES-KWP'].includes(options.as)) throw later(`re-wrapping as ${String(options.as)}`);
     const jwe = options.as === 'JWE';
     const to = recipient(options.to);
     const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
@@ -418,6 +425,7 @@ export class SessionImpl implements Session {
 
   async deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
     const sealed = this.#sealed(base);
+    object(options, 'options');
     const peer = options.mechanism === 'ECDH' ? publicPoint(options.publicKey) : NOTHING;
     const { name, info } = kdfOf(options.kdf);
     return this.#make(template, false, (attributes, issuer) => ({
@@ -511,6 +519,12 @@ export class SessionImpl implements Session {
   }
 }
 
+/** An options bag, a handle or a template: what the types promise and JavaScript does not. */
+function object<T>(value: T, what: string): T {
+  if (typeof value !== 'object' || value === null) throw invalid(`${what} is an object`);
+  return value;
+}
+
 const encode = (attributes: KeyAttributes): Uint8Array => {
   try {
     return encodeAttributes(attributes);
@@ -519,15 +533,43 @@ const encode = (attributes: KeyAttributes): Uint8Array => {
   }
 };
 
+function checkBytes(bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  if (bytes.length === 0 && bytes.buffer.byteLength === 0) checkAttached(bytes.buffer);
+}
+
+/** A detached buffer looks empty, and must not pass for an empty message. */
+function checkAttached(buffer: ArrayBufferLike): void {
+  try {
+    new Uint8Array(buffer);
+  } catch (error) {
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'an input is detached', { cause: error });
+  }
+}
+
+const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted'];
+
+/** What is not named here the cell would leave as it is, and the caller believe changed. */
+function checkChanges(changes: KeyChanges): void {
+  for (const [name, value] of Object.entries(object(changes, 'a change'))) {
+    if (!CHANGES.includes(name)) throw invalid(`${name} cannot be changed`);
+    const fits =
+      name === 'label'
+        ? typeof value === 'string' && value !== ''
+        : name === 'extractable' || typeof value === 'boolean';
+    if (!fits) throw invalid(`${name} has the wrong type`);
+  }
+}
+
 /** A copy of a public input: the caller may change his array as soon as the call has returned. */
 function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  checkBytes(bytes);
   return new Uint8Array(bytes);
 }
 
 /** The same, wiped by the pool when the request has settled. */
 function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  checkBytes(bytes);
   return takeBytes(bytes);
 }
 
@@ -537,11 +579,13 @@ function count(bytes: number, max: number): Uint8Array {
 }
 
 function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
-  if (options.hash !== undefined && options.hash !== 'SHA-256') throw later(options.hash);
+  const { hash = 'SHA-256' } = object(options, 'options');
+  if (hash !== 'SHA-256') throw later(hash);
   if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: 0 };
   if (key?.type !== 'EC') throw later('signing with an AES key (CMAC)');
   const { format = 'p1363', prehashed = false, nonce = 'hedged' } = options;
   if (format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');
+  if (nonce !== 'hedged' && nonce !== 'rfc6979') throw invalid('nonce is hedged or rfc6979');
   const flags =
     (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
   return { mechanism: 'ECDSA', flags };
@@ -565,14 +609,22 @@ function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {
 function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
   if (to !== null && typeof to === 'object') {
     if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
-    const proof = new TextEncoder().encode(to.proof ?? '');
+    const { proof: word = '' } = to;
+    if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
+    const proof = new TextEncoder().encode(word);
     if ('jwk' in to) return { point: publicPoint(to.jwk), proof };
     if ('spki' in to) return { point: publicPoint(to.spki), proof };
   }
   throw invalid('to is a key, { jwk } or { spki }');
 }
 
-const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+function json(value: unknown): Uint8Array {
+  try {
+    return new TextEncoder().encode(JSON.stringify(value));
+  } catch (error) {
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'a header is an object that JSON can carry', { cause: error });
+  }
+}
 
 function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
   if (header === undefined) return [];
@@ -581,18 +633,22 @@ function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
 
 /** The KDF's number in a request, and what it takes as info; the cell appends the length of what is derived. */
 function kdfOf(kdf: Kdf): { name: number; info: Uint8Array } {
+  const hash = (kdf as { readonly hash?: unknown } | undefined)?.hash ?? 'SHA-256';
+  if (hash !== 'SHA-256') throw later(`a KDF with ${String(hash)}`);
   switch (kdf?.name) {
     case 'none':
       return { name: 0, info: NOTHING };
     case 'concat': {
       // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
-      const fields = [new TextEncoder().encode(kdf.algorithm), kdf.apu ?? NOTHING, kdf.apv ?? NOTHING];
+      if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
+      const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
       const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
       for (const field of fields) writer.u32(field.length).raw(field);
       return { name: 1, info: writer.bytes };
     }
     case 'sp800-108': {
-      const { label, context = NOTHING } = kdf;
+      const label = copy(kdf.label);
+      const context = copy(kdf.context ?? NOTHING);
       return { name: 2, info: new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes };
     }
     default:
