@@ -66,6 +66,8 @@ function associatedData(call: Call, header: Uint8Array, aad: Span): Span {
 }
 
 function envelopeContext(call: Call, key: OpenKey): { ctx: number; derived: number } {
+  // Such a key never gets the cell's nonces, and an envelope's nonce is the cell's.
+  if (key.attributes.callerIv) throw new Refusal('KEYCELL_INPUT_INVALID', 'callerIv');
   if (key.length !== ENVELOPE_KEY_SIZE) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keySize');
   return { ctx: call.aes(key), derived: call.bench.work.take(call.bench.core.call.AES_CTX_SIZE.value) };
 }
