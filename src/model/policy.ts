@@ -18,6 +18,11 @@ const rank = (extractable: Extractable): number => EXTRACTABLES.indexOf(extracta
 /** May the key be put to this use now? `now` is milliseconds since 1970. */
 export function checkUse(key: KeyAttributes, usage: Usage, now: number): void {
   if (!key.usage.includes(usage)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'usage');
+  checkDates(key, now);
+}
+
+/** Is the key valid now? */
+export function checkDates(key: KeyAttributes, now: number): void {
   if (now < key.notBefore) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notYet');
   if (key.notAfter !== 0 && now >= key.notAfter) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'expired');
 }

@@ -1,6 +1,13 @@
 /** wrapKey, unwrapKey, rewrapKeys: AES-KW and AES-KWP, and JWE for recipients outside. */
 import { Refusal } from '../../errors.ts';
-import { boundToTrusted, checkRecipientKey, checkRewrapSize, checkUnwrap, checkWrap } from '../../model/policy.ts';
+import {
+  boundToTrusted,
+  checkDates,
+  checkRecipientKey,
+  checkRewrapSize,
+  checkUnwrap,
+  checkWrap,
+} from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import { P256_POINT_SIZE, thumbprint } from '../../wire/encodings.ts';
 import { FormatError } from '../../wire/fields.ts';
@@ -124,6 +131,7 @@ function outsideRecipient(call: Call, from: OpenKey): Uint8Array {
   if (call.has(1)) {
     const to = call.ownKey(1);
     if (to.attributes.point === null) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+    checkDates(to.attributes, call.bench.now);
     checkRecipientKey(from.attributes, to.attributes);
     call.recipient = thumbprint(to.attributes.point);
     return to.attributes.point;
