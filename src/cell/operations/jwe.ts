@@ -5,9 +5,9 @@ import { encodeJwk } from '../../wire/encodings.ts';
 import type { Call } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 
+/** Also bounds how deep a header can nest: writing it again as JSON is recursive, and must not end the cell. */
+const HEADER_MAX = 8192;
 const IV_SIZE = 12;
-/** Too short for JSON so deep that writing it again would overflow the stack. */
-const HEADER_MAX = 2048;
 const TAG_SIZE = 16;
 /** Members that say how the JWE is made, or that change what it means: the cell's alone. */
 const RESERVED = ['alg', 'enc', 'epk', 'apu', 'apv', 'zip', 'crit', 'b64'];
@@ -29,7 +29,7 @@ function otherInfo(algorithm: string, bits: number): Uint8Array {
 /** The caller's members of the protected header. Throws INPUT_INVALID. */
 function members(call: Call, header: Span | undefined): Record<string, unknown> {
   if (header === undefined) return {};
-  if (header.length > HEADER_MAX) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  if (header.length > HEADER_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
   const text = Buffer.from(call.bench.core.bytes.slice(header.offset, header.offset + header.length)).toString('utf8');
   let parsed: unknown;
   try {
