@@ -1,0 +1,67 @@
+/** An HSM in memory for a test file, and the counterparts that its results are compared with. */
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { type Hsm, HsmError, type HsmErrorCode, openEphemeralHsm, type Session } from '../../dist/index.js';
+
+export interface Opened {
+  hsm: Hsm;
+  session: Session;
+}
+
+export function ephemeral(workers = 1): Opened {
+  const opened = {} as Opened;
+  beforeAll(async () => {
+    Object.assign(opened, await openEphemeralHsm({ workers }));
+  });
+  afterAll(() => opened.hsm?.close());
+  return opened;
+}
+
+/** Deterministic bytes that differ with `seed` and position. */
+export const bytes = (length: number, seed = 0): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length }, (_, i) => (i * 73 + seed * 151 + (i >> 8) * 29 + 17) & 255);
+
+/** The same bytes at an odd offset of a larger buffer. */
+export function atOddOffset(source: Uint8Array): Uint8Array<ArrayBuffer> {
+  const room = new Uint8Array(source.length + 9).fill(0xa5);
+  room.set(source, 3);
+  return room.subarray(3, 3 + source.length);
+}
+
+export async function refusal(call: () => unknown): Promise<HsmError> {
+  try {
+    await call();
+  } catch (error) {
+    expect(error).toBeInstanceOf(HsmError);
+    return error as HsmError;
+  }
+  throw new Error('the call was not refused');
+}
+
+export const code = async (call: () => unknown): Promise<HsmErrorCode> => (await refusal(call)).code;
+
+const DEFAULT_ICV = Buffer.from('a6a6a6a6a6a6a6a6', 'hex');
+const KWP_ICV = Buffer.from('a65959a6', 'hex');
+
+export function nodeWrap(mechanism: 'AES-KW' | 'AES-KWP', kek: Uint8Array, key: Uint8Array): Buffer {
+  const [name, iv] = mechanism === 'AES-KW' ? ['wrap', DEFAULT_ICV] : ['wrap-pad', KWP_ICV];
+  const cipher = createCipheriv(`id-aes${8 * kek.length}-${name}`, kek, iv as Buffer);
+  return Buffer.concat([cipher.update(key), cipher.final()]);
+}
+
+export function nodeUnwrap(mechanism: 'AES-KW' | 'AES-KWP', kek: Uint8Array, blob: Uint8Array): Buffer {
+  const [name, iv] = mechanism === 'AES-KW' ? ['wrap', DEFAULT_ICV] : ['wrap-pad', KWP_ICV];
+  const decipher = createDecipheriv(`id-aes${8 * kek.length}-${name}`, kek, iv as Buffer);
+  return Buffer.concat([decipher.update(blob), decipher.final()]);
+}
+
+export function nodeGcm(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+  const cipher = createCipheriv(`aes-${8 * key.length}-gcm` as 'aes-256-gcm', key, iv).setAAD(aad);
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+export function nodeGcmOpen(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer {
+  const decipher = createDecipheriv(`aes-${8 * key.length}-gcm` as 'aes-256-gcm', key, iv).setAAD(aad);
+  decipher.setAuthTag(sealed.subarray(sealed.length - 16));
+  return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - 16)), decipher.final()]);
+}
