@@ -132,6 +132,17 @@ export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
   }
 }
 
+/**
+ * Would this key hand its owner, in the clear, what others wrap to it? An officer sees a name and a type; that such a key
+ * undoes the policy of every key that trusts it must not depend on his knowing it.
+ */
+function givesInClear(key: KeyAttributes): boolean {
+  if (key.class === 'private') return key.usage.includes('derive');
+  const opened = key.unwrapLimit ?? OPEN_LIMIT;
+  const wide = opened.extractable === 'plaintext' || key.rewrap === 'any';
+  return key.usage.includes('decrypt') || (key.usage.includes('unwrap') && wide);
+}
+
 /** The owner's changes tighten; an admin's concern trust alone. Throws where `to` asks for anything else. */
 export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boolean): void {
   if (admin) {
@@ -139,6 +150,7 @@ export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boole
     if (!same || from.label !== to.label || from.wrapWithTrusted !== to.wrapWithTrusted) {
       throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
     }
+    if (to.trusted && givesInClear(from)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'readable');
     return;
   }
   if (to.trusted !== from.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
