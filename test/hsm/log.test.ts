@@ -27,7 +27,8 @@ interface Use {
   readonly session: string;
   readonly user: string;
   readonly op: string;
-  readonly key?: string;
+  readonly keys?: readonly string[];
+  readonly made?: string;
   readonly to?: string;
   readonly done: number;
   readonly refused?: Record<string, number>;
@@ -115,7 +116,9 @@ describe('what it holds', () => {
     const uses = bodies.flatMap((body) => body.uses ?? []);
     for (const use of uses) expect([use.session, use.user]).toEqual([alice.id, alice.user.id]);
     const total = (op: string, key?: string) =>
-      uses.filter((use) => use.op === op && use.key === key).reduce((sum, use) => sum + use.done, 0);
+      uses
+        .filter((use) => use.op === op && (use.made ?? use.keys?.[0]) === key)
+        .reduce((sum, use) => sum + use.done, 0);
     const id = (key: { readonly id: string }) => key.id;
     expect(total('sign', id(signer))).toBe(100);
     for (const [op, key] of [
@@ -137,6 +140,9 @@ describe('what it holds', () => {
     }
     expect(uses.filter(({ op }) => op === 'deriveKey')).toHaveLength(1);
     expect(total('random')).toBe(1);
+    // Every key that a request used is named, not only its first: which key left, and under which.
+    expect(uses.find(({ op }) => op === 'wrapKey')?.keys).toHaveLength(2);
+    expect(uses.find(({ op }) => op === 'unwrapKey')?.keys).toEqual([id(kek)]);
     // The thumbprint of whom it went to.
     expect(uses.filter(({ op, to }) => op === 'rewrapKeys' && to === kid)).toHaveLength(1);
     expect(uses.find(({ op, refused }) => op === 'exportKey' && refused !== undefined)?.refused).toEqual({

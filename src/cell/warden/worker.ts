@@ -33,31 +33,31 @@ function secretsOf(ask: ToWarden['ask']): SecretRef[] {
   return [passphrase, password, admin?.password].filter((ref) => ref !== undefined);
 }
 
+/** Leave nothing of a call behind. Before its answer: the next call's secrets lie in the same place. */
+function tidy(ask: ToWarden['ask']): void {
+  // Its own secrets alone: another call's may lie beside them.
+  warden.forgetSecrets(secretsOf(ask));
+  // No call keeps anything in the primitives' scratch while it waits, nor in working memory that was given back.
+  core.call.wipeBatch(0, 0, 0, 0);
+  const free = work.takeFree();
+  core.bytes.fill(0, free.from, free.to);
+}
+
 async function answer({ id, call, ask }: ToWarden): Promise<void> {
   const entries: string[] = [];
   try {
     const handle = warden[call].bind(warden) as (ask: unknown, entries: string[]) => unknown;
     const value = await handle(ask, entries);
+    tidy(ask);
     post({ type: 'answer', id, answer: value, entries });
   } catch (error) {
+    tidy(ask);
     if (error instanceof Refusal) {
-      post({
-        type: 'refusal',
-        id,
-        code: error.code,
-        detail: error.reason === 'none' ? undefined : error.message,
-        entries,
-      });
+      const detail = error.reason === 'none' ? undefined : error.message;
+      post({ type: 'refusal', id, code: error.code, detail, entries });
     } else if (error instanceof FormatError) {
       post({ type: 'refusal', id, code: 'KEYCELL_INPUT_INVALID', detail: error.message, entries });
     } else broken(error);
-  } finally {
-    // Its own secrets alone: those of a call that waits for scrypt lie beside them.
-    warden.forgetSecrets(secretsOf(ask));
-    // No call keeps anything in the primitives' scratch while it waits, nor in working memory that was given back.
-    core.call.wipeBatch(0, 0, 0, 0);
-    const free = work.takeFree();
-    core.bytes.fill(0, free.from, free.to);
   }
 }
 
