@@ -22,7 +22,7 @@ const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, hold: { type: 'boolean' } },
 });
 const COUNTS = flags.quick
-  ? { titles: 30, requests: 400, measured: 50, rounds: 1, warmUp: 20 }
+  ? { titles: 30, requests: 1000, measured: 50, rounds: 1, warmUp: 20 }
   : { titles: 500, requests: 5000, measured: 500, rounds: 4, warmUp: 1000 };
 const CONCURRENCY = 64;
 const DEVICES = 32;
@@ -181,6 +181,10 @@ class Demo {
     let at = 0;
     let killedAt = 0;
     const drills: Promise<void>[] = [];
+    const start = (drill: Promise<void>) => {
+      drill.catch(() => {}); // reported below, when the load has ended
+      drills.push(drill);
+    };
     const rotate = async () => {
       rotation.startedAt = at;
       await server.process.call('rotate');
@@ -193,19 +197,23 @@ class Demo {
     this.#player.onEvent = ({ done, failed }: { done: number; failed: number }) => {
       at = done;
       bar?.update(done, { failed });
-      if (drills.length === 0 && done >= requests * 0.3) drills.push(rotate());
-      if (drills.length === 1 && done >= requests * 0.75) drills.push(kill());
+      if (drills.length === 0 && done >= requests * 0.3) start(rotate());
+      if (drills.length === 1 && done >= requests * 0.75) start(kill());
     };
-    const result = await this.#load(server, jobs, false);
-    await Promise.all(drills);
-    bar?.stop();
+    let result: RunResult;
+    try {
+      result = await this.#load(server, jobs, false);
+      await Promise.all(drills);
+    } finally {
+      bar?.stop(); // gives the terminal back as it was, also when the demo is interrupted
+    }
     this.#player.onEvent = () => {};
 
     const jwks = await (await fetch(`${server.url}/.well-known/jwks.json`)).json();
     const stats = await server.process.call<{ cellRestarts: number }>('stats');
-    const { failed, failures, keysOpened, samplesDecrypted, seconds } = result;
+    const { failed, failures, keysOpened, samplesDecrypted, licenceKeys, seconds } = result;
     return {
-      run: { requests, concurrency: CONCURRENCY, failed, failures, keysOpened, samplesDecrypted, seconds },
+      run: { requests, concurrency: CONCURRENCY, failed, failures, keysOpened, samplesDecrypted, licenceKeys, seconds },
       rotation: { ...rotation, publishedKeys: (jwks as { keys: unknown[] }).keys.length },
       killedCell: { at: killedAt, restarts: stats.cellRestarts },
     };
@@ -244,7 +252,11 @@ class Demo {
     let after = 0;
     // The clock of the processor stops with the last answer; checking comes after.
     this.#player.onEvent = ({ done }: { done: number }) => {
-      if (done === requests) server.process.call<number>('cpu').then((cpu) => (after = cpu));
+      if (done !== requests) return;
+      server.process.call<number>('cpu').then(
+        (cpu) => (after = cpu),
+        () => {}, // asked again below
+      );
     };
     const result = await this.#load(server, jobs, true);
     after ||= await server.process.call<number>('cpu');
@@ -298,12 +310,15 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'keycell-demo-'));
   const demo = new Demo(folder);
   const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+    // Handlers are called with the signal's name: the outcome must be nothing.
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => resolve());
   });
   try {
     const outcome = await Promise.race([demo.run(), interrupted]);
-    if (outcome === undefined) return;
+    if (outcome === undefined) {
+      process.exitCode = 130;
+      return;
+    }
     const { report, keycell } = outcome;
     const wrong = complaints(report);
     console.log(flags.json ? JSON.stringify({ ...report, complaints: wrong }, undefined, 2) : screen(report));

@@ -21,13 +21,18 @@ export function answerCalls(
 ): void {
   process.on('message', async ({ id, call, argument }: Call) => {
     try {
-      process.send!({ id, value: await handlers[call]!(argument as never) });
+      tell({ id, value: await handlers[call]!(argument as never) });
     } catch (error) {
-      process.send!({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
   });
   process.on('SIGINT', () => {}); // Ctrl-C reaches every process of the terminal: the parent decides
   process.on('disconnect', () => close().finally(() => process.exit()));
+}
+
+/** A parent that was interrupted has hung up: there is nobody to tell. */
+function tell(answer: Answer): void {
+  if (process.connected) process.send!(answer, () => {});
 }
 
 /** In the parent: a child process that runs one of the scripts beside this one. */

@@ -26,7 +26,7 @@ answerCalls({
         jobs.slice(first, first + 16).map(async (job) => {
           const { status, body } = await fetchLicence(url, device, job);
           if (status !== 200) throw new Error(`the packager got no licence: ${status} ${body}`);
-          const keys = await openLicence(url, device, job, body);
+          const { keys } = await openLicence(url, device, job, body);
           const samples = [...keys].map(([kid, key]) => encryptSample(kid, key));
           await writeFile(join(folder, `${job.title}.json`), JSON.stringify(samples));
           for (const key of keys.values()) keysInHex.push(Buffer.from(key).toString('hex'));

@@ -51,6 +51,8 @@ export interface RunResult {
   readonly failures: readonly string[];
   readonly keysOpened: number;
   readonly samplesDecrypted: number;
+  /** By how many keys of the server the licences were signed. */
+  readonly licenceKeys: number;
   /** From the first request to the last answer. */
   readonly seconds: number;
   /** Milliseconds, one a request. */
@@ -80,14 +82,14 @@ export async function fetchLicence(url: string, device: Device, job: Job): Promi
   return post(`${url}/licence`, JSON.stringify({ challenge, device: device.jwk, entitlement: job.entitlement }));
 }
 
-/** Verify a licence and open its content keys; rejects whatever is not exactly what was asked for. */
+/** Verify a licence and open its content keys; rejects whatever is not exactly what was asked for. `signedBy` is a kid. */
 export async function openLicence(
   url: string,
   device: Device,
   job: Job,
   jws: string,
-): Promise<Map<string, Uint8Array>> {
-  const { payload } = await jwtVerify(jws, keySetOf(url), {
+): Promise<{ keys: Map<string, Uint8Array>; signedBy: string }> {
+  const { payload, protectedHeader } = await jwtVerify(jws, keySetOf(url), {
     algorithms: ['ES256'],
     typ: 'licence+jwt',
     issuer: 'https://licences.example',
@@ -95,18 +97,21 @@ export async function openLicence(
   });
   const { keys } = payload as JWTPayload & { keys: { kid: string; jwe: string }[] };
   const opened = new Map<string, Uint8Array>();
+  const agreements = new Set<string>();
   for (const { kid, jwe } of keys) {
-    const { plaintext, protectedHeader } = await compactDecrypt(jwe, device.privateKey, {
+    const { plaintext, protectedHeader: header } = await compactDecrypt(jwe, device.privateKey, {
       keyManagementAlgorithms: ['ECDH-ES'],
       contentEncryptionAlgorithms: ['A256GCM'],
     });
-    if (protectedHeader.kid !== kid || plaintext.length !== 16) throw new Error('a key is not what its header says');
+    if (header.kid !== kid || plaintext.length !== 16) throw new Error('a key is not what its header says');
     opened.set(kid, plaintext);
+    agreements.add(JSON.stringify(header['epk']));
   }
   if (opened.size !== job.kids.length || !job.kids.every((kid) => opened.has(kid))) {
     throw new Error('the licence names other keys than those asked for');
   }
-  return opened;
+  if (agreements.size !== 1) throw new Error('more than one ephemeral key in a licence');
+  return { keys: opened, signedBy: protectedHeader.kid! };
 }
 
 /**
@@ -166,11 +171,13 @@ async function run(devices: readonly Device[], options: RunOptions): Promise<Run
   const failures: string[] = [];
   const latencies: number[] = [];
   const received: { job: Job; jws: string }[] = [];
+  const licenceKeys = new Set<string>();
   let [next, done, failed, keysOpened, samplesDecrypted] = [0, 0, 0, 0, 0];
 
   const check = async (job: Job, jws: string) => {
-    const keys = await openLicence(url, devices[job.device]!, job, jws);
+    const { keys, signedBy } = await openLicence(url, devices[job.device]!, job, jws);
     await checkSamples(samples, job, keys);
+    licenceKeys.add(signedBy);
     samplesDecrypted += keys.size;
     keysOpened += keys.size;
   };
@@ -190,7 +197,7 @@ async function run(devices: readonly Device[], options: RunOptions): Promise<Run
       } catch (error) {
         fail(error);
       }
-      if (++done % 25 === 0 || done === jobs.length) process.send?.({ event: { done, failed } });
+      if (++done % 25 === 0 || done === jobs.length) tell({ event: { done, failed } });
     }
   };
 
@@ -198,7 +205,12 @@ async function run(devices: readonly Device[], options: RunOptions): Promise<Run
   await Promise.all(Array.from({ length: concurrency }, place));
   const seconds = (performance.now() - started) / 1000;
   for (const { job, jws } of received) await check(job, jws).catch(fail);
-  return { done, failed, failures, keysOpened, samplesDecrypted, seconds, latencies };
+  return { done, failed, failures, keysOpened, samplesDecrypted, licenceKeys: licenceKeys.size, seconds, latencies };
+}
+
+/** To the demo, if it still listens: an interrupted one has hung up. */
+function tell(message: object): void {
+  if (process.connected) process.send!(message, () => {});
 }
 
 function keySetOf(url: string): ReturnType<typeof createRemoteJWKSet> {
@@ -243,9 +255,9 @@ if (process.argv[1] === import.meta.filename) {
         const { url, job } = argument as { url: string; job: Job };
         value = await fetchLicence(url, devices[job.device]!, job);
       }
-      process.send!({ id, value });
+      tell({ id, value });
     } catch (error) {
-      process.send!({ id, error: String(error) });
+      tell({ id, error: String(error) });
     }
   });
   process.on('SIGINT', () => {}); // the demo says when to end
