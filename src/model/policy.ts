@@ -126,7 +126,12 @@ export function checkExport(key: KeyAttributes): void {
   if (key.extractable !== 'plaintext') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
 }
 
+/**
+ * May this key be derived from that base? The same secret can be derived again with other attributes, so those of one
+ * derived key pin nothing: a derived key that unwraps does so within the limits that need no pinning.
+ */
 export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
+  checkBelow(key);
   if (rank(key.extractable) > rank(base.extractable)) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'moreExtractable');
   }

@@ -242,6 +242,23 @@ describe('attributes', () => {
         'KEYCELL_PERMISSION_DENIED',
       );
     }
+    // The same wrapping key can be derived twice: neither time with a way out for what comes under it.
+    const wrapping = { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'] } as const;
+    const derived = {
+      mechanism: 'ECDH',
+      publicKey: pair.publicKey,
+      kdf: { name: 'concat', hash: 'SHA-256', algorithm: 'x' },
+    } as const;
+    for (const way of [
+      { unwrapTemplate: { extractable: 'plaintext' } },
+      { rewrapPolicy: 'any' },
+      { rewrapPolicy: { issuer: pair } },
+    ] as const) {
+      expect(await code(() => session.deriveKey(pair, derived, { ...wrapping, ...way }))).toBe(
+        'KEYCELL_PERMISSION_DENIED',
+      );
+    }
+    await session.deriveKey(pair, derived, wrapping);
     // ECDH is no oracle for its result: what is derived from a key that stays here stays here.
     const how = { mechanism: 'ECDH', publicKey: device.publicKey, kdf: { name: 'none' } } as const;
     for (const extractable of ['wrapped', 'plaintext'] as const) {
