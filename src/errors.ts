@@ -74,6 +74,10 @@ export const REASONS = {
   usageOfType: [29, 'this type of key cannot have this usage'],
   dates: [30, 'notAfter lies before notBefore'],
   ownSession: [31, 'the key belongs to another session'],
+  issuerPrivate: [
+    33,
+    'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
+  ],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;

@@ -171,7 +171,11 @@ describe('a wrapping key below another', () => {
     expect(await attempt({ unwrapTemplate: { extractable: 'plaintext' } })).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await attempt({ rewrapPolicy: 'any' })).toBe('KEYCELL_PERMISSION_DENIED');
     const pair = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'] });
-    expect(await attempt({ rewrapPolicy: { issuer: pair } })).toBe('KEYCELL_PERMISSION_DENIED');
+    // An issuer whose private half lies here could be made to sign anybody's proof.
+    expect(await attempt({ rewrapPolicy: { issuer: pair } })).toBe('KEYCELL_INPUT_INVALID');
+    const outside = { type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'] } as const;
+    const other = await session.importKey(outside, pair.publicKey);
+    expect(await attempt({ rewrapPolicy: { issuer: other } })).toBe('KEYCELL_PERMISSION_DENIED');
     const narrow = await session.importKey(
       { type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: { extractable: false } },
       kekBytes,
@@ -189,7 +193,10 @@ describe('a wrapping key below another', () => {
   });
 
   test('an issuer’s id claimed for another key is no way around: his point decides', async () => {
-    const pair = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['verify'], persistent: false });
+    const pair = await session.importKey(
+      { type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'], persistent: false },
+      device.publicKey,
+    );
     const wanted = attributes({
       usage: ['unwrap'],
       rewrap: 'issuer',

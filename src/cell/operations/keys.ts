@@ -63,8 +63,9 @@ export function finish(
 function issuer(call: Call, n: number): NonNullable<KeyAttributes['issuer']> {
   const key = call.ownKey(n);
   checkUse(key.attributes, 'verify', call.bench.now);
-  const { type, point } = key.attributes;
+  const { type, class: keyClass, point } = key.attributes;
   if (type !== 'EC' || point === null) throw new Refusal('KEYCELL_INPUT_INVALID', 'keyType');
+  if (keyClass !== 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'issuerPrivate');
   return { id: key.id, point };
 }
 
