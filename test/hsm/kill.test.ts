@@ -17,7 +17,7 @@ test(`of ${ALL} keys and more, none that was acknowledged is lost`, async () => 
   for (let round = 0; made < ALL && round < 30; round++) {
     const child = startNode('hsm/support/create-keys.mjs', path, `${10 * ALL}`, `${WAVE}`);
     await child.said('begin');
-    await sleep(20 + Math.random() * 1500);
+    await sleep(20 + Math.random() * 700);
     child.child.kill('SIGKILL');
     const { signal, stdout } = await child.ended;
     if (signal === 'SIGKILL') killed++;
