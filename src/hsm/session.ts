@@ -391,7 +391,7 @@ export class SessionImpl implements Session {
       op: 'wrapKey',
       mechanism: object(options, 'options').mechanism,
       keys: [this.#sealed(wrapping), this.#sealed(key)],
-      parts: [],
+      parts: [wrapAad(options)],
       options,
     });
     return parts[0]!;
@@ -405,11 +405,12 @@ export class SessionImpl implements Session {
   ): Promise<KeyOf<T>> {
     const sealed = this.#sealed(wrapping);
     const own = copy(blob);
+    const aad = wrapAad(object(options, 'options'));
     return this.#make(template, false, (attributes, issuer) => ({
       op: 'unwrapKey',
-      mechanism: object(options, 'options').mechanism,
+      mechanism: options.mechanism,
       keys: [sealed, ...issuer],
-      parts: [idOf(template), attributes, own],
+      parts: [idOf(template), attributes, own, aad],
       options,
     }));
   }
@@ -423,14 +424,15 @@ export class SessionImpl implements Session {
     const from = this.#sealed(object(options, 'options').from);
     if (!Array.isArray(blobs)) throw invalid('blobs is an array');
     const list = packList(blobs.map(copy));
-    if (!['JWE', 'AES-KW', 'AES-KWP'].includes(options.as)) throw later(`re-wrapping as ${String(options.as)}`);
     const jwe = options.as === 'JWE';
+    const as = Object.hasOwn(WRAP_AS, options.as) ? WRAP_AS[options.as] : undefined;
+    if (as === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID', 'as is AES-KW, AES-KWP, AES-GCM or JWE');
     const to = recipient(options.to);
     const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
     const { parts } = await this.#submit({
       op: 'rewrapKeys',
       mechanism: options.mechanism,
-      flags: jwe ? FLAG.jwe : options.as === 'AES-KWP' ? FLAG.wrapAsKwp : 0,
+      flags: as,
       keys: to.key === undefined ? [from] : [from, this.#sealed(to.key)],
       parts: [list, to.point, to.proof, headers],
       options,
@@ -589,6 +591,15 @@ function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {
   } catch (error) {
     throw invalid(error instanceof FormatError ? error.message : 'not a public key');
   }
+}
+
+const WRAP_AS = { JWE: FLAG.jwe, 'AES-KW': 0, 'AES-KWP': FLAG.wrapAsKwp, 'AES-GCM': FLAG.wrapAsGcm } as const;
+
+/** AES-KW and AES-KWP have no associated data. */
+function wrapAad(options: WrapOptions): Uint8Array {
+  if (options.mechanism === 'AES-GCM') return copy(options.aad ?? NOTHING);
+  if ('aad' in options && options.aad !== undefined) throw invalid(`${options.mechanism} takes no aad`);
+  return NOTHING;
 }
 
 function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {

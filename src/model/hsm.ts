@@ -145,10 +145,15 @@ export interface BlockModeOptions extends CallOptions {
   readonly iv: Uint8Array;
 }
 
-/** AES-GCM comes later as a wrapping mechanism. */
-export interface WrapOptions extends CallOptions {
-  readonly mechanism: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
+export interface KwOptions extends CallOptions {
+  readonly mechanism: 'AES-KW' | 'AES-KWP';
 }
+/** A blob is iv (12 bytes, drawn by the cell) ‖ ciphertext ‖ tag (16). Not for keys with `callerIv`. */
+export interface GcmWrapOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-GCM';
+}
+/** Raw keys of any size; EC keys as PKCS#8, which AES-KW cannot carry. RFC 3394, RFC 5649, SP 800-38D. */
+export type WrapOptions = KwOptions | GcmWrapOptions;
 
 /** Whom to re-wrap to: a key in this HSM, or a public key from outside with the proof that the policy asks for. */
 export type Recipient =
@@ -158,11 +163,12 @@ export type Recipient =
 
 interface RewrapCommon extends CallOptions {
   readonly from: AesKey;
-  readonly mechanism: 'AES-KW' | 'AES-KWP';
+  /** AES-GCM: blobs without associated data. */
+  readonly mechanism: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
 }
 export interface RewrapToKeyOptions extends RewrapCommon {
   readonly to: AesKey;
-  readonly as: 'AES-KW' | 'AES-KWP';
+  readonly as: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
 }
 export interface RewrapToJweOptions extends RewrapCommon {
   readonly to: Exclude<Recipient, AesKey | HmacKey | GenericKey>;
