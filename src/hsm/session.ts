@@ -33,6 +33,7 @@ import { pointOf, pointOfJwk } from '../wire/encodings.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
@@ -282,8 +283,13 @@ export class SessionImpl implements Session {
 
   // Signatures
 
-  async sign(key: SigningKey, message: Uint8Array, options: SignOptions = {}): Promise<Bytes> {
+  async sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = {}): Promise<Bytes> {
     const { mechanism, flags } = signing(key, options);
+    if (inPieces(message)) {
+      this.#mustBeOpen();
+      const whole = await wholeOf(key, 'SHA-256', message, options);
+      return this.sign(key, whole.message, whole.options);
+    }
     const keys = [this.#sealed(key)];
     const { parts } = await this.#submit({ op: 'sign', mechanism, flags, keys, parts: [copy(message)], options });
     return parts[0]!;
@@ -300,10 +306,16 @@ export class SessionImpl implements Session {
   async verify(
     key: SigningKey,
     signature: Uint8Array,
-    message: Uint8Array,
+    message: Uint8Array | Pieces,
     options: SignOptions = {},
   ): Promise<boolean> {
     const { mechanism, flags } = signing(key, options);
+    if (inPieces(message)) {
+      this.#mustBeOpen();
+      const own = copy(signature);
+      const whole = await wholeOf(key, 'SHA-256', message, options);
+      return this.verify(key, own, whole.message, whole.options);
+    }
     const keys = [this.#sealed(key)];
     const parts = [copy(message), copy(signature)];
     const result = await this.#submit({ op: 'verify', mechanism, flags, keys, parts, options });

@@ -257,10 +257,19 @@ export interface Session extends AsyncDisposable {
   setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
   destroyKey(key: Key, options?: CallOptions): Promise<void>;
 
-  sign(key: SigningKey, message: Uint8Array, options?: SignOptions): Promise<Bytes>;
+  /**
+   * A message in pieces may be of any length for EC keys, whose digest is made as the pieces come; for MACs the pieces are
+   * gathered, and KEYCELL_LIMIT_EXCEEDED where they are more than 16 MiB. `signal` and `timeout` hold for the pieces, too.
+   */
+  sign(key: SigningKey, message: Uint8Array | AsyncIterable<Uint8Array>, options?: SignOptions): Promise<Bytes>;
   signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]>;
   /** False for any signature that is not valid, however malformed. */
-  verify(key: SigningKey, signature: Uint8Array, message: Uint8Array, options?: SignOptions): Promise<boolean>;
+  verify(
+    key: SigningKey,
+    signature: Uint8Array,
+    message: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: SignOptions,
+  ): Promise<boolean>;
 
   /** One self-describing envelope: format, key id, version, XAES-256-GCM. */
   encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
