@@ -72,6 +72,7 @@ class Pool implements CellPool {
       options.queueLimit ?? QUEUE_LIMIT,
       options.lease,
       () => this.#cells?.links ?? [],
+      options.events.observer,
     );
   }
 
@@ -99,8 +100,16 @@ class Pool implements CellPool {
 
   submit(request: CellRequest, options: SubmitOptions = {}): Promise<CellResult> {
     const refusal = this.#refusal();
-    if (refusal !== undefined) return this.#batcher.refuse(refusal, request, options);
+    if (refusal !== undefined) return this.#batcher.refuse(new HsmError(refusal), request, options);
     return this.#batcher.submit(request, options);
+  }
+
+  refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
+    return this.#batcher.refuse(error, request, options);
+  }
+
+  failed(code: HsmErrorCode): void {
+    this.#batcher.tally.failure(code);
   }
 
   async unseal(connect: () => MessagePort): Promise<void> {
@@ -148,9 +157,25 @@ class Pool implements CellPool {
   }
 
   stats(): PoolStats {
-    const { queued, inFlight, operations, batches, failures } = this.#batcher;
-    const cells = this.#links().filter((link) => link.wasReady && link.state !== 'dead').length;
-    return { cells, queued, inFlight, operations, batches, failures, restarts: this.#cells?.restarts ?? 0 };
+    const { queued, queuedBytes, inFlight, tally } = this.#batcher;
+    const links = this.#links();
+    return {
+      cells: links.filter((link) => link.wasReady && link.state !== 'dead').length,
+      cellList: links.map((link) => link.stats()),
+      cellRestarts: this.#cells?.restarts ?? 0,
+      queued,
+      queuedBytes,
+      queueLimit: this.#options.queueLimit ?? QUEUE_LIMIT,
+      inFlight,
+      operations: tally.operations,
+      byOperation: tally.byOperation(),
+      failures: tally.failures,
+      failuresByCode: tally.byCode(),
+      batches: tally.batches,
+      batchSize: tally.batchSize.snapshot(),
+      cellTime: tally.cellTime.snapshot(),
+      requestTime: tally.requestTime.snapshot(),
+    };
   }
 
   close(timeout: number): Promise<void> {
