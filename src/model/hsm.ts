@@ -28,22 +28,23 @@ export interface CallOptions {
 export type HsmState = 'uninitialized' | 'sealed' | 'ready' | 'tampered';
 export type Role = 'admin' | 'crypto-user';
 
-export interface OpenOptions {
-  /** The HSM's folder: store, log and lock. Made if it is missing. */
-  readonly path: string;
+/** Of both ways to open an HSM. */
+export interface EphemeralOptions {
   /** Cells. Default: one less than the available cores, at least 1. */
   readonly workers?: number;
+  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
+  readonly queueLimit?: number;
+  /** Only for a bundled program: the copied folder `keycell/dist/assets`, with what threads are started from. */
+  readonly assets?: string | URL;
+}
+
+export interface OpenOptions extends EphemeralOptions {
+  /** The HSM's folder: store, log and lock. Made if it is missing. */
+  readonly path: string;
   /** Asked once if the HSM is initialised; its result is wiped. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
   readonly lockTimeout?: number;
-  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
-  readonly queueLimit?: number;
-}
-
-export interface EphemeralOptions {
-  readonly workers?: number;
-  readonly queueLimit?: number;
 }
 
 export interface InitializeOptions {

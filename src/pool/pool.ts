@@ -5,6 +5,14 @@ import type { HsmError, HsmErrorCode } from '../errors.ts';
 import type { BatchReport, HsmStats } from '../model/hsm.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 
+/** Where a bundled program keeps what threads are started with; each is a file of its own even there. */
+export interface ThreadModules {
+  readonly cell: URL;
+  readonly warden: URL;
+  /** The folder of piscina.js and its worker script. */
+  readonly piscina: URL;
+}
+
 export interface SubmitOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds. */
