@@ -79,6 +79,14 @@ export interface CoreExports {
   kwpWrap(ctx: number, input: number, inputLen: number, output: number): number;
   kwpUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
 
+  aesCtr(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length with padding. */
+  cbcEncrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length without padding, or -1. */
+  cbcDecrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  cmac(ctx: number, input: number, inputLen: number, output: number): number;
+  cmacVerify(ctx: number, input: number, inputLen: number, mac: number, macLen: number): number;
+
   sha256(input: number, inputLen: number, output: number): void;
   hash(hash: number, input: number, inputLen: number, output: number): number;
   hmac(hash: number, key: number, keyLen: number, input: number, inputLen: number, output: number): number;
@@ -104,6 +112,17 @@ export interface CoreExports {
     hash: number,
     z: number,
     zLen: number,
+    info: number,
+    infoLen: number,
+    output: number,
+    outputLen: number,
+  ): number;
+  hkdf(
+    hash: number,
+    salt: number,
+    saltLen: number,
+    ikm: number,
+    ikmLen: number,
     info: number,
     infoLen: number,
     output: number,
