@@ -20,7 +20,7 @@ import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
 import { type Core, IntegrityError } from './core.ts';
 import { makeEntry } from './entry.ts';
-import { JobList } from './jobs.ts';
+import { CurveJobs } from './jobs.ts';
 import { operation } from './operations/index.ts';
 import type { Random } from './random.ts';
 import { Records } from './records.ts';
@@ -116,9 +116,7 @@ export class BatchServer {
       random: this.#random,
       records: this.#records,
       now,
-      sign: new JobList(core),
-      verify: new JobList(core),
-      ecdh: new JobList(core),
+      jobs: new CurveJobs(core),
       open: (index, ticket) => {
         const name = `${index}/${ticket.session}`;
         const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
@@ -154,9 +152,7 @@ export class BatchServer {
       } else each.outcome = outcome;
     });
 
-    bench.sign.run(this.#work, core.call.p256Sign);
-    bench.verify.run(this.#work, core.call.p256Verify);
-    bench.ecdh.run(this.#work, core.call.p256Ecdh);
+    bench.jobs.run(this.#work);
     for (const each of inHand) {
       if (typeof each.outcome !== 'function') continue;
       const step = each.outcome;

@@ -1,5 +1,6 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
-import { HsmError } from '../errors.ts';
+import { HsmError, REASONS } from '../errors.ts';
+import { CURVE, HASH, isHash } from '../model/algorithms.ts';
 import type { KeyAttributes } from '../model/attributes.ts';
 import type {
   AadOption,
@@ -25,10 +26,18 @@ import type {
   UserInfo,
   WrapOptions,
 } from '../model/hsm.ts';
-import type { AesKey, Bytes, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
+import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
-import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
-import { pointOf, pointOfJwk } from '../wire/encodings.ts';
+import {
+  type CellResult,
+  FLAG,
+  hashFlag,
+  KDF,
+  type MechanismName,
+  type OpName,
+  type SealedKey,
+} from '../wire/batch.ts';
+import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
@@ -160,7 +169,8 @@ export class SessionImpl implements Session {
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {
     const isPublic = object(template, 'a template').class === 'public';
-    const own = isPublic ? publicPoint(material) : await takeSecret(material as Secret, options.wipe);
+    const curve = (template as { readonly curve?: Curve }).curve;
+    const own = isPublic ? pointOn(curve, material) : await takeSecret(material as Secret, options.wipe);
     let handed = false;
     try {
       const id = idOf(template);
@@ -426,11 +436,13 @@ export class SessionImpl implements Session {
   async deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
     const sealed = this.#sealed(base);
     object(options, 'options');
-    const peer = options.mechanism === 'ECDH' ? publicPoint(options.publicKey) : NOTHING;
-    const { name, info } = kdfOf(options.kdf);
+    const curve = base.type === 'EC' ? base.curve : undefined;
+    const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
+    const { name, info, flags } = kdfOf(options.kdf);
     return this.#make(template, false, (attributes, issuer) => ({
       op: 'deriveKey',
       mechanism: options.mechanism,
+      flags,
       keys: [sealed, ...issuer],
       parts: [idOf(template), attributes, peer, Uint8Array.of(name), info],
       options,
@@ -579,16 +591,27 @@ function count(bytes: number, max: number): Uint8Array {
 }
 
 function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
-  const { hash = 'SHA-256' } = object(options, 'options');
-  if (hash !== 'SHA-256') throw later(hash);
-  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: 0 };
-  if (key?.type !== 'EC') throw later('signing with an AES key (CMAC)');
-  const { format = 'p1363', prehashed = false, nonce = 'hedged' } = options;
-  if (format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');
-  if (nonce !== 'hedged' && nonce !== 'rfc6979') throw invalid('nonce is hedged or rfc6979');
-  const flags =
-    (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
-  return { mechanism: 'ECDSA', flags };
+  const { hash, format, prehashed, nonce } = object(options, 'options');
+  const hashed = hash === undefined ? 0 : hashFlag(hashNumber(hash));
+  if (key?.type === 'EC') {
+    if (![undefined, 'p1363', 'der'].includes(format)) throw invalid('format is p1363 or der');
+    if (![undefined, 'hedged', 'rfc6979'].includes(nonce)) throw invalid('nonce is hedged or rfc6979');
+    const chosen =
+      (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
+    return { mechanism: 'ECDSA', flags: chosen | hashed };
+  }
+  // Ignored, they would leave a caller with something else than he asked for.
+  if (format !== undefined || nonce !== undefined || prehashed)
+    throw invalid('format, nonce and prehashed are for ECDSA');
+  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: hashed };
+  if (key?.type !== 'AES') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.keyType[1]);
+  if (hash !== undefined) throw invalid('AES keys sign by CMAC, which has no hash');
+  return { mechanism: 'AES-CMAC', flags: 0 };
+}
+
+function hashNumber(name: unknown): number {
+  if (!isHash(name)) throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.hash[1]);
+  return HASH[name].number;
 }
 
 function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
@@ -597,13 +620,28 @@ function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
   throw later(`the mechanism ${mechanism}`);
 }
 
-function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {
+function publicKeyOf(key: unknown): StatedPoint {
   try {
-    if (key instanceof Uint8Array) return pointOf(key);
-    return pointOfJwk(key as PublicJwk);
+    return key instanceof Uint8Array ? readPublicKey(key) : readJwk(key as PublicJwk);
   } catch (error) {
     throw invalid(error instanceof FormatError ? error.message : 'not a public key');
   }
+}
+
+/** The point of a public key that must be of this curve, if it says of which it is. */
+function pointOn(curve: Curve | undefined, key: unknown): Uint8Array<ArrayBuffer> {
+  const stated = publicKeyOf(key);
+  if (curve !== undefined && stated.curve !== undefined && stated.curve !== curve) {
+    throw invalid(`the public key is of ${stated.curve}, not ${curve}`);
+  }
+  return stated.point;
+}
+
+/** A recipient's point tells its curve by its length: ECDH-ES is registered for P-256 and P-384 alone (RFC 7518 §6.2.1.1). */
+function recipientPoint(key: unknown): Uint8Array<ArrayBuffer> {
+  const { curve, point } = publicKeyOf(key);
+  if (curve === 'secp256k1') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.curve[1]);
+  return point;
 }
 
 function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
@@ -612,8 +650,8 @@ function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8A
     const { proof: word = '' } = to;
     if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
     const proof = new TextEncoder().encode(word);
-    if ('jwk' in to) return { point: publicPoint(to.jwk), proof };
-    if ('spki' in to) return { point: publicPoint(to.spki), proof };
+    if ('jwk' in to) return { point: recipientPoint(to.jwk), proof };
+    if ('spki' in to) return { point: recipientPoint(to.spki), proof };
   }
   throw invalid('to is a key, { jwk } or { spki }');
 }
@@ -631,28 +669,36 @@ function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
   return Array.isArray(header) ? header : [header];
 }
 
-/** The KDF's number in a request, and what it takes as info; the cell appends the length of what is derived. */
-function kdfOf(kdf: Kdf): { name: number; info: Uint8Array } {
-  const hash = (kdf as { readonly hash?: unknown } | undefined)?.hash ?? 'SHA-256';
-  if (hash !== 'SHA-256') throw later(`a KDF with ${String(hash)}`);
-  switch (kdf?.name) {
-    case 'none':
-      return { name: 0, info: NOTHING };
+interface RequestedKdf {
+  readonly name: number;
+  readonly info: Uint8Array;
+  readonly flags: number;
+}
+
+/** The KDF as a request names it, and what it takes as info; the cell appends the length of what is derived, but for HKDF. */
+function kdfOf(kdf: Kdf): RequestedKdf {
+  const { name } = object(kdf, 'a kdf');
+  if (name === 'none') return { name: KDF.none, info: NOTHING, flags: 0 };
+  const flags = hashFlag(hashNumber(kdf.hash));
+  switch (name) {
     case 'concat': {
       // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
       if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
       const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
       const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
       for (const field of fields) writer.u32(field.length).raw(field);
-      return { name: 1, info: writer.bytes };
+      return { name: KDF.concat, info: writer.bytes, flags };
     }
     case 'sp800-108': {
       const label = copy(kdf.label);
       const context = copy(kdf.context ?? NOTHING);
-      return { name: 2, info: new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes };
+      const info = new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes;
+      return { name: KDF['sp800-108'], info, flags };
     }
+    case 'hkdf':
+      return { name: KDF.hkdf, info: packList([copy(kdf.salt ?? NOTHING), copy(kdf.info ?? NOTHING)]), flags };
     default:
-      throw later(`the KDF ${kdf?.name}`);
+      throw new HsmError('KEYCELL_MECHANISM_INVALID', `there is no KDF ${String(name)}`);
   }
 }
 

@@ -4,6 +4,7 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 
 export type KeyType = 'AES' | 'EC' | 'HMAC' | 'GENERIC';
 export type Curve = 'P-256' | 'P-384' | 'secp256k1';
+export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
 export type AesBits = 128 | 192 | 256;
 
 /** PKCS#11's classes: a public key has no secret part, a private one has both. */
@@ -55,7 +56,10 @@ interface CommonTemplate {
   readonly notAfter?: number | Date;
   /** Later: refused until the warden grants budgets. */
   readonly maxUses?: number;
-  /** Allow usages that together can extract keys or forge (wrap with decrypt, unwrap with encrypt, HMAC sign with derive). */
+  /**
+   * Allow usages that together can extract keys or forge: wrap with decrypt, unwrap with encrypt, HMAC sign with derive,
+   * AES sign or verify (CMAC) with any of encrypt, decrypt, wrap, unwrap.
+   */
   readonly dualUse?: boolean;
 }
 
@@ -68,6 +72,7 @@ export interface AesTemplate extends CommonTemplate {
   /** The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. */
   readonly callerIv?: boolean;
 }
+/** P-384 offers 192 bits of strength at about ten times the cost of P-256; secp256k1 is for those who must speak it. */
 export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
@@ -87,7 +92,7 @@ export interface GenericTemplate extends CommonTemplate {
 }
 export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
 
-/** A public key as RFC 7518 §6.2.1 writes it. */
+/** A public key as RFC 7518 §6.2.1 writes it; secp256k1 as RFC 8812 §3.1 does. */
 export interface PublicJwk {
   readonly kty: 'EC';
   readonly crv: Curve;
