@@ -1,6 +1,5 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
-import { HsmError, REASONS } from '../errors.ts';
-import { CURVE, HASH, isHash } from '../model/algorithms.ts';
+import { HsmError } from '../errors.ts';
 import type { KeyAttributes } from '../model/attributes.ts';
 import type {
   AadOption,
@@ -11,11 +10,9 @@ import type {
   EnvelopeOptions,
   GcmDecryptOptions,
   GcmEncryptOptions,
-  Kdf,
   KeyChanges,
   KeyFilter,
   Password,
-  Recipient,
   RewrapToJweOptions,
   RewrapToKeyOptions,
   Role,
@@ -28,30 +25,20 @@ import type {
 } from '../model/hsm.ts';
 import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
-import {
-  type CellResult,
-  FLAG,
-  hashFlag,
-  KDF,
-  type MechanismName,
-  type OpName,
-  type SealedKey,
-} from '../wire/batch.ts';
-import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
+import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
+import { checkBytes, copy, invalid, kdfOf, NOTHING, object, pointOn, recipient, signing } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
 import { takeBytes, takePassword, takeSecret } from './secrets.ts';
 import { attributesOf, idOf, sameAttributes } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
-const NOTHING = new Uint8Array(0);
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
 const later = (what: string) => new HsmError('KEYCELL_MECHANISM_INVALID', `${what} comes with a later release`);
-const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
 
 interface Work {
   readonly op: OpName;
@@ -531,12 +518,6 @@ export class SessionImpl implements Session {
   }
 }
 
-/** An options bag, a handle or a template: what the types promise and JavaScript does not. */
-function object<T>(value: T, what: string): T {
-  if (typeof value !== 'object' || value === null) throw invalid(`${what} is an object`);
-  return value;
-}
-
 const encode = (attributes: KeyAttributes): Uint8Array => {
   try {
     return encodeAttributes(attributes);
@@ -544,20 +525,6 @@ const encode = (attributes: KeyAttributes): Uint8Array => {
     throw invalid(error instanceof FormatError ? error.message : 'the template has a member of the wrong type');
   }
 };
-
-function checkBytes(bytes: Uint8Array): void {
-  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
-  if (bytes.length === 0 && bytes.buffer.byteLength === 0) checkAttached(bytes.buffer);
-}
-
-/** A detached buffer looks empty, and must not pass for an empty message. */
-function checkAttached(buffer: ArrayBufferLike): void {
-  try {
-    new Uint8Array(buffer);
-  } catch (error) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'an input is detached', { cause: error });
-  }
-}
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted'];
 
@@ -573,12 +540,6 @@ function checkChanges(changes: KeyChanges): void {
   }
 }
 
-/** A copy of a public input: the caller may change his array as soon as the call has returned. */
-function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
-  return new Uint8Array(bytes);
-}
-
 /** The same, wiped by the pool when the request has settled. */
 function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   checkBytes(bytes);
@@ -590,70 +551,10 @@ function count(bytes: number, max: number): Uint8Array {
   return new FieldWriter(4).u32(bytes).bytes;
 }
 
-function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
-  const { hash, format, prehashed, nonce } = object(options, 'options');
-  const hashed = hash === undefined ? 0 : hashFlag(hashNumber(hash));
-  if (key?.type === 'EC') {
-    if (![undefined, 'p1363', 'der'].includes(format)) throw invalid('format is p1363 or der');
-    if (![undefined, 'hedged', 'rfc6979'].includes(nonce)) throw invalid('nonce is hedged or rfc6979');
-    const chosen =
-      (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
-    return { mechanism: 'ECDSA', flags: chosen | hashed };
-  }
-  // Ignored, they would leave a caller with something else than he asked for.
-  if (format !== undefined || nonce !== undefined || prehashed)
-    throw invalid('format, nonce and prehashed are for ECDSA');
-  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: hashed };
-  if (key?.type !== 'AES') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.keyType[1]);
-  if (hash !== undefined) throw invalid('AES keys sign by CMAC, which has no hash');
-  return { mechanism: 'AES-CMAC', flags: 0 };
-}
-
-function hashNumber(name: unknown): number {
-  if (!isHash(name)) throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.hash[1]);
-  return HASH[name].number;
-}
-
 function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
   if (mechanism === undefined) return 'envelope';
   if (mechanism === 'AES-GCM') return mechanism;
   throw later(`the mechanism ${mechanism}`);
-}
-
-function publicKeyOf(key: unknown): StatedPoint {
-  try {
-    return key instanceof Uint8Array ? readPublicKey(key) : readJwk(key as PublicJwk);
-  } catch (error) {
-    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
-  }
-}
-
-/** The point of a public key that must be of this curve, if it says of which it is. */
-function pointOn(curve: Curve | undefined, key: unknown): Uint8Array<ArrayBuffer> {
-  const stated = publicKeyOf(key);
-  if (curve !== undefined && stated.curve !== undefined && stated.curve !== curve) {
-    throw invalid(`the public key is of ${stated.curve}, not ${curve}`);
-  }
-  return stated.point;
-}
-
-/** A recipient's point tells its curve by its length: ECDH-ES is registered for P-256 and P-384 alone (RFC 7518 §6.2.1.1). */
-function recipientPoint(key: unknown): Uint8Array<ArrayBuffer> {
-  const { curve, point } = publicKeyOf(key);
-  if (curve === 'secp256k1') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.curve[1]);
-  return point;
-}
-
-function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
-  if (to !== null && typeof to === 'object') {
-    if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
-    const { proof: word = '' } = to;
-    if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
-    const proof = new TextEncoder().encode(word);
-    if ('jwk' in to) return { point: recipientPoint(to.jwk), proof };
-    if ('spki' in to) return { point: recipientPoint(to.spki), proof };
-  }
-  throw invalid('to is a key, { jwk } or { spki }');
 }
 
 function json(value: unknown): Uint8Array {
@@ -667,39 +568,6 @@ function json(value: unknown): Uint8Array {
 function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
   if (header === undefined) return [];
   return Array.isArray(header) ? header : [header];
-}
-
-interface RequestedKdf {
-  readonly name: number;
-  readonly info: Uint8Array;
-  readonly flags: number;
-}
-
-/** The KDF as a request names it, and what it takes as info; the cell appends the length of what is derived, but for HKDF. */
-function kdfOf(kdf: Kdf): RequestedKdf {
-  const { name } = object(kdf, 'a kdf');
-  if (name === 'none') return { name: KDF.none, info: NOTHING, flags: 0 };
-  const flags = hashFlag(hashNumber(kdf.hash));
-  switch (name) {
-    case 'concat': {
-      // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
-      if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
-      const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
-      const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
-      for (const field of fields) writer.u32(field.length).raw(field);
-      return { name: KDF.concat, info: writer.bytes, flags };
-    }
-    case 'sp800-108': {
-      const label = copy(kdf.label);
-      const context = copy(kdf.context ?? NOTHING);
-      const info = new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes;
-      return { name: KDF['sp800-108'], info, flags };
-    }
-    case 'hkdf':
-      return { name: KDF.hkdf, info: packList([copy(kdf.salt ?? NOTHING), copy(kdf.info ?? NOTHING)]), flags };
-    default:
-      throw new HsmError('KEYCELL_MECHANISM_INVALID', `there is no KDF ${String(name)}`);
-  }
 }
 
 /** Many calls without filling the queue: a wave at a time, in order. */

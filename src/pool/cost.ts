@@ -1,7 +1,7 @@
 /**
  * What a request will cost its cell, in about a microsecond. Only proportions matter: a batch is cut where its sum passes
  * BATCH_COST, so that no cell is away for long and work spreads over cells. The numbers are first guesses; the issue
- * "speed" measures them again. What only the record knows (the curve) is not seen here.
+ * "speed" measures them again. The curve is what the key's record claims in the clear: nothing but a batch's length rests on it.
  */
 import { type CellRequest, FLAG } from '../wire/batch.ts';
 
