@@ -79,9 +79,9 @@ export const REASONS = {
     'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
   ],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
-  curve: [40, 'a key of this curve cannot be used for this'],
-  hash: [41, 'a hash is SHA-256, SHA-384 or SHA-512'],
-  prefix: [42, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
+  curve: [34, 'a key of this curve cannot be used for this'],
+  hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],
+  prefix: [36, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;
 

@@ -38,7 +38,7 @@ export const MECHANISM = {
   'AES-KWP': 6,
   ECDH: 7,
   KDF: 8,
-  'AES-CMAC': 11,
+  'AES-CMAC': 9,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 
