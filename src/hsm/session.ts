@@ -13,6 +13,7 @@ import type {
   KeyChanges,
   KeyFilter,
   Password,
+  ReencryptOptions,
   RewrapToJweOptions,
   RewrapToKeyOptions,
   Role,
@@ -30,10 +31,11 @@ import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
-import { checkBytes, copy, invalid, NOTHING, object } from './inputs.ts';
+import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
 import { kdfOf, pointOn, recipient, signing } from './mechanisms.ts';
-import { takeBytes, takePassword, takeSecret } from './secrets.ts';
+import { takePassword, takeSecret } from './secrets.ts';
+import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { attributesOf, idOf, sameAttributes } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
@@ -108,7 +110,7 @@ export class SessionImpl implements Session {
     const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
     const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
     const { signal, timeout } = object(options, 'options');
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
+    checkSignal(signal);
     return this.#engine.submit(request, {
       ...(signal && { signal }),
       ...(timeout !== undefined && { timeout }),
@@ -343,12 +345,28 @@ export class SessionImpl implements Session {
     return result.parts[0]!;
   }
 
-  encryptStream(): never {
-    throw later('encryptStream');
+  async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
+    const { to, aad = NOTHING, toAad = aad } = object(options, 'options');
+    const keys = [this.#sealed(from), this.#sealed(to)];
+    const parts = [copy(envelope), copy(aad), copy(toAad)];
+    const result = await this.#submit({ op: 'reencrypt', mechanism: 'envelope', keys, parts, options });
+    return result.parts[0]!;
   }
 
-  decryptStream(): never {
-    throw later('decryptStream');
+  encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
+    return encryptingStream(this.#sender(key), options);
+  }
+
+  decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
+    return decryptingStream(this.#sender(key), options);
+  }
+
+  /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
+  #sender(key: AesKey): Send {
+    this.#mustBeOpen();
+    this.#sealed(key);
+    return async (op, flags, parts, options) =>
+      (await this.#submit({ op, flags, keys: [this.#sealed(key)], parts, options })).parts;
   }
 
   async generateDataKey(
@@ -539,12 +557,6 @@ function checkChanges(changes: KeyChanges): void {
         : name === 'extractable' || typeof value === 'boolean';
     if (!fits) throw invalid(`${name} has the wrong type`);
   }
-}
-
-/** The same, wiped by the pool when the request has settled. */
-function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
-  return takeBytes(bytes);
 }
 
 function count(bytes: number, max: number): Uint8Array {

@@ -25,6 +25,10 @@ export const OP = {
   generateDataKey: 13,
   setAttributes: 14,
   destroyKey: 15,
+  openStream: 16,
+  encryptSegment: 17,
+  decryptSegment: 18,
+  reencrypt: 19,
 } as const;
 export type OpName = keyof typeof OP;
 
@@ -39,6 +43,8 @@ export const MECHANISM = {
   ECDH: 7,
   KDF: 8,
   'AES-CMAC': 9,
+  'AES-CTR': 10,
+  'AES-CBC': 11,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 
@@ -46,7 +52,7 @@ export type MechanismName = keyof typeof MECHANISM;
 export const KDF = { none: 0, concat: 1, 'sp800-108': 2, hkdf: 3 } as const;
 
 /** Bits of a request's flags. The highest two are the number of its hash (model/algorithms.ts), or 0 for the key's own. */
-export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16 } as const;
+export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16, wrapAsGcm: 32, last: 64 } as const;
 
 const HASH_SHIFT = 14;
 /** The flags that ask for the hash of this number … */
