@@ -19,7 +19,8 @@ import {
   WORK,
   WORK_SIZE,
 } from "./layout";
-import { hmacSha256, hmacSha256Verify } from "./sha2/hmac";
+import { hash } from "./sha2/hash";
+import { hmac, hmacVerify } from "./sha2/hmac";
 import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
@@ -32,7 +33,7 @@ export { xaesOpen, xaesSeal } from "./gcm/xaes";
 export { kwUnwrap, kwWrap } from "./keywrap/kw";
 export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
 
-export { hmacSha256, hmacSha256Verify, sha256 };
+export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, kdf108 };
 export { derDecode, derEncode };
 export { p256Ecdh, p256Init, p256KeyGenerate, p256PointValidate, p256PublicKey, p256Sign, p256SignRaw, p256Verify };
