@@ -77,6 +77,14 @@ export interface CoreExports {
   kwpWrap(ctx: number, input: number, inputLen: number, output: number): number;
   kwpUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
 
+  aesCtr(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length with padding. */
+  cbcEncrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length without padding, or -1. */
+  cbcDecrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  cmac(ctx: number, input: number, inputLen: number, output: number): number;
+  cmacVerify(ctx: number, input: number, inputLen: number, mac: number, macLen: number): number;
+
   sha256(input: number, inputLen: number, output: number): void;
   hash(hash: number, input: number, inputLen: number, output: number): number;
   hmac(hash: number, key: number, keyLen: number, input: number, inputLen: number, output: number): number;
@@ -118,8 +126,6 @@ export interface CoreExports {
     output: number,
     outputLen: number,
   ): number;
-  cmac(ctx: number, input: number, inputLen: number, output: number): void;
-  cmacVerify(ctx: number, input: number, inputLen: number, mac: number, macLen: number): number;
   drbgInstantiate(entropy: number, entropyLen: number, personal: number, personalLen: number): number;
   drbgReseed(entropy: number, entropyLen: number, additional: number, additionalLen: number): number;
   drbgGenerate(output: number, outputLen: number, additional: number, additionalLen: number): number;
