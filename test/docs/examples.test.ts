@@ -3,6 +3,7 @@
  *
  * - The ```js blocks of a page, in order, are one module, run against the built package in an empty folder. What they
  *   print is what the comments say, line by line: `// → text`, with … for what differs from run to run.
+ * - A block that begins with an import from keycell begins a new module.
  * - ```js alone is a module of its own, run and compared like the page's.
  * - ```js before is code for a foreign SDK that cannot run here: it must parse.
  * - ```ts is type-checked, each block for itself; values it does not declare are in fragments.d.ts. So is all ```js.
@@ -40,12 +41,13 @@ function moduleOf(name: string, blocks: readonly Block[]): Module {
 function modulesOf({ path, blocks }: Page): Module[] {
   const name = path.replace(/\.md$/, '').replaceAll('/', '-');
   const js = blocks.filter(({ language }) => language === 'js');
-  const together = js.filter(({ mark }) => mark === '');
-  const alone = js.filter(({ mark }) => mark === 'alone');
-  return [
-    ...(together.length > 0 ? [moduleOf(name, together)] : []),
-    ...alone.map((block) => moduleOf(`${name}-line-${block.line}`, [block])),
-  ];
+  const groups: Block[][] = [];
+  for (const block of js.filter(({ mark }) => mark === '')) {
+    if (groups.length === 0 || /^import .* from 'keycell/.test(block.code)) groups.push([]);
+    groups.at(-1)!.push(block);
+  }
+  groups.push(...js.filter(({ mark }) => mark === 'alone').map((block) => [block]));
+  return groups.map((group) => moduleOf(`${name}-line-${group[0]!.line}`, group));
 }
 
 const shown = (code: string): string[] => [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]!.trim());
