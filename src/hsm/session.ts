@@ -4,7 +4,8 @@ import type { KeyAttributes } from '../model/attributes.ts';
 import type {
   AadOption,
   BaseKey,
-  BlockModeOptions,
+  BlockModeDecryptOptions,
+  BlockModeEncryptOptions,
   CallOptions,
   DeriveOptions,
   EnvelopeOptions,
@@ -331,19 +332,19 @@ export class SessionImpl implements Session {
   encrypt(
     key: AesKey,
     plaintext: Uint8Array,
-    options: GcmEncryptOptions | BlockModeOptions,
+    options: GcmEncryptOptions | BlockModeEncryptOptions,
   ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   async encrypt(
     key: AesKey,
     plaintext: Uint8Array,
-    options: EnvelopeOptions | GcmEncryptOptions | BlockModeOptions = {},
+    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = {},
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
     const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const associated = copy(aad ?? NOTHING);
     const given = copy(iv ?? NOTHING);
     const keys = [this.#sealed(key)];
-    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'AES-GCM' ? [given] : [])];
+    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'envelope' ? [] : [given])];
     const result = await this.#submit({ op: 'encrypt', mechanism, keys, parts, options, wipe: true });
     return mechanism === 'envelope' ? result.parts[0]! : { iv: result.parts[0]!, ciphertext: result.parts[1]! };
   }
@@ -351,12 +352,12 @@ export class SessionImpl implements Session {
   async decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
-    options: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions = {},
+    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = {},
   ): Promise<Bytes> {
     const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const keys = [this.#sealed(key)];
-    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'AES-GCM' ? [copy(iv ?? NOTHING)] : [])];
+    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'envelope' ? [] : [copy(iv ?? NOTHING)])];
     const result = await this.#submit({ op: 'decrypt', mechanism, keys, parts, options });
     return result.parts[0]!;
   }
@@ -593,10 +594,13 @@ function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismN
   return { mechanism: 'ECDSA', flags };
 }
 
-function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
+const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
+
+function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
   if (mechanism === undefined) return 'envelope';
-  if (mechanism === 'AES-GCM') return mechanism;
-  throw later(`the mechanism ${mechanism}`);
+  const found = CIPHERS.find((each) => each === mechanism);
+  if (found === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID');
+  return found;
 }
 
 function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {

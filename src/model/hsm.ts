@@ -265,8 +265,22 @@ export interface ReencryptOptions extends CallOptions, AadOption {
   /** The new envelope's associated data. Default: `aad`. */
   readonly toAad?: Uint8Array;
 }
-/** Later. */
-export interface BlockModeOptions extends CallOptions {
+/**
+ * SP 800-38A, for peers that need it; CBC with the padding of PKCS#7. Neither is authenticated: whoever can change the
+ * ciphertext changes the plaintext unnoticed, so between your own services use the envelope. An `iv` of 16 bytes is given
+ * exactly with keys made with `callerIv`; otherwise the cell draws it, for CTR as the first counter block, which counts as
+ * a whole.
+ */
+export interface BlockModeEncryptOptions extends CallOptions {
+  readonly mechanism: 'AES-CTR' | 'AES-CBC';
+  readonly iv?: Uint8Array;
+}
+/**
+ * AES-CTR needs `encrypt` beside `decrypt`: with an IV of one's choice it is one operation both ways, and any ciphertext
+ * decrypts to something. Wrong padding of AES-CBC is KEYCELL_DECRYPT_FAILED, by nature a padding oracle: whoever may try
+ * ciphertexts and sees that code decrypts what he has not the key for. Check a MAC over iv and ciphertext first.
+ */
+export interface BlockModeDecryptOptions extends CallOptions {
   readonly mechanism: 'AES-CTR' | 'AES-CBC';
   readonly iv: Uint8Array;
 }
@@ -431,11 +445,15 @@ export interface Session extends AsyncDisposable {
   encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
   /** Ciphertext with the tag at its end, and the IV that the cell drew. */
   encrypt(key: AesKey, plaintext: Uint8Array, options: GcmEncryptOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
-  encrypt(key: AesKey, plaintext: Uint8Array, options: BlockModeOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  encrypt(
+    key: AesKey,
+    plaintext: Uint8Array,
+    options: BlockModeEncryptOptions,
+  ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
-    options?: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions,
+    options?: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions,
   ): Promise<Bytes>;
   /**
    * Open an envelope under `from` and seal what it holds under `to`, in the cell: the plaintext never leaves it.

@@ -58,7 +58,10 @@ interface CommonTemplate {
   readonly notAfter?: number | Date;
   /** Later: refused until the warden grants budgets. */
   readonly maxUses?: number;
-  /** Allow usages that together can extract keys or forge (wrap with decrypt, unwrap with encrypt, HMAC sign with derive). */
+  /**
+   * Allow usages that together can extract keys or forge: wrap or unwrap with decrypt, unwrap with encrypt, HMAC sign with
+   * derive.
+   */
   readonly dualUse?: boolean;
 }
 
@@ -71,7 +74,10 @@ export interface AesTemplate extends CommonTemplate {
   readonly unwrapTemplate?: UnwrapTemplate;
   /** To whom this key may re-wrap what it holds. Default `'trusted'`. */
   readonly rewrapPolicy?: RewrapPolicy;
-  /** The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. */
+  /**
+   * The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. With an IV used before,
+   * `encrypt` gives what decrypts the other message. Such a key makes no envelopes and streams, and wraps nothing by GCM.
+   */
   readonly callerIv?: boolean;
 }
 /** An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH). */

@@ -428,6 +428,8 @@ describe('a batch leaves nothing in linear memory', () => {
     request('generateDataKey', { mechanism: 'envelope', keys: [AES], parts: [Uint8Array.of(0, 0, 0, 32), run(0, 3)] }),
     request('random', { parts: [Uint8Array.of(0, 0, 1, 0)] }),
     request('openStream', { keys: [AES] }),
+    request('encrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [plaintext, run(0, 0), run(0, 0)] }),
+    request('decrypt', { mechanism: 'AES-CTR', keys: [AES], parts: [plaintext, run(0, 0), run(0, 16)] }),
     request('encryptSegment', segmentOf(plaintext)),
     request('reencrypt', {
       mechanism: 'envelope',
@@ -461,8 +463,8 @@ describe('a batch leaves nothing in linear memory', () => {
     const { codes, results, audit } = serve(busy());
     expect(codes).toEqual(busy().map(() => 'done'));
     expect(results[1]!.parts[0]).toEqual(SECRET);
-    // The two wraps, of the same keys, are one line.
-    expect(JSON.parse(audit).uses).toHaveLength(BUSY - 1);
+    // Two wraps of the same keys are one line, two encryptions under one key another.
+    expect(JSON.parse(audit).uses).toHaveLength(BUSY - 2);
     expect(left()).toEqual({});
   });
 
@@ -487,6 +489,7 @@ describe('a batch leaves nothing in linear memory', () => {
         keys: [AES, AES],
         parts: [sealEnvelope(SECRET, AES.id, 1, run(7, 24), run(0, 3), plaintext), run(0, 4), run(0, 4)],
       }),
+      request('decrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [run(0, 64), run(0, 0), run(0, 16)] }),
       request('sign', { mechanism: 'ECDSA', keys: [AES], parts: [plaintext] }),
       request('random', { parts: [Uint8Array.of(0xff, 0, 0, 0)] }),
       request('random', { ticket: ticketOf({ expiresAt: Date.now() - 1 }), parts: [Uint8Array.of(0, 0, 0, 1)] }),

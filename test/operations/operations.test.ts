@@ -387,8 +387,6 @@ describe('derivation', () => {
       () => session.generateKey({ ...template, maxUses: 3 }),
       () => session.sign(aes, bytes(3)),
       () => session.sign(pair, bytes(3), { hash: 'SHA-384' }),
-      () => session.encrypt(aes, bytes(3), { mechanism: 'AES-CTR', iv: bytes(16) }),
-      () => session.decrypt(aes, bytes(16), { mechanism: 'AES-CBC', iv: bytes(16) }),
     ]) {
       const error = await refusal(call);
       expect(error.code).toBe('KEYCELL_MECHANISM_INVALID');
