@@ -25,6 +25,10 @@ export const OP = {
   generateDataKey: 13,
   setAttributes: 14,
   destroyKey: 15,
+  openStream: 16,
+  encryptSegment: 17,
+  decryptSegment: 18,
+  reencrypt: 19,
 } as const;
 export type OpName = keyof typeof OP;
 
@@ -38,11 +42,13 @@ export const MECHANISM = {
   'AES-KWP': 6,
   ECDH: 7,
   KDF: 8,
+  'AES-CTR': 10,
+  'AES-CBC': 11,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 
 /** Bits of a request's flags. */
-export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16 } as const;
+export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16, wrapAsGcm: 32, last: 64 } as const;
 
 const REQUEST_MAGIC = 0x3151434b; // "KCQ1"
 const REPLY_MAGIC = 0x3152434b; // "KCR1"
@@ -60,6 +66,8 @@ export const BATCH_MAX_REQUESTS = 1024;
 /** A place: a message of 16 MiB and room for its frame; equal to WINDOW_SIZE of assembly/layout.ts. */
 export const PLACE_SIZE = 0x1100000;
 export const MESSAGE_MAX = 16 * 1024 * 1024;
+/** What is opened may be longer by what sealing adds, so that the largest message comes back. */
+const SEALED_MAX = MESSAGE_MAX + 128;
 
 /** A key as a request names it: the id the caller asked for, and the record that the carrier found for it. */
 export interface SealedKey {
@@ -93,6 +101,9 @@ export function requestSize(request: CellRequest): number {
   for (const part of request.parts) size += align(part.length);
   return size;
 }
+
+/** The most that a part of this operation may hold. */
+export const partMax = (op: OpName): number => (op === 'decrypt' || op === 'reencrypt' ? SEALED_MAX : MESSAGE_MAX);
 
 /** The least room that a batch takes besides its requests. */
 export const batchOverhead = (lease: Uint8Array): number => HEADER_SIZE + align(lease.length) + 64;
