@@ -156,13 +156,16 @@ describe.each(HASHES)('HMAC with %s', (hash) => {
 
 interface Cipher {
   readonly params: node.Algorithm & Record<string, unknown>;
-  readonly overhead: number;
 }
 const IV = bytes(16, 9);
 const CIPHERS: readonly Cipher[] = [
-  { params: { name: 'AES-GCM', iv: IV.subarray(0, 12) }, overhead: 16 },
-  { params: { name: 'AES-GCM', iv: IV, additionalData: bytes(33), tagLength: 128 }, overhead: 16 },
-  { params: { name: 'AES-GCM', iv: bytes(60, 9).buffer, additionalData: bytes(0) }, overhead: 16 },
+  { params: { name: 'AES-GCM', iv: IV.subarray(0, 12) } },
+  { params: { name: 'AES-GCM', iv: IV, additionalData: bytes(33), tagLength: 128 } },
+  { params: { name: 'AES-GCM', iv: bytes(60, 9).buffer, additionalData: bytes(0) } },
+  { params: { name: 'AES-CTR', counter: IV, length: 128 } },
+  { params: { name: 'AES-CTR', counter: bytes(16, 0).fill(255, 0, 12), length: 32 } },
+  { params: { name: 'AES-CTR', counter: new Uint8Array(16).fill(255), length: 128 } },
+  { params: { name: 'AES-CBC', iv: IV } },
 ];
 
 describe.each(CIPHERS)('$params.name', ({ params }) => {
@@ -265,23 +268,30 @@ describe('AES-KW', () => {
   });
 });
 
-describe('ECDH', () => {
-  const ecdh = { name: 'ECDH', namedCurve: 'P-256' } as const;
+describe.each(CURVES)('ECDH, %s', (namedCurve) => {
+  const ecdh = { name: 'ECDH', namedCurve } as const;
+  const size = 256;
 
-  test('deriveBits as Node, from a key that may be known', async () => {
-    const mine = (await ours.generateKey(ecdh, true, ['deriveBits'])) as CryptoKeyPair;
+  /** A pair here and a pair there, and either's public half on the other side. */
+  async function partners(extractable: boolean, usages: KeyUsage[]) {
+    const mine = (await ours.generateKey(ecdh, extractable, usages)) as CryptoKeyPair;
     const other = (await theirs.generateKey(ecdh, true, ['deriveBits'])) as CryptoKeyPair;
     const point = await ours.exportKey('raw', mine.publicKey);
     const mineThere = await theirs.importKey('raw', point, ecdh, true, []);
     const pointThere = await theirs.exportKey('raw', other.publicKey);
     const otherHere = await ours.importKey('raw', pointThere, ecdh, true, []);
+    return { mine, other, mineThere, otherHere };
+  }
+
+  test('deriveBits as Node, from a key that may be known', async () => {
+    const { mine, other, mineThere, otherHere } = await partners(true, ['deriveBits']);
     expect(otherHere.usages).toEqual([]);
-    for (const length of [256, 128, 8, null]) {
+    for (const length of [size, 128, 8, null]) {
       const a = await ours.deriveBits({ name: 'ECDH', public: otherHere } as never, mine.privateKey, length as number);
       const b = await theirs.deriveBits({ name: 'ECDH', public: mineThere }, other.privateKey, length);
       expect(raw(a)).toEqual(raw(b));
     }
-    for (const length of [264, 0, 7, -8, 1.5]) {
+    for (const length of [size + 8, 0, 7, -8, 1.5]) {
       const params = { name: 'ECDH', public: otherHere };
       expect(await nameOf(() => ours.deriveBits(params as never, mine.privateKey, length))).toBe('OperationError');
     }
@@ -310,6 +320,51 @@ describe('ECDH', () => {
     expect(await derive(there.publicKey)).toBe('TypeError');
     expect(await derive(undefined)).toBe('TypeError');
   });
+});
+
+test('AES-CTR: a counter that runs over in fewer than 128 bits is refused, one that just does not is not', async () => {
+  const usages: KeyUsage[] = ['encrypt', 'decrypt'];
+  const key = (await ours.generateKey({ name: 'AES-CTR', length: 128 }, false, usages)) as CryptoKey;
+  const counter = bytes(16).fill(0xff, 15);
+  const encrypt = (length: number, size: number) =>
+    nameOf(() => ours.encrypt({ name: 'AES-CTR', counter, length }, key, bytes(size)));
+  expect((await ours.encrypt({ name: 'AES-CTR', counter, length: 8 }, key, bytes(16))).byteLength).toBe(16);
+  expect(await encrypt(8, 17)).toBe('NotSupportedError');
+  expect(await encrypt(1, 33)).toBe('OperationError');
+  for (const length of [0, 129, 1.5]) expect(await encrypt(length, 1)).toBe('OperationError');
+  const short = { name: 'AES-CTR', counter: counter.subarray(1), length: 64 };
+  expect(await nameOf(() => ours.encrypt(short, key, bytes(1)))).toBe('OperationError');
+});
+
+test('AES-CTR: a key for one way works that way alone', async () => {
+  const counter = { name: 'AES-CTR', counter: IV, length: 64 };
+  for (const usage of ['encrypt', 'decrypt'] as const) {
+    const key = await ours.importKey('raw', bytes(16), 'AES-CTR', false, [usage]);
+    const other = usage === 'encrypt' ? 'decrypt' : 'encrypt';
+    expect(key.usages).toEqual([usage]);
+    expect((await ours[usage](counter, key, bytes(20))).byteLength).toBe(20);
+    expect(await nameOf(() => ours[other](counter, key, bytes(20)))).toBe('InvalidAccessError');
+  }
+});
+
+test('AES-CBC: padding that is not right is an OperationError', async () => {
+  const usages: KeyUsage[] = ['encrypt', 'decrypt'];
+  const key = (await ours.generateKey({ name: 'AES-CBC', length: 256 }, false, usages)) as CryptoKey;
+  const params = { name: 'AES-CBC', iv: IV };
+  const sealed = new Uint8Array(await ours.encrypt(params, key, bytes(32)));
+  expect(sealed.length).toBe(48);
+  expect(await nameOf(() => ours.decrypt(params, key, sealed.subarray(0, 47)))).toBe('OperationError');
+  // The last block is all padding, 16 times 16: with this bit changed before it, 16 times 17.
+  expect(
+    await nameOf(() =>
+      ours.decrypt(
+        params,
+        key,
+        sealed.map((byte, i) => (i >= 16 && i < 32 ? byte ^ 1 : byte)),
+      ),
+    ),
+  ).toBe('OperationError');
+  expect(await nameOf(() => ours.encrypt({ ...params, iv: IV.subarray(1) }, key, bytes(1)))).toBe('OperationError');
 });
 
 describe('keys of the HSM', () => {

@@ -1,5 +1,5 @@
 /** What AES is asked for: the IV is the caller's, as WebCrypto has it, so these keys are made with `callerIv`. */
-import type { BlockModeOptions, GcmDecryptOptions } from '../../model/hsm.ts';
+import type { BlockModeDecryptOptions, GcmDecryptOptions } from '../../model/hsm.ts';
 import type { Parameters } from './algorithms.ts';
 import { bytesOf } from './data.ts';
 import { failure, notSupported } from './errors.ts';
@@ -7,7 +7,7 @@ import { failure, notSupported } from './errors.ts';
 const BLOCK = 16;
 
 /** `length` is the data's, in bytes. */
-export function cipherOptions(parameters: Parameters, length: number): GcmDecryptOptions | BlockModeOptions {
+export function cipherOptions(parameters: Parameters, length: number): GcmDecryptOptions | BlockModeDecryptOptions {
   const { name } = parameters;
   switch (name) {
     case 'AES-GCM':

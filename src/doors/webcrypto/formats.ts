@@ -135,7 +135,9 @@ export function templateFor(
 ): AesTemplate | HmacTemplate | GenericTemplate {
   const { name } = parameters;
   const { type, callerIv } = ALGORITHMS[name];
-  const common = { bits, usage: cellUsages(usages) as never, ...transient(extractable) };
+  // With an IV of one's choice, CTR is one operation both ways, and the cell asks for both usages.
+  const both: readonly Usage[] = name === 'AES-CTR' ? ['encrypt', 'decrypt'] : usages;
+  const common = { bits, usage: cellUsages(both) as never, ...transient(extractable) };
   switch (type) {
     case 'AES':
       if (![128, 192, 256].includes(bits)) throw data('an AES key has 128, 192 or 256 bits');
