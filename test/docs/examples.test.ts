@@ -20,7 +20,7 @@ import { allPages, type Block, type Page, ROOT } from './pages.ts';
 const run = promisify(execFile);
 const pages = allPages();
 /** In JavaScript literals widen to `string`, so only names are checked: nothing here uses what does not exist. */
-const NAMES = /\.mjs.*error TS(2304|2305|2339|2353|2551|2552|2554|2561|2724):/;
+const NAMES = /\.mjs.*error TS(2304|2305|2339|2353|2551|2552|2554|2559|2561|2724):/;
 const MARKS = ['', 'alone', 'before'];
 
 interface Module {
