@@ -388,7 +388,7 @@ export class HsmImpl implements Hsm, Engine {
   async login(options: LoginOptions): Promise<Session> {
     const password = await takePassword(options.password, options.wipe);
     try {
-      this.#mustBeReady();
+      this.mustBeReady();
     } catch (error) {
       password.fill(0);
       throw error;
@@ -402,7 +402,7 @@ export class HsmImpl implements Hsm, Engine {
     return new SessionImpl(this, ticket, infoOf(user!));
   }
 
-  #mustBeReady(): void {
+  mustBeReady(): void {
     if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
     if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
     if (this.#state === 'sealed') throw new HsmError('KEYCELL_SEALED');
@@ -410,7 +410,7 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async check(): Promise<{ records: number; logEntries: number }> {
-    this.#mustBeReady();
+    this.mustBeReady();
     let bodies: string[] = [];
     const checkBodies = async (): Promise<void> => {
       const { forged } = await this.ask('checkEntries', { bodies });
