@@ -1,0 +1,75 @@
+/** Data of any size through a cell: read, transform and write a piece at a time. */
+import type { Bytes } from '../model/key.ts';
+import type { Cli, DataKind, DataOptions } from './context.ts';
+import { UsageError } from './failure.ts';
+import { readChunks, sizeOf } from './files.ts';
+import { progress } from './progress.ts';
+
+/** An input whose first bytes have been looked at. */
+export interface Ahead extends AsyncIterable<Uint8Array<ArrayBuffer>> {
+  readonly first: Uint8Array;
+  readonly size: number | undefined;
+}
+
+export async function ahead(file: string | undefined): Promise<Ahead> {
+  const size = sizeOf(file);
+  const chunks = readChunks(file);
+  const { value, done } = await chunks.next();
+  const first = done ? new Uint8Array(0) : value;
+  return {
+    first,
+    size,
+    async *[Symbol.asyncIterator]() {
+      if (first.length > 0) yield first;
+      yield* chunks;
+    },
+  };
+}
+
+export interface Transformation {
+  readonly by: TransformStream<Uint8Array, Bytes>;
+  readonly kind: DataKind;
+  readonly document: object;
+}
+
+export async function transform(
+  cli: Cli,
+  input: string | undefined | Ahead,
+  options: DataOptions,
+  how: Transformation,
+): Promise<void> {
+  if (cli.json && (options.out === undefined || options.out === '-')) {
+    throw new UsageError('a stream is not put into JSON', 'give --out FILE, or --envelope');
+  }
+  if (options.encode !== undefined && options.encode !== 'raw') {
+    throw new UsageError('a stream is written as raw bytes', 'pipe it through base64, or use --envelope');
+  }
+  const source = typeof input === 'object' ? input : await ahead(input);
+  const output = await cli.output(options, how.kind);
+  const bar = await progress(cli, source.size);
+  let written = 0;
+  try {
+    for await (const part of ReadableStream.from(watched(source, bar.advance)).pipeThrough(how.by)) {
+      await output.write(part);
+      written += part.length;
+      if (how.kind === 'plaintext') part.fill(0);
+    }
+    await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw error;
+  } finally {
+    bar.end();
+  }
+  if (cli.json) cli.answer({ ...how.document, out: output.file, bytes: written }, '');
+}
+
+async function* watched(
+  source: AsyncIterable<Uint8Array>,
+  advance: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    yield chunk;
+    advance(chunk.length);
+  }
+}
