@@ -78,6 +78,7 @@ export const REASONS = {
     33,
     'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
   ],
+  stream: [40, 'the stream was not opened for encryption in this session'],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;

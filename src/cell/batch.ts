@@ -20,6 +20,7 @@ import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
 import { type Core, IntegrityError } from './core.ts';
 import { makeEntry } from './entry.ts';
+import { Grants } from './grants.ts';
 import { JobList } from './jobs.ts';
 import { operation } from './operations/index.ts';
 import type { Random } from './random.ts';
@@ -47,6 +48,7 @@ export class BatchServer {
   readonly #reply: Arena;
   readonly #authority: Authority;
   readonly #records: Records;
+  readonly #grants: Grants;
   /** Names this cell in the log. */
   readonly #cell: string;
   #entries = 0;
@@ -62,6 +64,7 @@ export class BatchServer {
     this.#reply = new Arena(core.call.REPLY.value, core.call.WINDOW_SIZE.value, ENTRY_RESERVE);
     this.#authority = new Authority(core, vault);
     this.#records = new Records(core, work, vault, random);
+    this.#grants = new Grants(core, work, vault);
     this.#cell = cell;
   }
 
@@ -115,6 +118,7 @@ export class BatchServer {
       reply: this.#reply,
       random: this.#random,
       records: this.#records,
+      grants: this.#grants,
       now,
       sign: new JobList(core),
       verify: new JobList(core),

@@ -9,6 +9,7 @@ import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
+import type { Grants } from './grants.ts';
 import type { JobList } from './jobs.ts';
 import type { Random } from './random.ts';
 import type { Records } from './records.ts';
@@ -33,6 +34,7 @@ export interface Bench {
   readonly reply: Arena;
   readonly random: Random;
   readonly records: Records;
+  readonly grants: Grants;
   readonly now: number;
   /** Jobs that wait for one run of a batch kernel. */
   readonly sign: JobList;

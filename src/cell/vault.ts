@@ -5,7 +5,7 @@ import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
 import type { Arena } from './arena.ts';
 import { type Core, IntegrityError } from './core.ts';
 
-const PURPOSES = ['seal', 'hedge', 'session', 'ticket', 'lease', 'audit', 'digest'] as const;
+const PURPOSES = ['seal', 'hedge', 'session', 'ticket', 'lease', 'audit', 'digest', 'stream'] as const;
 export type Purpose = (typeof PURPOSES)[number];
 export const PURPOSE_KEY_SIZE = 32;
 

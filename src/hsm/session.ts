@@ -15,6 +15,7 @@ import type {
   KeyFilter,
   Password,
   Recipient,
+  ReencryptOptions,
   RewrapToJweOptions,
   RewrapToKeyOptions,
   Role,
@@ -33,16 +34,16 @@ import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
+import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
-import { takeBytes, takePassword, takeSecret } from './secrets.ts';
+import { takePassword, takeSecret } from './secrets.ts';
+import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { attributesOf, idOf, sameAttributes } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
-const NOTHING = new Uint8Array(0);
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
 const later = (what: string) => new HsmError('KEYCELL_MECHANISM_INVALID', `${what} comes with a later release`);
-const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
 
 interface Work {
   readonly op: OpName;
@@ -111,7 +112,7 @@ export class SessionImpl implements Session {
     const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
     const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
     const { signal, timeout } = object(options, 'options');
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
+    checkSignal(signal);
     return this.#engine.submit(request, {
       ...(signal && { signal }),
       ...(timeout !== undefined && { timeout }),
@@ -345,12 +346,28 @@ export class SessionImpl implements Session {
     return result.parts[0]!;
   }
 
-  encryptStream(): never {
-    throw later('encryptStream');
+  async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
+    const { to, aad = NOTHING, toAad = aad } = object(options, 'options');
+    const keys = [this.#sealed(from), this.#sealed(to)];
+    const parts = [copy(envelope), copy(aad), copy(toAad)];
+    const result = await this.#submit({ op: 'reencrypt', mechanism: 'envelope', keys, parts, options });
+    return result.parts[0]!;
   }
 
-  decryptStream(): never {
-    throw later('decryptStream');
+  encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
+    return encryptingStream(this.#sender(key), options);
+  }
+
+  decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
+    return decryptingStream(this.#sender(key), options);
+  }
+
+  /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
+  #sender(key: AesKey): Send {
+    this.#mustBeOpen();
+    this.#sealed(key);
+    return async (op, flags, parts, options) =>
+      (await this.#submit({ op, flags, keys: [this.#sealed(key)], parts, options })).parts;
   }
 
   async generateDataKey(
@@ -519,12 +536,6 @@ export class SessionImpl implements Session {
   }
 }
 
-/** An options bag, a handle or a template: what the types promise and JavaScript does not. */
-function object<T>(value: T, what: string): T {
-  if (typeof value !== 'object' || value === null) throw invalid(`${what} is an object`);
-  return value;
-}
-
 const encode = (attributes: KeyAttributes): Uint8Array => {
   try {
     return encodeAttributes(attributes);
@@ -532,20 +543,6 @@ const encode = (attributes: KeyAttributes): Uint8Array => {
     throw invalid(error instanceof FormatError ? error.message : 'the template has a member of the wrong type');
   }
 };
-
-function checkBytes(bytes: Uint8Array): void {
-  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
-  if (bytes.length === 0 && bytes.buffer.byteLength === 0) checkAttached(bytes.buffer);
-}
-
-/** A detached buffer looks empty, and must not pass for an empty message. */
-function checkAttached(buffer: ArrayBufferLike): void {
-  try {
-    new Uint8Array(buffer);
-  } catch (error) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'an input is detached', { cause: error });
-  }
-}
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted'];
 
@@ -559,18 +556,6 @@ function checkChanges(changes: KeyChanges): void {
         : name === 'extractable' || typeof value === 'boolean';
     if (!fits) throw invalid(`${name} has the wrong type`);
   }
-}
-
-/** A copy of a public input: the caller may change his array as soon as the call has returned. */
-function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
-  return new Uint8Array(bytes);
-}
-
-/** The same, wiped by the pool when the request has settled. */
-function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
-  return takeBytes(bytes);
 }
 
 function count(bytes: number, max: number): Uint8Array {

@@ -134,6 +134,11 @@ export interface GcmDecryptOptions extends CallOptions, AadOption {
   readonly mechanism: 'AES-GCM';
   readonly iv: Uint8Array;
 }
+export interface ReencryptOptions extends CallOptions, AadOption {
+  readonly to: AesKey;
+  /** The new envelope's associated data. Default: `aad`. */
+  readonly toAad?: Uint8Array;
+}
 /** Later. */
 export interface BlockModeOptions extends CallOptions {
   readonly mechanism: 'AES-CTR' | 'AES-CBC';
@@ -261,9 +266,21 @@ export interface Session extends AsyncDisposable {
     ciphertext: Uint8Array,
     options?: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions,
   ): Promise<Bytes>;
-  /** Later. */
+  /**
+   * Open an envelope under `from` and seal what it holds under `to`, in the cell: the plaintext never leaves it.
+   * Asks for `decrypt` of the one and `encrypt` of the other. KEYCELL_DECRYPT_FAILED as `decrypt`.
+   */
+  reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes>;
+  /**
+   * A plaintext of any length as a stream, docs/formats.md §7: 47 bytes, then segments of 64 KiB with 16 bytes each, under
+   * a 256-bit key. Chunks may have any size. At most four segments are under way or unread, so a slow reader slows the
+   * writer. `timeout` (milliseconds) counts for each segment, `signal` ends the whole.
+   */
   encryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;
-  /** Later. */
+  /**
+   * What `encryptStream` gave, opened. Every chunk that comes out is authentic and in its place; that the stream is whole
+   * is known only when it ends without an error. Anything else is KEYCELL_DECRYPT_FAILED. The chunks are the reader's to wipe.
+   */
   decryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;
   /** A fresh random key, in the clear and as an envelope that `decrypt` reopens. */
   generateDataKey(

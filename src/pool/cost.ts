@@ -30,6 +30,8 @@ function work(request: CellRequest, bytes: number): number {
     case 'wrapKey':
     case 'unwrapKey':
     case 'generateDataKey':
+    case 'encryptSegment':
+    case 'decryptSegment':
       return byBytes(bytes);
     case 'rewrapKeys':
       // 10 a blob, and a wrapped content key takes about 40 bytes of the request.
@@ -43,6 +45,9 @@ function work(request: CellRequest, bytes: number): number {
     case 'random':
       // The answer's size is not seen here: 16 of them in a batch at most.
       return 31;
+    case 'reencrypt':
+      return 2 * byBytes(bytes);
+    case 'openStream':
     case 'setAttributes':
     case 'destroyKey':
       return 10;

@@ -25,6 +25,10 @@ export const OP = {
   generateDataKey: 13,
   setAttributes: 14,
   destroyKey: 15,
+  openStream: 16,
+  encryptSegment: 17,
+  decryptSegment: 18,
+  reencrypt: 19,
 } as const;
 export type OpName = keyof typeof OP;
 
@@ -38,11 +42,13 @@ export const MECHANISM = {
   'AES-KWP': 6,
   ECDH: 7,
   KDF: 8,
+  'AES-CTR': 10,
+  'AES-CBC': 11,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 
 /** Bits of a request's flags. */
-export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16 } as const;
+export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16, wrapAsGcm: 32, last: 64 } as const;
 
 const REQUEST_MAGIC = 0x3151434b; // "KCQ1"
 const REPLY_MAGIC = 0x3152434b; // "KCR1"

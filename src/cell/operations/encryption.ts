@@ -1,4 +1,4 @@
-/** encrypt, decrypt and generateDataKey: the envelope (XAES-256-GCM, docs/formats.md §5) and raw AES-GCM. */
+/** encrypt, decrypt, reencrypt and generateDataKey: the envelope (XAES-256-GCM, docs/formats.md §5) and raw AES-GCM. */
 import { Refusal } from '../../errors.ts';
 import { MECHANISM, type Span } from '../../wire/batch.ts';
 import {
@@ -24,7 +24,7 @@ export const encrypt: Operation = (call) => {
   const plaintext = call.part(0);
   switch (call.request.mechanism) {
     case MECHANISM.envelope:
-      return [sealEnvelope(call, key, plaintext)];
+      return [sealEnvelope(call, key, plaintext, call.part(1))];
     case MECHANISM['AES-GCM']:
       return encryptGcm(call, key, plaintext);
     default:
@@ -65,39 +65,42 @@ function associatedData(call: Call, header: Uint8Array, aad: Span): Span {
   return { offset: at, length: header.length + aad.length };
 }
 
-function envelopeContext(call: Call, key: OpenKey): { ctx: number; derived: number } {
-  // Such a key never gets the cell's nonces, and an envelope's nonce is the cell's.
+/** Envelopes and streams derive their keys and draw their nonces in the cell: neither is for smaller keys or for callerIv. */
+export function checkEnvelopeKey(key: OpenKey): void {
   if (key.attributes.callerIv) throw new Refusal('KEYCELL_INPUT_INVALID', 'callerIv');
   if (key.length !== ENVELOPE_KEY_SIZE) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keySize');
-  return { ctx: call.aes(key), derived: call.bench.work.take(call.bench.core.call.AES_CTX_SIZE.value) };
 }
 
-/** Part 1 is the associated data. */
-function sealEnvelope(call: Call, key: OpenKey, plaintext: Span): Span {
-  const { core, reply, random, work } = call.bench;
-  const before = work.mark();
-  const { ctx, derived } = envelopeContext(call, key);
-  const header = encodeEnvelopeHeader({ keyId: key.id, keyVersion: key.attributes.version });
+function sealEnvelope(call: Call, key: OpenKey, plaintext: Span, aad: Span): Span {
+  checkEnvelopeKey(key);
   const envelope = call.result(plaintext.length + ENVELOPE_OVERHEAD);
+  sealAt(call, key, envelope, plaintext, aad);
+  return envelope;
+}
+
+/** Seal into `envelope`, which has the right length; the plaintext may lie where its ciphertext goes. */
+function sealAt(call: Call, key: OpenKey, envelope: Span, plaintext: Span, aad: Span): void {
+  const { core, reply, random, work } = call.bench;
+  const ctx = call.aes(key);
+  const header = encodeEnvelopeHeader({ keyId: key.id, keyVersion: key.attributes.version });
   const nonce = envelope.offset + ENVELOPE_HEADER_SIZE;
   core.bytes.set(header, envelope.offset);
   random.fill(nonce, ENVELOPE_NONCE_SIZE);
-  const mark = reply.mark();
-  const aad = associatedData(call, header, call.part(1));
+  const marks = [reply.mark(), work.mark()] as const;
+  const associated = associatedData(call, header, aad);
   const ok = core.call.xaesSeal(
     ctx,
     nonce,
-    aad.offset,
-    aad.length,
+    associated.offset,
+    associated.length,
     plaintext.offset,
     plaintext.length,
     nonce + ENVELOPE_NONCE_SIZE,
-    derived,
+    work.take(core.call.AES_CTX_SIZE.value),
   );
-  reply.release(mark);
-  work.release(before);
+  reply.release(marks[0]);
+  work.release(marks[1]);
   if (ok !== 1) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
-  return envelope;
 }
 
 /** Envelope: parts envelope, aad. AES-GCM: parts ciphertext with tag, aad, iv. Result: the plaintext. */
@@ -135,40 +138,65 @@ function decryptGcm(call: Call, key: OpenKey): Span {
   return plaintext;
 }
 
-function openEnvelope(call: Call, key: OpenKey): Span {
-  const { core, reply, work } = call.bench;
-  const { ctx, derived } = envelopeContext(call, key);
-  const envelope = call.part(0);
-  const header = core.bytes.slice(envelope.offset, envelope.offset + Math.min(envelope.length, ENVELOPE_HEADER_SIZE));
+/** The length of the plaintext, once the header is one that names this key. Throws DECRYPT_FAILED. */
+function checkEnvelope(call: Call, key: OpenKey, { offset, length }: Span): number {
+  checkEnvelopeKey(key);
   try {
-    const { keyId, keyVersion } = decodeEnvelopeHeader(
-      core.bytes.subarray(envelope.offset, envelope.offset + envelope.length),
-    );
+    const { keyId, keyVersion } = decodeEnvelopeHeader(call.bench.core.bytes.subarray(offset, offset + length));
     if (keyId !== key.id || keyVersion !== key.attributes.version) throw failed();
   } catch (error) {
     if (error instanceof FormatError) throw failed();
     throw error;
   }
-  const plaintext = call.result(envelope.length - ENVELOPE_OVERHEAD);
-  const mark = reply.mark();
-  const aad = associatedData(call, header, call.part(1));
+  return length - ENVELOPE_OVERHEAD;
+}
+
+/** Open an envelope that `checkEnvelope` has passed; the plaintext goes to `output`. */
+function openAt(call: Call, key: OpenKey, envelope: Span, aad: Span, output: number): void {
+  const { core, reply, work } = call.bench;
+  const ctx = call.aes(key);
+  const marks = [reply.mark(), work.mark()] as const;
+  const header = core.bytes.slice(envelope.offset, envelope.offset + ENVELOPE_HEADER_SIZE);
+  const associated = associatedData(call, header, aad);
   const nonce = envelope.offset + ENVELOPE_HEADER_SIZE;
-  const sealed = nonce + ENVELOPE_NONCE_SIZE;
   const ok = core.call.xaesOpen(
     ctx,
     nonce,
-    aad.offset,
-    aad.length,
-    sealed,
-    plaintext.length + ENVELOPE_TAG_SIZE,
-    plaintext.offset,
-    derived,
+    associated.offset,
+    associated.length,
+    nonce + ENVELOPE_NONCE_SIZE,
+    envelope.length - ENVELOPE_HEADER_SIZE - ENVELOPE_NONCE_SIZE,
+    output,
+    work.take(core.call.AES_CTX_SIZE.value),
   );
-  reply.release(mark);
-  work.release(derived);
+  reply.release(marks[0]);
+  work.release(marks[1]);
   if (ok !== 1) throw failed();
+}
+
+function openEnvelope(call: Call, key: OpenKey): Span {
+  const plaintext = call.result(checkEnvelope(call, key, call.part(0)));
+  openAt(call, key, call.part(0), call.part(1), plaintext.offset);
   return plaintext;
 }
+
+/**
+ * Keys: from, to. Parts: envelope, its aad, the new one's aad. Result: the new envelope.
+ *
+ * It asks for both usages, decrypt and encrypt, and for nothing besides: who has both could open and seal by himself, so
+ * no other attribute would hold him back. The plaintext lies in the reply only where the new ciphertext covers it.
+ */
+export const reencrypt: Operation = (call) => {
+  const from = call.key(0, 'decrypt');
+  const to = call.key(1, 'encrypt');
+  checkEnvelopeKey(to);
+  const length = checkEnvelope(call, from, call.part(0));
+  const envelope = call.result(length + ENVELOPE_OVERHEAD);
+  const plaintext = { offset: envelope.offset + ENVELOPE_HEADER_SIZE + ENVELOPE_NONCE_SIZE, length };
+  openAt(call, from, call.part(0), call.part(1), plaintext.offset);
+  sealAt(call, to, envelope, plaintext, call.part(2));
+  return [envelope];
+};
 
 /** Parts: length (4, big-endian), aad. Results: the data key, and its envelope. */
 export const generateDataKey: Operation = (call) => {
@@ -177,5 +205,5 @@ export const generateDataKey: Operation = (call) => {
   if (length < 1 || length > DATA_KEY_MAX) throw new Refusal('KEYCELL_INPUT_INVALID');
   const plaintext = call.result(length);
   call.bench.random.fill(plaintext.offset, length);
-  return [plaintext, sealEnvelope(call, key, plaintext)];
+  return [plaintext, sealEnvelope(call, key, plaintext, call.part(1))];
 };

@@ -1,9 +1,10 @@
 /** The registry of operations; one that is not in it does not exist. */
 import { OP, type OpName } from '../../wire/batch.ts';
 import type { Operation } from '../call.ts';
-import { decrypt, encrypt, generateDataKey } from './encryption.ts';
+import { decrypt, encrypt, generateDataKey, reencrypt } from './encryption.ts';
 import { deriveKey, destroyKey, exportKey, generateKey, importKey, random, setAttributes } from './keys.ts';
 import { sign, verify } from './signatures.ts';
+import { decryptSegment, encryptSegment, openStream } from './streams.ts';
 import { rewrapKeys, unwrapKey, wrapKey } from './wrapping.ts';
 
 const OPERATIONS: Readonly<Record<OpName, Operation>> = {
@@ -22,6 +23,10 @@ const OPERATIONS: Readonly<Record<OpName, Operation>> = {
   generateDataKey,
   setAttributes,
   destroyKey,
+  openStream,
+  encryptSegment,
+  decryptSegment,
+  reencrypt,
 };
 
 const BY_NUMBER = new Map<number, { readonly name: OpName; readonly run: Operation }>(

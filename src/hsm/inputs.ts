@@ -1,0 +1,42 @@
+/** What callers hand in: the types promise it, JavaScript does not. */
+import { HsmError } from '../errors.ts';
+import { takeBytes } from './secrets.ts';
+
+export const NOTHING = new Uint8Array(0);
+export const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
+
+/** An options bag, a handle or a template. Throws INPUT_INVALID. */
+export function object<T>(value: T, what: string): T {
+  if (typeof value !== 'object' || value === null) throw invalid(`${what} is an object`);
+  return value;
+}
+
+export function checkBytes(bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
+  if (bytes.length === 0 && bytes.buffer.byteLength === 0) checkAttached(bytes.buffer);
+}
+
+/** A detached buffer looks empty, and must not pass for an empty message. */
+function checkAttached(buffer: ArrayBufferLike): void {
+  try {
+    new Uint8Array(buffer);
+  } catch (error) {
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'an input is detached', { cause: error });
+  }
+}
+
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
+}
+
+/** A copy of a public input: the caller may change his array as soon as the call has returned. */
+export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  checkBytes(bytes);
+  return new Uint8Array(bytes);
+}
+
+/** The same, wiped by the pool when the request has settled. */
+export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  checkBytes(bytes);
+  return takeBytes(bytes);
+}
