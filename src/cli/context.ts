@@ -91,6 +91,7 @@ export class Cli {
         const session = await hsm.login({ user, password: password!, wipe: true });
         this.log.debug({ user, session: session.id }, 'logged in');
         const result = await use(session, hsm);
+        // After a failure the HSM's own end is enough: its tickets are void with the unseal.
         await session.close();
         return result;
       }, passphrase);
@@ -200,7 +201,7 @@ export class Cli {
   }
 }
 
-const isStdout = ({ out }: DataOptions): boolean => out === undefined || out === '-';
+export const isStdout = ({ out }: DataOptions): boolean => out === undefined || out === '-';
 
 export const secretInJson = (): UsageError =>
   new UsageError('a secret is not put into JSON', 'give --out FILE: with --json, stdout is for the JSON alone');

@@ -1,6 +1,6 @@
 /** Data of any size through a cell: read, transform and write a piece at a time. */
 import type { Bytes } from '../model/key.ts';
-import type { Cli, DataKind, DataOptions } from './context.ts';
+import { type Cli, type DataKind, type DataOptions, isStdout } from './context.ts';
 import { UsageError } from './failure.ts';
 import { readChunks, sizeOf } from './files.ts';
 import { progress } from './progress.ts';
@@ -32,19 +32,13 @@ export interface Transformation {
   readonly document: object;
 }
 
-export async function transform(
-  cli: Cli,
-  input: string | undefined | Ahead,
-  options: DataOptions,
-  how: Transformation,
-): Promise<void> {
-  if (cli.json && (options.out === undefined || options.out === '-')) {
+export async function transform(cli: Cli, source: Ahead, options: DataOptions, how: Transformation): Promise<void> {
+  if (cli.json && isStdout(options)) {
     throw new UsageError('a stream is not put into JSON', 'give --out FILE, or --envelope');
   }
   if (options.encode !== undefined && options.encode !== 'raw') {
     throw new UsageError('a stream is written as raw bytes', 'pipe it through base64, or use --envelope');
   }
-  const source = typeof input === 'object' ? input : await ahead(input);
   const output = await cli.output(options, how.kind);
   const bar = await progress(cli, source.size);
   let written = 0;

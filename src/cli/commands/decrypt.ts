@@ -2,14 +2,14 @@
 import { type Command, Option } from 'commander';
 import type { Session } from '../../model/hsm.ts';
 import type { AesKey, Bytes } from '../../model/key.ts';
-import { type Cli, type DataOptions, findAes, run, secretInJson } from '../context.ts';
+import { type Cli, type DataOptions, findAes, isStdout, run, secretInJson } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { readInput } from '../files.ts';
 import { formatOf } from '../format.ts';
 import { command } from '../group.ts';
 import { type AadOptions, aadOf, aadOptions, encodeOption, outOption } from '../options.ts';
-import { ahead, transform } from '../stream.ts';
-import { ivOption, mechanismOption, type RawMechanism } from './encrypt.ts';
+import { type Ahead, ahead, transform } from '../stream.ts';
+import { checkRaw, ivOption, mechanismOption, type RawMechanism } from './encrypt.ts';
 
 const IV_SIZE: Record<RawMechanism, number> = { 'AES-GCM': 12, 'AES-CTR': 16, 'AES-CBC': 16 };
 
@@ -48,33 +48,46 @@ interface Options extends AadOptions, DataOptions {
 }
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
-  const { mechanism } = options;
-  if (cli.json && (options.out === undefined || options.out === '-')) throw secretInJson();
-  if (options.iv !== undefined && mechanism === undefined)
-    throw new UsageError('--iv is for raw mechanisms', 'name one with --mechanism');
-  if (mechanism !== undefined && options.key === undefined)
-    throw new UsageError('a raw ciphertext does not name its key', 'name it with --key');
-  if (mechanism !== undefined && mechanism !== 'AES-GCM' && aadOf(options).aad)
-    throw new UsageError(`${mechanism} takes no --aad`);
+  const { mechanism, key } = options;
+  if (cli.json && isStdout(options)) throw secretInJson();
+  checkRaw(options);
+  if (mechanism !== undefined) {
+    if (key === undefined) throw new UsageError('a raw ciphertext does not name its key', 'name it with --key');
+    const input = await readInput(file);
+    await message(cli, options, key, mechanism, (session, found) => raw(session, found, input, mechanism, options));
+    return;
+  }
+  const input = await ahead(file);
+  const { format, keyId } = formatOf(input.first);
+  const name = key ?? keyId;
+  if (format === 'stream') await stream(cli, input, options, name);
+  else {
+    const envelope = await readInput(input);
+    await message(cli, options, name, format, (session, found) => session.decrypt(found, envelope, aadOf(options)));
+  }
+}
+
+async function stream(cli: Cli, input: Ahead, options: Options, name: string): Promise<void> {
   await cli.withSession(async (session) => {
-    if (mechanism !== undefined) {
-      const key = await findAes(session, options.key!);
-      const plaintext = await raw(session, key, await readInput(file), mechanism, options);
-      await cli.data(plaintext, options, { kind: 'plaintext', document: { key: key.id, format: mechanism } });
-      return;
-    }
-    const input = await ahead(file);
-    const { format, keyId } = formatOf(input.first);
-    const key = await findAes(session, options.key ?? keyId);
-    if (format === 'stream') {
-      await transform(cli, input, options, {
-        by: session.decryptStream(key, aadOf(options)),
-        kind: 'plaintext',
-        document: { key: key.id, format },
-      });
-      return;
-    }
-    const plaintext = await session.decrypt(key, await readInput(input), aadOf(options));
+    const key = await findAes(session, name);
+    await transform(cli, input, options, {
+      by: session.decryptStream(key, aadOf(options)),
+      kind: 'plaintext',
+      document: { key: key.id, format: 'stream' },
+    });
+  });
+}
+
+async function message(
+  cli: Cli,
+  options: Options,
+  name: string,
+  format: string,
+  open: (session: Session, key: AesKey) => Promise<Bytes>,
+): Promise<void> {
+  await cli.withSession(async (session) => {
+    const key = await findAes(session, name);
+    const plaintext = await open(session, key);
     await cli.data(plaintext, options, { kind: 'plaintext', document: { key: key.id, format } });
   });
 }

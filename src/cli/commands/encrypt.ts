@@ -7,7 +7,7 @@ import { UsageError } from '../failure.ts';
 import { readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { type AadOptions, aadOf, aadOptions, encodeOption, hex, keyOption, outOption } from '../options.ts';
-import { transform } from '../stream.ts';
+import { ahead, transform } from '../stream.ts';
 
 export type RawMechanism = 'AES-GCM' | 'AES-CTR' | 'AES-CBC';
 
@@ -51,32 +51,49 @@ interface Options extends AadOptions, DataOptions {
 }
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
-  const { mechanism, envelope, iv } = options;
-  if (iv !== undefined && mechanism === undefined)
+  checkRaw(options);
+  if (options.mechanism === undefined && !options.envelope) await stream(cli, file, options);
+  else await message(cli, file, options);
+}
+
+/** What only raw mechanisms take, or only AES-GCM of them. */
+export function checkRaw(options: AadOptions & { readonly mechanism?: RawMechanism; readonly iv?: Uint8Array }): void {
+  const { mechanism, iv } = options;
+  if (mechanism === undefined && iv !== undefined) {
     throw new UsageError('--iv is for raw mechanisms', 'name one with --mechanism');
-  if (mechanism !== undefined && mechanism !== 'AES-GCM' && aadOf(options).aad)
+  }
+  if (mechanism !== undefined && mechanism !== 'AES-GCM' && aadOf(options).aad) {
     throw new UsageError(`${mechanism} takes no --aad`);
+  }
+}
+
+async function stream(cli: Cli, file: string | undefined, options: Options): Promise<void> {
+  const input = await ahead(file);
   await cli.withSession(async (session) => {
     const key = await findAes(session, options.key);
-    if (mechanism === undefined && !envelope) {
-      await transform(cli, file, options, {
-        by: session.encryptStream(key, aadOf(options)),
-        kind: 'binary',
-        document: { key: key.id, format: 'stream' },
-      });
-      return;
-    }
-    const plaintext = await readInput(file);
-    try {
+    await transform(cli, input, options, {
+      by: session.encryptStream(key, aadOf(options)),
+      kind: 'binary',
+      document: { key: key.id, format: 'stream' },
+    });
+  });
+}
+
+async function message(cli: Cli, file: string | undefined, options: Options): Promise<void> {
+  const { mechanism } = options;
+  const plaintext = await readInput(file);
+  try {
+    await cli.withSession(async (session) => {
+      const key = await findAes(session, options.key);
       const ciphertext = mechanism
         ? await raw(session, key, plaintext, mechanism, options)
         : await session.encrypt(key, plaintext, aadOf(options));
       const document = { key: key.id, format: mechanism ?? 'envelope' };
       await cli.data(ciphertext, options, { kind: 'binary', document, member: 'ciphertext' });
-    } finally {
-      plaintext.fill(0);
-    }
-  });
+    });
+  } finally {
+    plaintext.fill(0);
+  }
 }
 
 /** The IV first, where it was the cell that drew it. */

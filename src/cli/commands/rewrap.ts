@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { HsmError } from '../../errors.ts';
 import type { Recipient, RewrapToJweOptions, RewrapToKeyOptions, Session } from '../../model/hsm.ts';
 import type { PublicJwk } from '../../model/key.ts';
-import { type Cli, type DataOptions, findAes, findKey, run } from '../context.ts';
+import { type Cli, type DataOptions, findAes, findKey, isStdout, run } from '../context.ts';
 import { fromPem } from '../encode.ts';
 import { UsageError } from '../failure.ts';
 import { readInput } from '../files.ts';
@@ -52,12 +52,12 @@ interface Options extends DataOptions {
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   const { mechanism } = options;
+  const input = await readInput(file);
+  const blobs = options.lines ? blobsOf(input) : [input];
   await cli.withSession(async (session) => {
     const from = await findAes(session, options.key);
     const to = await recipientOf(session, options);
     const as = options.as ?? (to !== null && 'type' in to && to.type === 'AES' ? 'AES-KW' : 'JWE');
-    const input = await readInput(file);
-    const blobs = options.lines ? blobsOf(input) : [input];
     // The HSM says which of these suit each other.
     const call = { from, mechanism, to, as } as RewrapToKeyOptions;
     const wrapped: (Uint8Array | string)[] =
@@ -65,7 +65,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
         ? await session.rewrapKeys(blobs, call as unknown as RewrapToJweOptions)
         : await session.rewrapKeys(blobs, call);
     const texts = wrapped.map((each) => (typeof each === 'string' ? each : Buffer.from(each).toString('base64')));
-    if (cli.json && (options.out === undefined || options.out === '-')) {
+    if (cli.json && isStdout(options)) {
       cli.answer({ key: from.id, as, wrapped: texts }, '');
       return;
     }

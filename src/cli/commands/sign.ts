@@ -51,9 +51,10 @@ export function signOptionsOf(type: string, { format, hash, prehashed, nonce }: 
 }
 
 async function task(cli: Cli, file: string | undefined, options: SigningOptions & DataOptions): Promise<void> {
+  const message = await readInput(file);
   await cli.withSession(async (session) => {
     const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');
-    const signature = await session.sign(key, await readInput(file), signOptionsOf(key.type, options));
+    const signature = await session.sign(key, message, signOptionsOf(key.type, options));
     await cli.data(signature, options, { kind: 'binary', document: { key: key.id }, member: 'signature' });
   });
 }

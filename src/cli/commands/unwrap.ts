@@ -29,16 +29,12 @@ interface Options extends TemplateOptions {
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   const { mechanism } = options;
+  const blob = await readInput(file);
   await cli.withSession(async (session) => {
     const wrapping = await findAes(session, options.key);
     const issuer = issuerName(options);
     const template = templateOf(options, issuer === undefined ? undefined : await findKey(session, issuer));
-    const key = await session.unwrapKey(
-      wrapping,
-      await readInput(file),
-      { ...template, persistent: true },
-      { mechanism },
-    );
+    const key = await session.unwrapKey(wrapping, blob, { ...template, persistent: true }, { mechanism });
     cli.note(`Unwrapped ${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`);
     cli.answer(keyDocument(key), key.id);
   });

@@ -28,10 +28,11 @@ async function task(
   file: string | undefined,
   options: SigningOptions & { readonly signature: string },
 ): Promise<void> {
+  const signature = await readInput(options.signature);
+  const message = await readInput(file);
   await cli.withSession(async (session) => {
     const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');
-    const signature = await readInput(options.signature);
-    const valid = await session.verify(key, signature, await readInput(file), signOptionsOf(key.type, options));
+    const valid = await session.verify(key, signature, message, signOptionsOf(key.type, options));
     cli.answer({ key: key.id, valid }, valid ? 'valid' : 'not valid');
     if (!valid) process.exitCode = EXIT.no[0];
   });

@@ -1,6 +1,6 @@
 /** keycell datakey open */
 import type { Command } from 'commander';
-import { type Cli, type DataOptions, findAes, run, secretInJson } from '../../context.ts';
+import { type Cli, type DataOptions, findAes, isStdout, run, secretInJson } from '../../context.ts';
 import { UsageError } from '../../failure.ts';
 import { readInput } from '../../files.ts';
 import { formatOf } from '../../format.ts';
@@ -28,12 +28,13 @@ export function openDataKey(parent: Command): void {
 }
 
 async function task(cli: Cli, file: string | undefined, options: AadOptions & DataOptions): Promise<void> {
-  if (cli.json && (options.out === undefined || options.out === '-')) throw secretInJson();
+  if (cli.json && isStdout(options)) throw secretInJson();
+  const envelope = await readInput(file, ENVELOPE_MAX);
+  const { format, keyId } = formatOf(envelope);
+  if (format !== 'envelope') {
+    throw new UsageError('this is a stream, not the envelope of a data key', 'use keycell decrypt');
+  }
   await cli.withSession(async (session) => {
-    const envelope = await readInput(file, ENVELOPE_MAX);
-    const { format, keyId } = formatOf(envelope);
-    if (format !== 'envelope')
-      throw new UsageError('this is a stream, not the envelope of a data key', 'use keycell decrypt');
     const key = await findAes(session, keyId);
     const plaintext = await session.decrypt(key, envelope, aadOf(options));
     await cli.data(plaintext, options, { kind: 'key', document: { key: key.id } });

@@ -1,6 +1,6 @@
 /** keycell key export */
 import { type Command, Option } from 'commander';
-import { type Cli, type DataOptions, findKey, run, secretInJson } from '../../context.ts';
+import { type Cli, type DataOptions, findKey, isStdout, run, secretInJson } from '../../context.ts';
 import { pem } from '../../encode.ts';
 import { command } from '../../group.ts';
 import { encodeOption, forceOption, outOption } from '../../options.ts';
@@ -21,7 +21,7 @@ export function exportKey(parent: Command): void {
 }
 
 async function task(cli: Cli, name: string, options: DataOptions & { readonly format: 'der' | 'pem' }): Promise<void> {
-  if (cli.json && (options.out === undefined || options.out === '-')) throw secretInJson();
+  if (cli.json && isStdout(options)) throw secretInJson();
   await cli.withSession(async (session) => {
     const key = await findKey(session, name);
     const exported = await session.exportKey(key);

@@ -1,6 +1,6 @@
 /** keycell key jwk */
 import type { Command } from 'commander';
-import { type Cli, type DataOptions, findKeyOf, run } from '../../context.ts';
+import { type Cli, type DataOptions, findKeyOf, isStdout, run } from '../../context.ts';
 import { command } from '../../group.ts';
 import { outOption } from '../../options.ts';
 
@@ -21,8 +21,7 @@ async function task(cli: Cli, names: string[], options: DataOptions & { readonly
     const keys = [];
     for (const name of names) keys.push((await findKeyOf(session, name, 'EC')).jwk);
     const document = options.set || keys.length > 1 ? { keys } : keys[0]!;
-    const toStdout = options.out === undefined || options.out === '-';
-    if (cli.json && toStdout) {
+    if (cli.json && isStdout(options)) {
       cli.answer(document, '');
       return;
     }

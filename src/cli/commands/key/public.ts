@@ -1,6 +1,6 @@
 /** keycell key public */
 import { type Command, Option } from 'commander';
-import { type Cli, type DataOptions, findKeyOf, run } from '../../context.ts';
+import { type Cli, type DataOptions, findKeyOf, isStdout, run } from '../../context.ts';
 import { pem } from '../../encode.ts';
 import { command } from '../../group.ts';
 import { encodeOption, outOption } from '../../options.ts';
@@ -21,7 +21,7 @@ async function task(cli: Cli, name: string, options: DataOptions & { readonly fo
     const key = await findKeyOf(session, name, 'EC');
     const armour = options.format === 'pem';
     const spki = new Uint8Array(key.publicKey);
-    if (cli.json && (options.out === undefined || options.out === '-')) {
+    if (cli.json && isStdout(options)) {
       const publicKey = new TextDecoder().decode(pem(spki, 'PUBLIC KEY'));
       cli.answer({ key: key.id, kid: key.kid, publicKey }, '');
       return;
