@@ -49,7 +49,7 @@ export async function readInput(from: string | undefined | Chunks, max = INPUT_M
   return input;
 }
 
-/** A file or stdin, a mebibyte at a time; each chunk is the reader's to keep and to wipe. */
+/** A file or stdin, a mebibyte at a time, each in memory of its own. */
 export async function* readChunks(path: string | undefined): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const fd = isStandard(path) ? STDIN : await openFile(path, 'r');
   const room = bytes(CHUNK);

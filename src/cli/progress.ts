@@ -2,31 +2,28 @@
 import type { Cli } from './context.ts';
 
 export interface Progress {
-  /** So much more is done. */
-  readonly advance: (by: number) => void;
+  readonly at: (done: number, total: number) => void;
+  /** May be called twice. */
   readonly end: () => void;
 }
 
-const NONE: Progress = { advance: () => {}, end: () => {} };
+const NONE: Progress = { at: () => {}, end: () => {} };
+const MIB = 1 << 20;
 /** Shorter work needs no bar. */
 const PATIENCE = 700;
 
-export async function progress(cli: Cli, total: number | undefined, unit = 'MiB'): Promise<Progress> {
-  if (!process.stderr.isTTY || cli.json || cli.options.quiet || total === undefined || total === 0) return NONE;
+/** Counted in bytes for MiB, else one by one. */
+export async function progress(cli: Cli, unit: string): Promise<Progress> {
+  if (!process.stderr.isTTY || cli.json || cli.options.quiet) return NONE;
   const { SingleBar, Presets } = await import('cli-progress');
-  const scale = unit === 'MiB' ? 1 << 20 : 1;
   const format = `  {bar} {percentage}%  {value} of {total} ${unit}`;
-  const bar = new SingleBar(
-    { stream: process.stderr, format, clearOnComplete: true, hideCursor: true },
-    Presets.shades_classic,
-  );
-  const shown = (amount: number) => Math.round(amount / scale);
-  let done = 0;
-  let visible = false;
+  const style = { stream: process.stderr, format, clearOnComplete: true, hideCursor: true };
+  const bar = new SingleBar(style, Presets.shades_classic);
+  const shown = (amount: number) => (unit === 'MiB' ? Math.round(amount / MIB) : amount);
   const begin = performance.now();
+  let visible = false;
   return {
-    advance: (by) => {
-      done += by;
+    at: (done, total) => {
       if (visible) bar.update(shown(done));
       else if (performance.now() - begin > PATIENCE) {
         visible = true;
@@ -35,6 +32,7 @@ export async function progress(cli: Cli, total: number | undefined, unit = 'MiB'
     },
     end: () => {
       if (visible) bar.stop();
+      visible = false;
     },
   };
 }

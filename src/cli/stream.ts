@@ -40,10 +40,10 @@ export async function transform(cli: Cli, source: Ahead, options: DataOptions, h
     throw new UsageError('a stream is written as raw bytes', 'pipe it through base64, or use --envelope');
   }
   const output = await cli.output(options, how.kind);
-  const bar = await progress(cli, source.size);
+  const bar = await progress(cli, 'MiB');
   let written = 0;
   try {
-    for await (const part of ReadableStream.from(watched(source, bar.advance)).pipeThrough(how.by)) {
+    for await (const part of ReadableStream.from(watched(source, bar.at)).pipeThrough(how.by)) {
       await output.write(part);
       written += part.length;
       if (how.kind === 'plaintext') part.fill(0);
@@ -58,12 +58,12 @@ export async function transform(cli: Cli, source: Ahead, options: DataOptions, h
   if (cli.json) cli.answer({ ...how.document, out: output.file, bytes: written }, '');
 }
 
-async function* watched(
-  source: AsyncIterable<Uint8Array>,
-  advance: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
+/** Without a size beforehand, as of a pipe, there is nothing to show. */
+async function* watched(source: Ahead, at: (done: number, total: number) => void): AsyncGenerator<Uint8Array> {
+  let done = 0;
   for await (const chunk of source) {
     yield chunk;
-    advance(chunk.length);
+    done += chunk.length;
+    if (source.size !== undefined) at(done, source.size);
   }
 }

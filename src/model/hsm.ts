@@ -84,6 +84,11 @@ export interface HsmEvents {
   'audit-unavailable': [event: { readonly error: Error }];
 }
 
+export interface CheckOptions extends CallOptions {
+  /** Called every few hundred entries and records; `total` counts both. */
+  readonly onProgress?: (progress: { readonly checked: number; readonly total: number }) => void;
+}
+
 export interface Hsm extends AsyncDisposable {
   readonly state: HsmState;
   /** 32 hex digits; empty before the HSM is initialised. */
@@ -98,7 +103,7 @@ export interface Hsm extends AsyncDisposable {
   close(options?: { readonly timeout?: number }): Promise<void>;
   stats(): HsmStats;
   /** Compare log and store with what the HSM remembers; throws what it finds. */
-  check(options?: CallOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
+  check(options?: CheckOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
   /** End a cell as a crash would: for failure drills. The work in it is done again by another. */
   killCell(cell?: number): Promise<void>;
   on<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;

@@ -1,5 +1,4 @@
 /** keycell check */
-import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type Cli, run } from '../context.ts';
 import { EXIT, failureOf } from '../failure.ts';
@@ -21,14 +20,8 @@ export function check(parent: Command): void {
 
 async function task(cli: Cli, options: { readonly log?: string }): Promise<void> {
   try {
-    if (options.log === undefined) {
-      await cli.withHsm(async (hsm) => {
-        const { logEntries } = hsm.stats();
-        const { records, logEntries: checked } = await hsm.check();
-        cli.log.debug({ logEntries }, 'checked');
-        cli.answer({ ok: true, records, logEntries: checked }, `sound: ${records} records, ${checked} log entries`);
-      });
-    } else await checkLog(cli, options.log);
+    if (options.log === undefined) await checkHsm(cli);
+    else await checkLog(cli, options.log);
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit !== 'no') throw error;
@@ -36,25 +29,29 @@ async function task(cli: Cli, options: { readonly log?: string }): Promise<void>
   }
 }
 
+async function checkHsm(cli: Cli): Promise<void> {
+  await cli.withHsm(async (hsm) => {
+    const bar = await progress(cli, 'entries and records');
+    try {
+      const { records, logEntries } = await hsm.check({ onProgress: ({ checked, total }) => bar.at(checked, total) });
+      bar.end();
+      cli.answer({ ok: true, records, logEntries }, `sound: ${records} records, ${logEntries} log entries`);
+    } finally {
+      bar.end();
+    }
+  });
+}
+
 async function checkLog(cli: Cli, file: string): Promise<void> {
   const { verifyAuditLog } = await import('../../index.ts');
-  const bar = await progress(cli, statSync(file).size);
-  let before = 0;
-  try {
-    const report = await verifyAuditLog(file, {
-      onProgress: ({ bytes }) => {
-        bar.advance(bytes - before);
-        before = bytes;
-      },
-    });
-    bar.end();
-    if (report.ok) cli.answer({ ok: true, logEntries: report.entries }, `sound: ${report.entries} log entries`);
-    else {
-      const { line, seq, offset, reason } = report;
-      damaged(cli, { code: 'KEYCELL_AUDIT_CORRUPT', message: `line ${line}: ${reason}`, line, entry: seq, offset });
-    }
-  } finally {
-    bar.end();
+  const bar = await progress(cli, 'MiB');
+  const report = await verifyAuditLog(file, { onProgress: ({ bytes, total }) => bar.at(bytes, total) }).finally(
+    bar.end,
+  );
+  if (report.ok) cli.answer({ ok: true, logEntries: report.entries }, `sound: ${report.entries} log entries`);
+  else {
+    const { line, seq, offset, reason } = report;
+    damaged(cli, { code: 'KEYCELL_AUDIT_CORRUPT', message: `line ${line}: ${reason}`, line, entry: seq, offset });
   }
 }
 
