@@ -3,7 +3,7 @@
  * environment variable, which other processes can read. They are read into memory of their own, and wiped by whoever
  * takes them; a prompt's answer is a string on the way, which stays in the heap until it is collected.
  */
-import { closeSync, existsSync, fstatSync, openSync, read, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, read, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { UsageError } from './failure.ts';
@@ -28,7 +28,7 @@ export interface SecretOptions {
 }
 
 const SECRET_MAX = 65536;
-const O_CLOEXEC = 0o2000000;
+const O_ACCMODE = 3;
 const LF = 10;
 const CR = 13;
 const readInto = promisify(read);
@@ -79,22 +79,37 @@ async function readSecretFile(path: string, warn: (text: string) => void): Promi
 }
 
 /**
- * A descriptor that this process was given. Node has some of its own, which would never end: those are closed on
- * exec, and what was inherited can't be.
+ * A descriptor that this process was given. Node has some of its own, at numbers that a mistyped one may hit, and
+ * reading them would never end: they are no files, or pipes whose other end is here too.
  */
 function inherited(fd: number, name: SecretName): number {
-  let flags = '';
   try {
     fstatSync(fd);
-    flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
+    if (!isOwn(fd)) return fd;
   } catch (error) {
-    // Without /proc the first of the two checks must do.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') flags = String(O_CLOEXEC.toString(8));
+    if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
   }
-  if ((Number.parseInt(flags || '0', 8) & O_CLOEXEC) !== 0) {
-    throw new UsageError(`no file is open as descriptor ${fd}`, `for example: keycell … --${name}-fd ${fd} ${fd}<FILE`);
-  }
-  return fd;
+  throw new UsageError(`no file is open as descriptor ${fd}`, `for example: keycell … --${name}-fd ${fd} ${fd}<FILE`);
+}
+
+function isOwn(fd: number): boolean {
+  // Only Linux can tell.
+  if (!existsSync('/proc/self/fdinfo')) return false;
+  const link = readlinkSync(`/proc/self/fd/${fd}`);
+  if (!link.startsWith('pipe:')) return link.startsWith('anon_inode:');
+  return readdirSync('/proc/self/fd').some((other) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${other}`) === link && isWritable(other);
+    } catch {
+      // The one that listed the folder is closed by now.
+      return false;
+    }
+  });
+}
+
+function isWritable(fd: string): boolean {
+  const [, flags = '0'] = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+  return (Number.parseInt(flags, 8) & O_ACCMODE) !== 0;
 }
 
 async function readDescriptor(fd: number): Promise<Uint8Array<ArrayBuffer>> {
