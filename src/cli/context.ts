@@ -117,7 +117,8 @@ export class Cli {
 
   user(): string {
     const { user } = this.options;
-    if (user === undefined) throw new UsageError('no user is named', 'who is it? --user NAME, or KEYCELL_USER');
+    if (user === undefined || user === '')
+      throw new UsageError('no user is named', 'who is it? --user NAME, or KEYCELL_USER');
     return user;
   }
 

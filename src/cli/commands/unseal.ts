@@ -20,7 +20,9 @@ export function unseal(parent: Command): void {
 }
 
 async function task(cli: Cli): Promise<void> {
-  const { path, user } = cli.options;
+  const { path } = cli.options;
+  // An empty KEYCELL_USER names nobody.
+  const user = cli.options.user || undefined;
   const document = (state: string, id: string, role?: string) => ({
     path,
     id,
