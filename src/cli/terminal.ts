@@ -17,6 +17,7 @@ function openTerminal(): Terminal | undefined {
   }
 }
 
+/** Opened for each question, since a prompt ends the streams that it was given. */
 async function atTerminal<T>(use: (terminal: Terminal) => Promise<T>): Promise<T | undefined> {
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
@@ -29,16 +30,14 @@ async function atTerminal<T>(use: (terminal: Terminal) => Promise<T>): Promise<T
 }
 
 /** A hidden answer; undefined where there is no terminal. */
-export function ask(message: string, options: { readonly twice: boolean }): Promise<string | undefined> {
-  return atTerminal(async (terminal) => {
-    const { password } = await import('@inquirer/prompts');
-    const answer = await password({ message }, terminal);
-    if (!options.twice) return answer;
-    if ((await password({ message: 'The same again' }, terminal)) !== answer) {
-      throw new UsageError('the two answers differ', 'nothing was done: try again');
-    }
-    return answer;
-  });
+export async function ask(message: string, options: { readonly twice: boolean }): Promise<string | undefined> {
+  const { password } = await import('@inquirer/prompts');
+  const answer = await atTerminal((terminal) => password({ message }, terminal));
+  if (answer === undefined || !options.twice) return answer;
+  if ((await atTerminal((terminal) => password({ message: 'The same again' }, terminal))) !== answer) {
+    throw new UsageError('the two answers differ', 'nothing was done: try again');
+  }
+  return answer;
 }
 
 /** Yes or no; undefined where there is no terminal. */
