@@ -16,13 +16,10 @@ test('a signature through a pipe, which openssl and node verify', async () => {
   shell.write('message', message);
   const piped = await shell.bash(`
     keycell key public signer --out signer.pem
-    cat message | keycell sign --key signer --format der | tee message.sig | openssl base64 -A > message.sig64
+    cat message | keycell sign --key signer --format der > message.sig
     openssl dgst -sha256 -verify signer.pem -signature message.sig message
-    openssl dgst -sha256 -binary message | keycell sign --key signer --prehashed --format der --out digest.sig
-    openssl dgst -sha256 -verify signer.pem -signature digest.sig message
-    keycell verify --key signer --format der --signature message.sig message
   `);
-  expect(piped, piped.stderr).toMatchObject({ code: 0, stdout: 'Verified OK\nVerified OK\nvalid\n' });
+  expect(piped, piped.stderr).toMatchObject({ code: 0, stdout: 'Verified OK\n' });
 
   const answer = (await shell.ok(['sign', '--key', 'signer', '--json', 'message'])).json();
   const key = createPublicKey(readFileSync(shell.path('signer.pem')));
@@ -101,8 +98,6 @@ test('raw AES-GCM has its IV in front, or where the caller says', async () => {
 });
 
 test('random bytes, as many as asked for', async () => {
-  const hex = (await shell.ok(['random', '32', '--encode', 'hex'])).stdout;
-  expect(hex).toMatch(/^[0-9a-f]{64}\n$/);
   await shell.ok(['random', '1000', '--out', 'noise']);
   expect(readFileSync(shell.path('noise'))).toHaveLength(1000);
   expect(await shell.run(['random', '0'])).toMatchObject({ code: 2 });
@@ -114,8 +109,6 @@ test('a check finds what was altered, in the folder and in a copy of the log', a
   expect(sound).toMatchObject({ ok: true, records: expect.any(Number), logEntries: expect.any(Number) });
   const log = readFileSync(shell.path('hsm/audit.log'));
   shell.write('copy.log', log);
-  expect((await shell.ok(['check', '--log', 'copy.log'])).stdout).toMatch(/^sound: \d+ log entries\n$/);
-
   const line = log.subarray(0, 1000).toString('latin1').split('\n').length;
   shell.write('copy.log', flipped(log, 1000));
   const found = await shell.run(['check', '--log', 'copy.log', '--json']);
