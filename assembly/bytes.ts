@@ -27,6 +27,13 @@
   return v128.shuffle<u8>(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
 }
 
+/** Two big-endian words, word i in lane i. */
+// @ts-ignore: decorator
+@inline export function loadBe64x2(ptr: usize): v128 {
+  const bytes = v128.load(ptr);
+  return v128.shuffle<u8>(bytes, bytes, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8);
+}
+
 /** Sixteen bytes as two big-endian words, a lane each: the form in which a shift to the right crosses bytes. */
 // @ts-ignore: decorator
 @inline export function reverse64x2(v: v128, reverse: v128): v128 {

@@ -29,6 +29,12 @@
   return <u32>((x | (0 - x)) >> 63) ^ 1;
 }
 
+/** 1 if a < b, else 0, for a and b below 2^31: the difference is negative exactly then. */
+// @ts-ignore: decorator
+@inline export function lessBit(a: u32, b: u32): u32 {
+  return (a - b) >> 31;
+}
+
 /** b where mask is 0, a where it is all ones. */
 // @ts-ignore: decorator
 @inline export function pick(mask: u32, a: u32, b: u32): u32 {

@@ -19,12 +19,17 @@ import {
   WORK,
   WORK_SIZE,
 } from "./layout";
-import { hmacSha256, hmacSha256Verify } from "./sha2/hmac";
+import { hash } from "./sha2/hash";
+import { hkdf } from "./sha2/hkdf";
+import { hmac, hmacVerify } from "./sha2/hmac";
 import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
+export { cbcDecrypt, cbcEncrypt } from "./aes/cbc";
+export { cmac, cmacVerify } from "./aes/cmac";
 export { AES_CTX_SIZE } from "./aes/context";
+export { aesCtr } from "./aes/ctr";
 export { aesDecryptBlock, aesEncryptBlock } from "./aes/vpaes";
 export { aesExpandKey } from "./aes/vpaes_schedule";
 export { gcmOpen, gcmSeal } from "./gcm/gcm";
@@ -32,8 +37,8 @@ export { xaesOpen, xaesSeal } from "./gcm/xaes";
 export { kwUnwrap, kwWrap } from "./keywrap/kw";
 export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
 
-export { hmacSha256, hmacSha256Verify, sha256 };
-export { concatKdf, kdf108 };
+export { hash, hmac, hmacVerify, sha256 };
+export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
 export { p256Ecdh, p256Init, p256KeyGenerate, p256PointValidate, p256PublicKey, p256Sign, p256SignRaw, p256Verify };
 export { drbgGenerate, drbgInstantiate, drbgReseed };

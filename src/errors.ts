@@ -79,6 +79,8 @@ export const REASONS = {
     'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
   ],
   stream: [40, 'the stream was not opened for encryption in this session'],
+  ivSize: [41, 'an IV of AES-CTR or AES-CBC has 16 bytes'],
+  noAad: [42, 'AES-CTR and AES-CBC authenticate nothing, associated data neither'],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;

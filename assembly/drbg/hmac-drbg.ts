@@ -13,15 +13,11 @@
  * counter are branched on; both are public. out must not overlap the additional input.
  */
 import { DRBG_SCRATCH, DRBG_STATE } from "../layout";
-import {
-  HMAC_SIZE,
-  HMAC_STATE_SIZE,
-  hmacFinal,
-  hmacInit,
-  hmacRestart,
-  hmacUpdate,
-  hmacWipeScratch,
-} from "../sha2/hmac";
+import { SHA256 } from "../sha2/hash";
+import { HMAC_STATE_SIZE, hmacFinal, hmacInit, hmacRestart, hmacUpdate, hmacWipeScratch } from "../sha2/hmac";
+import { SHA256_SIZE } from "../sha2/sha256";
+
+const HMAC_SIZE: u32 = SHA256_SIZE;
 
 const K: usize = DRBG_STATE;
 const V: usize = K + HMAC_SIZE;
@@ -41,13 +37,13 @@ const RESEED_INTERVAL: u64 = 1 << 48;
 /** K = HMAC(K, V ‖ round ‖ a ‖ b); V = HMAC(K, V). */
 function updateRound(round: u8, aPtr: usize, aLen: u32, bPtr: usize, bLen: u32): void {
   store<u8>(ROUND, round);
-  hmacInit(STATE, K, HMAC_SIZE);
+  hmacInit(SHA256, STATE, K, HMAC_SIZE);
   hmacUpdate(STATE, V, HMAC_SIZE);
   hmacUpdate(STATE, ROUND, 1);
   hmacUpdate(STATE, aPtr, aLen);
   hmacUpdate(STATE, bPtr, bLen);
   hmacFinal(STATE, K);
-  hmacInit(STATE, K, HMAC_SIZE);
+  hmacInit(SHA256, STATE, K, HMAC_SIZE);
   nextV();
 }
 
@@ -97,7 +93,7 @@ export function drbgGenerate(outPtr: usize, outLen: u32, addPtr: usize, addLen: 
   const counter = load<u64>(RESEED_COUNTER);
   if (outLen > MAX_REQUEST || counter == 0 || counter > RESEED_INTERVAL) return 0;
   if (addLen > 0) update(addPtr, addLen, 0, 0);
-  else hmacInit(STATE, K, HMAC_SIZE);
+  else hmacInit(SHA256, STATE, K, HMAC_SIZE);
   for (let done: u32 = 0; done < outLen; done += HMAC_SIZE) {
     hmacRestart(STATE);
     nextV();

@@ -11,6 +11,7 @@
  *
  * x is int2octets(x), h1 is bits2octets(h1): reduced mod the order, 32 bytes each (§2.3.4).
  */
+import { SHA256 } from "../sha2/hash";
 import { HMAC_STATE_SIZE, hmacFinal, hmacInit, hmacRestart, hmacUpdate, hmacWipeScratch } from "../sha2/hmac";
 import { NONCE_SCRATCH } from "./scratch";
 
@@ -26,10 +27,10 @@ const PROVIDED: usize = TAG + 1;
 
 /** K = HMAC_K(V ‖ …), then V = HMAC_K(V): each pair of steps of §3.2 is this. */
 function update(inputLen: u32): void {
-  hmacInit(STATE, K, LENGTH);
+  hmacInit(SHA256, STATE, K, LENGTH);
   hmacUpdate(STATE, V, inputLen);
   hmacFinal(STATE, K);
-  hmacInit(STATE, K, LENGTH);
+  hmacInit(SHA256, STATE, K, LENGTH);
   stepV();
 }
 

@@ -1,6 +1,7 @@
 /**
  * AES-GCM, SP 800-38D, with the functions of the standard apart: J0 and the tag (§7), inc32 (§6.2), ghash (§6.4, in
- * ghash.ts), gctr (§6.5). Tags are 16 bytes, and open compares before it decrypts a single byte.
+ * ghash.ts), gctr (§6.5, ctr32Xor in ../aes/vpaes_ctr.ts). Tags are 16 bytes, and open compares before it decrypts a
+ * single byte.
  *
  * The counter. inc32 wraps mod 2³² by definition. A block would be used twice only if one message took more than
  * 2³² - 2 counters. MAX_LEN allows 17 MiB / 16 + 1 < 2²¹ of them, wherever J0 starts, so no counter block repeats within
@@ -13,7 +14,7 @@ import { equalBit } from "../ct";
 import { GCM_SCRATCH, WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "../aes/context";
 import { encryptVector } from "../aes/vpaes";
-import { ctrXor64 } from "../aes/vpaes_ctr";
+import { ctr32Xor } from "../aes/vpaes_ctr";
 import { ghash, ghashBlock, ghashPrepare } from "./ghash";
 
 /** No single string is longer than one half of the i/o window. */
@@ -21,7 +22,6 @@ const MAX_LEN: u32 = <u32>WINDOW_SIZE;
 const TAG_LEN: u32 = 16;
 
 // ghash.ts has the first 16 bytes of the area.
-const REST: usize = GCM_SCRATCH + 64; // 64, the last group of gctr
 const TAG: usize = GCM_SCRATCH + 128; // 16
 const IV: usize = GCM_SCRATCH + 144; // 16
 
@@ -35,7 +35,7 @@ export function gcmSeal(
   if (!isExpandedBit(ctxPtr) || ivLen == 0 || ivLen > MAX_LEN || aadLen > MAX_LEN || inLen > MAX_LEN - TAG_LEN) return 0;
   ghashPrepare(ctxPtr, hashedBlocks(ivLen, aadLen, inLen));
   const J0 = deriveJ0(ctxPtr, ivPtr, ivLen);
-  gctr(ctxPtr, inc32(J0), inPtr, inLen, outPtr);
+  ctr32Xor(ctxPtr, inc32(J0), inPtr, inLen, outPtr);
   v128.store(outPtr + inLen, computeTag(ctxPtr, J0, aadPtr, aadLen, outPtr, inLen));
   return 1;
 }
@@ -56,7 +56,7 @@ export function gcmOpen(
   const okBit = equalBit(TAG, inPtr + len, TAG_LEN);
   v128.store(TAG, i64x2.splat(0)); // of a forged message it would be the right tag
   if (!okBit) return 0;
-  gctr(ctxPtr, inc32(J0), inPtr, len, outPtr);
+  ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);
   return 1;
 }
 
@@ -92,17 +92,4 @@ function computeTag(ctxPtr: usize, J0: v128, aadPtr: usize, aadLen: u32, cPtr: u
   S = ghash(ctxPtr, S, cPtr, cLen);
   S = ghashBlock(ctxPtr, S, lengthBlock(aadLen, cLen));
   return v128.xor(S, encryptVector(ctxPtr, J0));
-}
-
-/** GCTR_K(ICB, X), §6.5. The last incomplete group goes through scratch, so that no byte past out's end is touched. */
-function gctr(ctxPtr: usize, ICB: v128, inPtr: usize, len: u32, outPtr: usize): void {
-  const groups = len >> 6, rest = len & 63, whole = len - rest;
-  ctrXor64(ctxPtr, ICB, inPtr, outPtr, groups);
-  if (rest == 0) return;
-  const next = i32x4.replace_lane(ICB, 3, be32(be32(i32x4.extract_lane(ICB, 3)) + (groups << 2)));
-  memory.copy(REST, inPtr + whole, rest);
-  if (rest <= 16) v128.store(REST, v128.xor(v128.load(REST), encryptVector(ctxPtr, next)));
-  else ctrXor64(ctxPtr, next, REST, REST, 1);
-  memory.copy(outPtr + whole, REST, rest);
-  memory.fill(REST, 0, 64);
 }

@@ -3,12 +3,10 @@
  * 2⁸⁰ messages.
  *
  * The derivation is SP 800-108 in counter mode over CMAC-AES-256. Both of CMAC's inputs are one whole block, so that
- * CMAC is CIPH_K(M ⊕ K1), K1 = L·x in GF(2¹²⁸), L = CIPH_K(0¹²⁸) (SP 800-38B §6.1). K1 is computed anew each time: one
- * block in three, and nothing more to keep and wipe.
+ * CMAC is CIPH_K(M ⊕ K1), K1 the subkey of cmac.ts; computed anew each time, it is one block in three.
  */
-import { be64 } from "../bytes";
-import { topBitMask64 } from "../ct";
 import { GCM_SCRATCH } from "../layout";
+import { cmacSubkey } from "../aes/cmac";
 import { AES_CTX_SIZE, CTX_NR } from "../aes/context";
 import { encryptVector } from "../aes/vpaes";
 import { aesExpandKey } from "../aes/vpaes_schedule";
@@ -20,11 +18,7 @@ const M: usize = KX + 32; // 16
 /** Kx into a context of its own; 0 if ctx holds no 256-bit key. */
 function deriveKx(ctxPtr: usize, noncePtr: usize, subCtxPtr: usize): u32 {
   if (load<u32>(ctxPtr, CTX_NR) != 14) return 0;
-  const L = encryptVector(ctxPtr, i64x2.splat(0));
-  const high = be64(i64x2.extract_lane(L, 0)), low = be64(i64x2.extract_lane(L, 1));
-  const k1High = (high << 1) | (low >> 63);
-  const k1Low = (low << 1) ^ (topBitMask64(high) & 0x87);
-  const K1 = i64x2.replace_lane(i64x2.splat(be64(k1High)), 1, be64(k1Low));
+  const K1 = cmacSubkey(ctxPtr);
   // M1 = 0x00 ‖ 0x01 ‖ "X" ‖ 0x00 ‖ N[:12]; M2 counts on.
   store<u32>(M, 0x00580100);
   memory.copy(M + 4, noncePtr, 12);

@@ -1,98 +1,111 @@
 /**
- * HMAC-SHA-256, FIPS 198-1 (RFC 2104), over pieces.
+ * HMAC, FIPS 198-1 (RFC 2104), over the hashes of hash.ts, over pieces.
  *
  * The two padded keys fill one block each, so what they leave in H depends on the key alone. The
  * state keeps both as midstates: hmacRestart begins another message under the same key for the price
  * of a copy, which halves the work of a KDF or a generator on short inputs. Rejected: the key itself
  * in the state, two more compressions a message and the key in one place more.
  *
- * Every length is public; nothing depends on the bytes of key or message but through SHA-256.
+ * Every length and the hash are public; nothing depends on the bytes of key or message but through the hash.
  */
 import { equalBit } from "../ct";
 import { HMAC_SCRATCH } from "../layout";
 import {
-  SHA256_SIZE,
-  SHA256_STATE_SIZE,
-  sha256Final,
-  sha256Init,
-  sha256Resume,
-  sha256Update,
-  sha256WipeScratch,
-} from "./sha256";
+  HASH_STATE_SIZE,
+  MAX_BLOCK_SIZE,
+  MAX_HASH_SIZE,
+  blockSize,
+  chainSize,
+  hashFinal,
+  hashInit,
+  hashResume,
+  hashSize,
+  hashUpdate,
+  isHash,
+} from "./hash";
+import { sha256WipeScratch } from "./sha256";
+import { sha512WipeScratch } from "./sha512";
 
-// State: a running SHA-256 ‖ H after K0 ⊕ ipad ‖ H after K0 ⊕ opad.
-const INNER: usize = SHA256_STATE_SIZE;
-const OUTER: usize = INNER + SHA256_SIZE;
-export const HMAC_STATE_SIZE: usize = OUTER + SHA256_SIZE;
-export const HMAC_SIZE: u32 = SHA256_SIZE;
+// State: a running hash ‖ H after K0 ⊕ ipad ‖ H after K0 ⊕ opad ‖ the hash's number.
+const INNER: usize = HASH_STATE_SIZE;
+const OUTER: usize = INNER + MAX_HASH_SIZE;
+const HASH: usize = OUTER + MAX_HASH_SIZE;
+export const HMAC_STATE_SIZE: usize = HASH + 8;
 
-const BLOCK: u32 = 64;
 const IPAD: u64 = 0x3636363636363636;
 const OPAD: u64 = 0x5c5c5c5c5c5c5c5c;
 
 // Scratch: K0 ‖ inner digest or computed mac ‖ the state of the one-shot forms.
 const K0: usize = HMAC_SCRATCH;
-const DIGEST: usize = K0 + BLOCK;
-const ONE_SHOT: usize = DIGEST + SHA256_SIZE;
+const DIGEST: usize = K0 + MAX_BLOCK_SIZE;
+const ONE_SHOT: usize = DIGEST + MAX_HASH_SIZE;
 
 /** H after the one block K0 ⊕ pad, to midPtr; K0 is left ⊕ pad. */
-function absorbKey(statePtr: usize, pad: u64, midPtr: usize): void {
-  for (let i: usize = 0; i < BLOCK; i += 8) store<u64>(K0 + i, load<u64>(K0 + i) ^ pad);
-  sha256Init(statePtr);
-  sha256Update(statePtr, K0, BLOCK);
-  memory.copy(midPtr, statePtr, SHA256_SIZE);
+function absorbKey(hashId: u32, statePtr: usize, pad: u64, midPtr: usize): void {
+  const block = blockSize(hashId);
+  for (let i: usize = 0; i < block; i += 8) store<u64>(K0 + i, load<u64>(K0 + i) ^ pad);
+  hashInit(hashId, statePtr);
+  hashUpdate(hashId, statePtr, K0, block);
+  memory.copy(midPtr, statePtr, chainSize(hashId));
 }
 
 /** Take a key of any length; a key longer than a block stands for its digest (FIPS 198-1 §4, steps 1-3). */
-export function hmacInit(statePtr: usize, keyPtr: usize, keyLen: u32): void {
-  memory.fill(K0, 0, BLOCK);
-  if (keyLen <= BLOCK) {
+export function hmacInit(hashId: u32, statePtr: usize, keyPtr: usize, keyLen: u32): void {
+  const block = blockSize(hashId);
+  store<u32>(statePtr, hashId, HASH);
+  memory.fill(K0, 0, block);
+  if (keyLen <= block) {
     memory.copy(K0, keyPtr, keyLen);
   } else {
-    sha256Init(statePtr);
-    sha256Update(statePtr, keyPtr, keyLen);
-    sha256Final(statePtr, K0);
+    hashInit(hashId, statePtr);
+    hashUpdate(hashId, statePtr, keyPtr, keyLen);
+    hashFinal(hashId, statePtr, K0);
   }
-  absorbKey(statePtr, IPAD, statePtr + INNER);
-  absorbKey(statePtr, IPAD ^ OPAD, statePtr + OUTER);
+  absorbKey(hashId, statePtr, IPAD, statePtr + INNER);
+  absorbKey(hashId, statePtr, IPAD ^ OPAD, statePtr + OUTER);
   hmacRestart(statePtr);
 }
 
 /** Begin a new message under the key that hmacInit took. */
 export function hmacRestart(statePtr: usize): void {
-  sha256Resume(statePtr, statePtr + INNER, BLOCK);
+  hashResume(load<u32>(statePtr, HASH), statePtr, statePtr + INNER);
 }
 
 export function hmacUpdate(statePtr: usize, inPtr: usize, len: u32): void {
-  sha256Update(statePtr, inPtr, len);
+  hashUpdate(load<u32>(statePtr, HASH), statePtr, inPtr, len);
 }
 
-/** Write the 32 bytes of mac. The state keeps its key: hmacRestart may follow. */
+/** Write the mac, hashSize bytes. The state keeps its key: hmacRestart may follow. */
 export function hmacFinal(statePtr: usize, outPtr: usize): void {
-  sha256Final(statePtr, DIGEST);
-  sha256Resume(statePtr, statePtr + OUTER, BLOCK);
-  sha256Update(statePtr, DIGEST, SHA256_SIZE);
-  sha256Final(statePtr, outPtr);
+  const hashId = load<u32>(statePtr, HASH);
+  hashFinal(hashId, statePtr, DIGEST);
+  hashResume(hashId, statePtr, statePtr + OUTER);
+  hashUpdate(hashId, statePtr, DIGEST, hashSize(hashId));
+  hashFinal(hashId, statePtr, outPtr);
 }
 
-/** Zero what keys and messages left in the scratch of HMAC and of SHA-256 below it. */
+/** Zero what keys and messages left in the scratch of HMAC and of the hashes below it. */
 export function hmacWipeScratch(): void {
   memory.fill(HMAC_SCRATCH, 0, ONE_SHOT + HMAC_STATE_SIZE - HMAC_SCRATCH);
   sha256WipeScratch();
+  sha512WipeScratch();
 }
 
-/** HMAC of one string; out may overlap key or in. */
-export function hmacSha256(keyPtr: usize, keyLen: u32, inPtr: usize, inLen: u32, outPtr: usize): void {
-  hmacInit(ONE_SHOT, keyPtr, keyLen);
+/** HMAC of one string; out may overlap key or in. 0, and nothing written, for a number that is no hash. */
+export function hmac(hashId: u32, keyPtr: usize, keyLen: u32, inPtr: usize, inLen: u32, outPtr: usize): u32 {
+  if (!isHash(hashId)) return 0;
+  hmacInit(hashId, ONE_SHOT, keyPtr, keyLen);
   hmacUpdate(ONE_SHOT, inPtr, inLen);
   hmacFinal(ONE_SHOT, outPtr);
+  return 1;
 }
 
 /**
  * 1 if mac is the leftmost macLen bytes of the HMAC, else 0.
- * 16 to 32 bytes: RFC 2104 §5 asks for no less than half the digest.
+ * From half the digest to the whole: RFC 2104 §5 asks for no less.
  */
-export function hmacSha256Verify(
+export function hmacVerify(
+  hashId: u32,
   keyPtr: usize,
   keyLen: u32,
   inPtr: usize,
@@ -100,7 +113,9 @@ export function hmacSha256Verify(
   macPtr: usize,
   macLen: u32,
 ): u32 {
-  if (macLen < 16 || macLen > SHA256_SIZE) return 0;
-  hmacSha256(keyPtr, keyLen, inPtr, inLen, DIGEST);
+  if (!isHash(hashId)) return 0;
+  const size = hashSize(hashId);
+  if (macLen < size >> 1 || macLen > size) return 0;
+  hmac(hashId, keyPtr, keyLen, inPtr, inLen, DIGEST);
   return equalBit(DIGEST, macPtr, macLen);
 }

@@ -12,29 +12,29 @@
  */
 import { storeBe32 } from "../bytes";
 import { KDF_SCRATCH } from "../layout";
+import { MAX_HASH_SIZE, hashFinal, hashInit, hashSize, hashUpdate, isHash } from "./hash";
 import { hmacFinal, hmacInit, hmacRestart, hmacUpdate } from "./hmac";
-import { SHA256_SIZE, sha256Final, sha256Init, sha256Update } from "./sha256";
-
-/** 255 blocks: far below the 2^32 − 1 that the counter allows, and the bound that HKDF sets for the same hash. */
-const MAX_OUT: u32 = 255 * SHA256_SIZE;
 
 // Scratch: the counter ‖ one whole block of output ‖ a hash or HMAC state.
 const COUNTER: usize = KDF_SCRATCH;
 const BLOCK_OUT: usize = KDF_SCRATCH + 16;
-const STATE: usize = BLOCK_OUT + SHA256_SIZE;
+const STATE: usize = BLOCK_OUT + MAX_HASH_SIZE;
 
+/**
+ * 1 to 255 blocks of a known hash: far below the 2^32 − 1 that the counters here allow, and the bound that HKDF sets,
+ * whose counter is one byte.
+ */
 // @ts-ignore: decorator
-@inline function lengthAllowed(outLen: u32): bool {
-  return outLen - 1 < MAX_OUT; // 0 wraps to the largest u32
+@inline export function outputAllowed(hashId: u32, outLen: u32): bool {
+  return isHash(hashId) && outLen - 1 < 255 * hashSize(hashId); // 0 wraps to the largest u32
 }
 
-// @ts-ignore: decorator
-@inline function emit(outPtr: usize, left: u32): void {
-  memory.copy(outPtr, BLOCK_OUT, min(left, SHA256_SIZE));
-}
-
-/** SP 800-108r1 §4.1, counter mode, r = 32: K(i) = HMAC-SHA-256(K_IN, [i]_32 ‖ fixed). 1, or 0 if outLen is not 1..8160. */
+/**
+ * SP 800-108r1 §4.1, counter mode, r = 32: K(i) = HMAC(K_IN, [i]_32 ‖ fixed).
+ * 1, or 0 if the hash is unknown or outLen not 1 to 255 digests.
+ */
 export function kdf108(
+  hashId: u32,
   keyPtr: usize,
   keyLen: u32,
   fixedPtr: usize,
@@ -42,21 +42,26 @@ export function kdf108(
   outPtr: usize,
   outLen: u32,
 ): u32 {
-  if (!lengthAllowed(outLen)) return 0;
-  hmacInit(STATE, keyPtr, keyLen);
-  for (let done: u32 = 0, i: u32 = 1; done < outLen; done += SHA256_SIZE, i++) {
+  if (!outputAllowed(hashId, outLen)) return 0;
+  const size = hashSize(hashId);
+  hmacInit(hashId, STATE, keyPtr, keyLen);
+  for (let done: u32 = 0, i: u32 = 1; done < outLen; done += size, i++) {
     storeBe32(COUNTER, i);
     hmacRestart(STATE);
     hmacUpdate(STATE, COUNTER, 4);
     hmacUpdate(STATE, fixedPtr, fixedLen);
     hmacFinal(STATE, BLOCK_OUT);
-    emit(outPtr + done, outLen - done);
+    memory.copy(outPtr + done, BLOCK_OUT, min(outLen - done, size));
   }
   return 1;
 }
 
-/** SP 800-56Cr2 §4.1, option 1, SHA-256: K(i) = H([i]_32 ‖ Z ‖ FixedInfo). 1, or 0 if outLen is not 1..8160. */
+/**
+ * SP 800-56Cr2 §4.1, option 1: K(i) = H([i]_32 ‖ Z ‖ FixedInfo).
+ * 1, or 0 if the hash is unknown or outLen not 1 to 255 digests.
+ */
 export function concatKdf(
+  hashId: u32,
   zPtr: usize,
   zLen: u32,
   infoPtr: usize,
@@ -64,15 +69,16 @@ export function concatKdf(
   outPtr: usize,
   outLen: u32,
 ): u32 {
-  if (!lengthAllowed(outLen)) return 0;
-  for (let done: u32 = 0, i: u32 = 1; done < outLen; done += SHA256_SIZE, i++) {
+  if (!outputAllowed(hashId, outLen)) return 0;
+  const size = hashSize(hashId);
+  for (let done: u32 = 0, i: u32 = 1; done < outLen; done += size, i++) {
     storeBe32(COUNTER, i);
-    sha256Init(STATE);
-    sha256Update(STATE, COUNTER, 4);
-    sha256Update(STATE, zPtr, zLen);
-    sha256Update(STATE, infoPtr, infoLen);
-    sha256Final(STATE, BLOCK_OUT);
-    emit(outPtr + done, outLen - done);
+    hashInit(hashId, STATE);
+    hashUpdate(hashId, STATE, COUNTER, 4);
+    hashUpdate(hashId, STATE, zPtr, zLen);
+    hashUpdate(hashId, STATE, infoPtr, infoLen);
+    hashFinal(hashId, STATE, BLOCK_OUT);
+    memory.copy(outPtr + done, BLOCK_OUT, min(outLen - done, size));
   }
   return 1;
 }

@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { FormatError } from '../wire/fields.ts';
 import { decodeLease, type Lease } from '../wire/lease.ts';
 import { decodeTicket, MAC_SIZE, type Ticket } from '../wire/ticket.ts';
-import type { Core } from './core.ts';
+import { type Core, HASH } from './core.ts';
 import type { Purpose, Vault } from './vault.ts';
 
 /** A lease is issued once a second; after five without a new one the cell stops serving. */
@@ -66,7 +66,7 @@ export class Authority {
   #authentic(purpose: Purpose, at: number, length: number): boolean {
     if (length <= MAC_SIZE) return false;
     const body = length - MAC_SIZE;
-    return this.#core.call.hmacSha256Verify(this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
+    return this.#core.call.hmacVerify(HASH.sha256, this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
   }
 }
 

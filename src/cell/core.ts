@@ -10,6 +10,9 @@ interface Global {
   readonly value: number;
 }
 
+/** The hashes by the numbers that the core knows them by: assembly/sha2/hash.ts. */
+export const HASH = { sha256: 1, sha384: 2, sha512: 3 } as const;
+
 /** assembly/index.ts as seen from here. Pointers are addresses in its memory; a result of 1 is success. */
 export interface CoreExports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -73,11 +76,55 @@ export interface CoreExports {
   kwpWrap(ctx: number, input: number, inputLen: number, output: number): number;
   kwpUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
 
+  aesCtr(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length with padding. */
+  cbcEncrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  /** The length without padding, or -1. */
+  cbcDecrypt(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
+  cmac(ctx: number, input: number, inputLen: number, output: number): number;
+  cmacVerify(ctx: number, input: number, inputLen: number, mac: number, macLen: number): number;
+
   sha256(input: number, inputLen: number, output: number): void;
-  hmacSha256(key: number, keyLen: number, input: number, inputLen: number, output: number): void;
-  hmacSha256Verify(key: number, keyLen: number, input: number, inputLen: number, mac: number, macLen: number): number;
-  kdf108(key: number, keyLen: number, fixed: number, fixedLen: number, output: number, outputLen: number): number;
-  concatKdf(z: number, zLen: number, info: number, infoLen: number, output: number, outputLen: number): number;
+  hash(hash: number, input: number, inputLen: number, output: number): number;
+  hmac(hash: number, key: number, keyLen: number, input: number, inputLen: number, output: number): number;
+  hmacVerify(
+    hash: number,
+    key: number,
+    keyLen: number,
+    input: number,
+    inputLen: number,
+    mac: number,
+    macLen: number,
+  ): number;
+  kdf108(
+    hash: number,
+    key: number,
+    keyLen: number,
+    fixed: number,
+    fixedLen: number,
+    output: number,
+    outputLen: number,
+  ): number;
+  concatKdf(
+    hash: number,
+    z: number,
+    zLen: number,
+    info: number,
+    infoLen: number,
+    output: number,
+    outputLen: number,
+  ): number;
+  hkdf(
+    hash: number,
+    salt: number,
+    saltLen: number,
+    ikm: number,
+    ikmLen: number,
+    info: number,
+    infoLen: number,
+    output: number,
+    outputLen: number,
+  ): number;
   drbgInstantiate(entropy: number, entropyLen: number, personal: number, personalLen: number): number;
   drbgReseed(entropy: number, entropyLen: number, additional: number, additionalLen: number): number;
   drbgGenerate(output: number, outputLen: number, additional: number, additionalLen: number): number;

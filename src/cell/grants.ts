@@ -8,7 +8,7 @@
 import { fromHex, ID_SIZE } from '../wire/fields.ts';
 import { STREAM_GRANT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
 import type { Arena } from './arena.ts';
-import type { Core } from './core.ts';
+import { type Core, HASH } from './core.ts';
 import { PURPOSE_KEY_SIZE, type Vault } from './vault.ts';
 
 const BODY_SIZE = ID_SIZE + STREAM_HEADER_SIZE;
@@ -28,7 +28,7 @@ export class Grants {
   issue(session: string, header: number, output: number): void {
     const mark = this.#work.mark();
     const body = this.#body(session, header);
-    this.#core.call.hmacSha256(this.#vault.key('stream'), PURPOSE_KEY_SIZE, body, BODY_SIZE, output);
+    this.#core.call.hmac(HASH.sha256, this.#vault.key('stream'), PURPOSE_KEY_SIZE, body, BODY_SIZE, output);
     this.#work.release(mark);
   }
 
@@ -38,7 +38,7 @@ export class Grants {
     const mark = this.#work.mark();
     const body = this.#body(session, header);
     const key = this.#vault.key('stream');
-    const okBit = call.hmacSha256Verify(key, PURPOSE_KEY_SIZE, body, BODY_SIZE, grant, STREAM_GRANT_SIZE);
+    const okBit = call.hmacVerify(HASH.sha256, key, PURPOSE_KEY_SIZE, body, BODY_SIZE, grant, STREAM_GRANT_SIZE);
     this.#work.release(mark);
     return okBit === 1;
   }

@@ -3,7 +3,7 @@
  * Answers are published ones; each names its source.
  */
 import type { Arena } from './arena.ts';
-import { type Core, IntegrityError } from './core.ts';
+import { type Core, HASH, IntegrityError } from './core.ts';
 
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
 const ascii = (text: string): Uint8Array => Buffer.from(text, 'ascii');
@@ -53,24 +53,49 @@ class Bench {
 
 type Test = (bench: Bench) => void;
 
-/** FIPS 180-4 example, RFC 4231 case 1. */
+/** For each hash: the digest of "abc" (the example of FIPS 180-4), and the MAC of RFC 4231 case 1. */
+const HASH_ANSWERS = [
+  {
+    hash: HASH.sha256,
+    digest: hex('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'),
+    mac: hex('b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'),
+  },
+  {
+    hash: HASH.sha384,
+    digest: hex('cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7'),
+    mac: hex('afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6'),
+  },
+  {
+    hash: HASH.sha512,
+    digest: hex(
+      'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f',
+    ),
+    mac: hex(
+      '87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cdedaa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854',
+    ),
+  },
+];
+
 const hashes: Test = (b) => {
+  const { call } = b.core;
   const abc = b.put(ascii('abc'));
-  const out = b.work.take(32);
-  b.core.call.sha256(abc, 3, out);
-  b.compare('SHA-256', out, hex('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'));
-  const mac = hex('b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7');
+  const out = b.work.take(64);
   const key = b.put(new Uint8Array(20).fill(0x0b));
   const message = b.put(ascii('Hi There'));
-  b.core.call.hmacSha256(key, 20, message, 8, out);
-  b.compare('HMAC-SHA-256', out, mac);
-  b.expect('HMAC verify', b.core.call.hmacSha256Verify(key, 20, message, 8, b.put(mac), 32) === 1);
-  const wrong = mac.slice();
-  wrong[31]! ^= 1;
-  b.expect('HMAC refuse', b.core.call.hmacSha256Verify(key, 20, message, 8, b.put(wrong), 32) === 0);
+  for (const { hash, digest, mac } of HASH_ANSWERS) {
+    b.expect('SHA-2', call.hash(hash, abc, 3, out) === 1);
+    b.compare('SHA-2', out, digest);
+    b.expect('HMAC', call.hmac(hash, key, 20, message, 8, out) === 1);
+    b.compare('HMAC', out, mac);
+    b.expect('HMAC verify', call.hmacVerify(hash, key, 20, message, 8, out, mac.length) === 1);
+    b.core.bytes[out + mac.length - 1]! ^= 1;
+    b.expect('HMAC refuse', call.hmacVerify(hash, key, 20, message, 8, out, mac.length) === 0);
+  }
+  call.sha256(abc, 3, out);
+  b.compare('SHA-256', out, HASH_ANSWERS[0]!.digest);
 };
 
-/** RFC 7518 appendix C; SP 800-108 against the HMAC that was tested above. */
+/** RFC 7518 appendix C; SP 800-108 against the HMAC that was tested above; RFC 5869 A.1. */
 const kdfs: Test = (b) => {
   const z = hex('9e56d91d817135d372834283bf84269cfb316ea3da806a48f6daa7798cfe90c4');
   const info = Buffer.concat([
@@ -83,16 +108,23 @@ const kdfs: Test = (b) => {
     hex('00000080'),
   ]);
   const out = b.work.take(32);
-  b.expect('concat KDF', b.core.call.concatKdf(b.put(z), 32, b.put(info), info.length, out, 16) === 1);
+  b.expect('concat KDF', b.core.call.concatKdf(HASH.sha256, b.put(z), 32, b.put(info), info.length, out, 16) === 1);
   b.compare('concat KDF', out, Buffer.from('VqqN6vgjbSBcIijNcacQGg', 'base64url'));
 
   const fixed = Buffer.concat([ascii('label'), hex('00'), ascii('context'), hex('00000100')]);
   const block = Buffer.concat([hex('00000001'), fixed]);
   const expected = b.work.take(32);
   const key = b.put(z);
-  b.core.call.hmacSha256(key, 32, b.put(block), block.length, expected);
-  b.expect('SP 800-108', b.core.call.kdf108(key, 32, b.put(fixed), fixed.length, out, 32) === 1);
+  b.core.call.hmac(HASH.sha256, key, 32, b.put(block), block.length, expected);
+  b.expect('SP 800-108', b.core.call.kdf108(HASH.sha256, key, 32, b.put(fixed), fixed.length, out, 32) === 1);
   b.compare('SP 800-108', out, b.core.bytes.slice(expected, expected + 32));
+
+  const ikm = b.put(new Uint8Array(22).fill(0x0b));
+  const salt = b.put(hex('000102030405060708090a0b0c'));
+  const hkdfInfo = b.put(hex('f0f1f2f3f4f5f6f7f8f9'));
+  const okm = b.work.take(42);
+  b.expect('HKDF', b.core.call.hkdf(HASH.sha256, salt, 13, ikm, 22, hkdfInfo, 10, okm, 42) === 1);
+  b.compare('HKDF', okm, hex('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865'));
 };
 
 /** CAVP HMAC_DRBG, SHA-256, no prediction resistance, no personalisation, COUNT 0: the second of two requests. */
@@ -142,6 +174,36 @@ const authenticatedEncryption: Test = (b) => {
   b.compare('XAES', out, hex('986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d'));
   b.expect('XAES open', xaesOpen(xaes, nonce, aad2Ptr, aad2.length, out, 28, opened, sub) === 1);
   b.compare('XAES open', opened, ascii('XAES-256-GCM'));
+};
+
+/** SP 800-38A F.5.5 and F.2.5, as far as three blocks; SP 800-38B, AES-256, 40 bytes. */
+const modes: Test = (b) => {
+  const { aesCtr, cbcEncrypt, cbcDecrypt, cmac, cmacVerify } = b.core.call;
+  const ctx = b.context(hex('603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4'));
+  const data = hex('6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52ef');
+  const input = b.put(data);
+  const out = b.work.take(64);
+  const counter = b.put(hex('f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff'));
+  b.expect('CTR', aesCtr(ctx, counter, input, 34, out) === 1);
+  b.compare('CTR', out, hex('601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c52b09'));
+
+  const iv = b.put(hex('000102030405060708090a0b0c0d0e0f'));
+  b.expect('CBC', cbcEncrypt(ctx, iv, input, 48, out) === 64);
+  b.compare(
+    'CBC',
+    out,
+    hex('f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d39f23369a9d9bacfa530e26304231461'),
+  );
+  const back = b.work.take(64);
+  b.expect('CBC decrypt', cbcDecrypt(ctx, iv, out, 64, back) === 48);
+  b.compare('CBC decrypt', back, data);
+  b.expect('CBC refuse', cbcDecrypt(ctx, iv, out, 48, back) === -1);
+
+  b.expect('CMAC', cmac(ctx, input, 40, out) === 1);
+  b.compare('CMAC', out, hex('aaf3d8f1de5640c232f5b169b9c911e6'));
+  b.expect('CMAC verify', cmacVerify(ctx, input, 40, out, 16) === 1);
+  b.core.bytes[out]! ^= 1;
+  b.expect('CMAC refuse', cmacVerify(ctx, input, 40, out, 16) === 0);
 };
 
 /** RFC 3394 §4.6; RFC 5649 §6. */
@@ -211,7 +273,7 @@ const curve: Test = (b) => {
   b.compare('ECDH', out, hex('46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b'));
 };
 
-const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, keyWrap, curve];
+const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, modes, keyWrap, curve];
 
 /** Run every test, then wipe; the generator is left without a state. Throws IntegrityError. */
 export function selfTest(core: Core, work: Arena): void {

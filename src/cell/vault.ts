@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import { fromHex } from '../wire/fields.ts';
 import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
 import type { Arena } from './arena.ts';
-import { type Core, IntegrityError } from './core.ts';
+import { type Core, HASH, IntegrityError } from './core.ts';
 
 const PURPOSES = ['seal', 'hedge', 'session', 'ticket', 'lease', 'audit', 'digest', 'stream'] as const;
 export type Purpose = (typeof PURPOSES)[number];
@@ -87,6 +87,7 @@ export function derive(
   core.bytes[fixed + label.length] = 0;
   core.bytes.set(context, fixed + label.length + 1);
   core.view.setUint32(fixed + length - 4, 256);
-  if (core.call.kdf108(key, keyLen, fixed, length, output, 32) !== 1) throw new IntegrityError('a derivation failed');
+  if (core.call.kdf108(HASH.sha256, key, keyLen, fixed, length, output, 32) !== 1)
+    throw new IntegrityError('a derivation failed');
   work.release(mark);
 }

@@ -55,7 +55,10 @@ interface CommonTemplate {
   readonly notAfter?: number | Date;
   /** Later: refused until the warden grants budgets. */
   readonly maxUses?: number;
-  /** Allow usages that together can extract keys or forge (wrap with decrypt, unwrap with encrypt, HMAC sign with derive). */
+  /**
+   * Allow usages that together can extract keys or forge: wrap or unwrap with decrypt, unwrap with encrypt, HMAC sign with
+   * derive.
+   */
   readonly dualUse?: boolean;
 }
 
@@ -65,7 +68,10 @@ export interface AesTemplate extends CommonTemplate {
   readonly usage: readonly UsageOf['AES'][];
   readonly unwrapTemplate?: UnwrapTemplate;
   readonly rewrapPolicy?: RewrapPolicy;
-  /** The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. */
+  /**
+   * The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. With an IV used before,
+   * `encrypt` gives what decrypts the other message. Such a key makes no envelopes and streams, and wraps nothing by GCM.
+   */
   readonly callerIv?: boolean;
 }
 export interface EcTemplate extends CommonTemplate {

@@ -35,7 +35,8 @@ export function checkTemplate(key: KeyAttributes): void {
   }
   if (key.class === 'public' && has('sign')) throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const dual =
-    (has('wrap') && has('decrypt')) ||
+    // Raw GCM opens what GCM wrapped; CTR and CBC compute single blocks, and so whatever AES-KW does.
+    ((has('wrap') || has('unwrap')) && has('decrypt')) ||
     (has('unwrap') && has('encrypt')) ||
     (key.type === 'HMAC' && has('sign') && has('derive'));
   if (dual && !key.dualUse) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'dualUse');

@@ -123,5 +123,10 @@ test('a wiped context is no cipher: blocks trap, all else is refused', () => {
   expect(core['kwpWrap']!(ctxPtr, dataPtr, 16, outPtr)).toBe(0);
   expect(core['kwpUnwrap']!(ctxPtr, dataPtr, 24, outPtr)).toBe(0);
   expect(core['xaesSeal']!(ctxPtr, dataPtr, dataPtr, 0, dataPtr, 16, outPtr, ctxPtr)).toBe(0);
+  expect(core['aesCtr']!(ctxPtr, dataPtr, dataPtr, 16, outPtr)).toBe(0);
+  expect(core['cbcEncrypt']!(ctxPtr, dataPtr, dataPtr, 16, outPtr)).toBe(0);
+  expect(core['cbcDecrypt']!(ctxPtr, dataPtr, dataPtr, 16, outPtr)).toBe(-1);
+  expect(core['cmac']!(ctxPtr, dataPtr, 16, outPtr)).toBe(0);
+  expect(core['cmacVerify']!(ctxPtr, dataPtr, 16, dataPtr, 16)).toBe(0);
   expect(aes.read(outPtr, 128).every((b) => b === 0xa5)).toBe(true);
 });

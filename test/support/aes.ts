@@ -1,11 +1,23 @@
 import { createHash } from 'node:crypto';
-import { openCore } from './core.ts';
+import { hex, openCore } from './core.ts';
 
 export const AES_KEY_LENGTHS = [16, 24, 32] as const;
 
 /** `length` bytes that are the same in every run. */
 export const bytesOf = (label: string, length: number): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createHash('shake128', { outputLength: length }).update(label).digest());
+
+/** The keys and the four blocks of the examples in SP 800-38A appendix F. */
+export const SP800_38A = {
+  keys: {
+    128: hex('2b7e151628aed2a6abf7158809cf4f3c'),
+    192: hex('8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b'),
+    256: hex('603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4'),
+  },
+  plaintext: hex(
+    '6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710',
+  ),
+} as const;
 
 /** The core, with the AES family called on byte arrays. Every call resets the window, so that inputs never run out of room. */
 export function openAes() {
@@ -91,6 +103,7 @@ export function openAes() {
     ...frame,
     ctxSize,
     expand,
+    run,
     gcmSeal: aead('gcmSeal', 16),
     gcmOpen: aead('gcmOpen', -16),
     xaesSeal: xaes('xaesSeal', 16),

@@ -94,6 +94,10 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   const signature = await session.sign(key, bytes, { format: 'der', hash: 'SHA-256', prehashed: true, signal });
   same<typeof signature, Bytes>(true);
   same<Awaited<ReturnType<typeof session.signMany>>, Bytes[]>(true);
+  const pieces = (async function* () {
+    yield bytes;
+  })();
+  await session.sign(key, pieces);
   const valid = await session.verify(key, signature, bytes);
   same<typeof valid, boolean>(true);
   const envelope = await session.encrypt(aes, bytes, { aad: bytes });
@@ -104,6 +108,13 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM', iv, aad: bytes });
   // @ts-expect-error: raw GCM is opened with its IV
   await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM' });
+  const ctr = await session.encrypt(aes, bytes, { mechanism: 'AES-CTR' });
+  same<typeof ctr, { iv: Bytes; ciphertext: Bytes }>(true);
+  await session.decrypt(aes, ctr.ciphertext, { mechanism: 'AES-CTR', iv: ctr.iv });
+  // @ts-expect-error: CBC is opened with its IV
+  await session.decrypt(aes, ciphertext, { mechanism: 'AES-CBC' });
+  const again = await session.reencrypt(aes, envelope, { to: aes, aad: bytes });
+  same<typeof again, Bytes>(true);
   session.encryptStream(aes, { aad: bytes }) satisfies TransformStream<Uint8Array, Bytes>;
   session.decryptStream(aes, { aad: bytes });
   const dataKey = await session.generateDataKey(aes, { bytes: 32 });
@@ -133,6 +144,9 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
     { type: 'AES', bits: 256, usage: ['wrap'] },
   );
   same<typeof derived, AesKey>(true);
+  await session.wrapKey(kek, cek, { mechanism: 'AES-GCM', aad: bytes });
+  // @ts-expect-error: AES-KW has no associated data
+  await session.wrapKey(kek, cek, { mechanism: 'AES-KW', aad: bytes });
   // @ts-expect-error: only AES keys wrap
   await session.wrapKey(key, cek, { mechanism: 'AES-KW' });
 }

@@ -3,7 +3,7 @@ import { Refusal } from '../../errors.ts';
 import type { Span } from '../../wire/batch.ts';
 import { encodeJwk } from '../../wire/encodings.ts';
 import type { Call } from '../call.ts';
-import { IntegrityError } from '../core.ts';
+import { HASH, IntegrityError } from '../core.ts';
 
 /** Also bounds how deep a header can nest: writing it again as JSON is recursive, and must not end the cell. */
 const HEADER_MAX = 8192;
@@ -60,7 +60,8 @@ export function sealJwes(
   const infoAt = work.take(info.length);
   core.bytes.set(info, infoAt);
   const cek = work.take(32);
-  if (core.call.concatKdf(z, 32, infoAt, info.length, cek, 32) !== 1) throw new IntegrityError('a KDF failed');
+  if (core.call.concatKdf(HASH.sha256, z, 32, infoAt, info.length, cek, 32) !== 1)
+    throw new IntegrityError('a KDF failed');
   const ctx = work.take(core.call.AES_CTX_SIZE.value);
   if (core.call.aesExpandKey(ctx, cek, 32) !== 1) throw new IntegrityError('a key schedule failed');
   const { kty, crv, x, y } = encodeJwk(ephemeral);

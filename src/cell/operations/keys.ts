@@ -8,7 +8,7 @@ import { P256_POINT_SIZE } from '../../wire/encodings.ts';
 import { FormatError, toHex } from '../../wire/fields.ts';
 import { RECORD_KIND } from '../../wire/record.ts';
 import type { Call, Operation } from '../call.ts';
-import { IntegrityError } from '../core.ts';
+import { HASH, IntegrityError } from '../core.ts';
 import { generate, type Material, plainSize, read, validPoint, writePlain } from './material.ts';
 
 /** How a key came to be, as far as its attributes tell. */
@@ -159,7 +159,8 @@ function stretch(call: Call, kdf: number | undefined, secret: number, length: nu
   const output = work.take(size);
   const kernel = kdf === KDF.concat ? core.call.concatKdf : kdf === KDF.sp800108 ? core.call.kdf108 : undefined;
   if (kernel === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
-  if (kernel(secret, length, info, given.length + 4, output, size) !== 1) throw new IntegrityError('a KDF failed');
+  if (kernel(HASH.sha256, secret, length, info, given.length + 4, output, size) !== 1)
+    throw new IntegrityError('a KDF failed');
   return output;
 }
 

@@ -2,6 +2,7 @@
 import { Refusal } from '../../errors.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import type { Call, Operation, Outcome } from '../call.ts';
+import { HASH } from '../core.ts';
 
 const DIGEST_SIZE = 32;
 const SIGNATURE_SIZE = 64;
@@ -32,7 +33,7 @@ export const sign: Operation = (call) => {
   if (type === 'HMAC' && call.request.mechanism === MECHANISM.HMAC) {
     const message = call.part(0);
     const mac = call.result(DIGEST_SIZE);
-    call.bench.core.call.hmacSha256(key.secret, key.length, message.offset, message.length, mac.offset);
+    call.bench.core.call.hmac(HASH.sha256, key.secret, key.length, message.offset, message.length, mac.offset);
     return [mac];
   }
   throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
@@ -70,7 +71,8 @@ export const verify: Operation = (call) => {
     const { call: core } = call.bench.core;
     const valid =
       mac.length === DIGEST_SIZE &&
-      core.hmacSha256Verify(key.secret, key.length, message.offset, message.length, mac.offset, mac.length) === 1;
+      core.hmacVerify(HASH.sha256, key.secret, key.length, message.offset, message.length, mac.offset, mac.length) ===
+        1;
     return verdict(call, valid);
   }
   throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');

@@ -7,7 +7,7 @@ import { type ControlState, DIGEST_SIZE, decodeControl, encodeControl } from '..
 import { FormatError, fromHex, ZERO_ID } from '../../wire/fields.ts';
 import { decodeRecordHeader, RECORD_KIND, RECORD_MAX_SECRET, RECORD_TAG_SIZE } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';
-import type { Core } from '../core.ts';
+import { type Core, HASH } from '../core.ts';
 import type { Records } from '../records.ts';
 import type { Vault } from '../vault.ts';
 
@@ -111,7 +111,7 @@ export class Control {
     bytes.set(fromHex(id, 16), at + 1);
     view.setUint32(at + 17, revision);
     bytes.set(record.subarray(record.length - RECORD_TAG_SIZE), at + 21);
-    call.hmacSha256(this.#vault.key('digest'), 32, at, TERM_SIZE, mac);
+    call.hmac(HASH.sha256, this.#vault.key('digest'), 32, at, TERM_SIZE, mac);
     const term = this.#number(mac);
     this.#work.release(mark);
     return term;

@@ -11,7 +11,7 @@ import {
   type TicketRole,
 } from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
-import type { Core } from '../core.ts';
+import { type Core, HASH } from '../core.ts';
 import type { Random } from '../random.ts';
 import type { Purpose, Vault } from '../vault.ts';
 
@@ -122,7 +122,7 @@ export class Sessions {
     const mark = this.#work.mark();
     const at = this.#work.take(body.length + MAC_SIZE);
     bytes.set(body, at);
-    call.hmacSha256(this.#vault.key(purpose), 32, at, body.length, at + body.length);
+    call.hmac(HASH.sha256, this.#vault.key(purpose), 32, at, body.length, at + body.length);
     const signed = bytes.slice(at, at + body.length + MAC_SIZE);
     this.#work.release(mark);
     return signed;
@@ -135,7 +135,7 @@ export class Sessions {
     const at = this.#work.take(signed.length);
     bytes.set(signed, at);
     const body = signed.length - MAC_SIZE;
-    const ok = call.hmacSha256Verify(this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
+    const ok = call.hmacVerify(HASH.sha256, this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
     this.#work.release(mark);
     return ok;
   }
