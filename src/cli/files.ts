@@ -50,7 +50,7 @@ export async function readInput(from: string | undefined | Chunks, max = INPUT_M
 }
 
 /** A file or stdin, a mebibyte at a time, each in memory of its own. */
-export async function* readChunks(path: string | undefined): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* readChunks(path: string | undefined): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const fd = isStandard(path) ? STDIN : await openFile(path, 'r');
   const room = bytes(CHUNK);
   try {
@@ -65,8 +65,29 @@ export async function* readChunks(path: string | undefined): AsyncGenerator<Uint
   }
 }
 
+/** An input whose first bytes have been looked at. */
+export interface Ahead extends AsyncIterable<Uint8Array<ArrayBuffer>> {
+  readonly first: Uint8Array;
+  readonly size: number | undefined;
+}
+
+export async function ahead(file: string | undefined): Promise<Ahead> {
+  const size = sizeOf(file);
+  const chunks = readChunks(file);
+  const { value, done } = await chunks.next();
+  const first = done ? new Uint8Array(0) : value;
+  return {
+    first,
+    size,
+    async *[Symbol.asyncIterator]() {
+      if (first.length > 0) yield first;
+      yield* chunks;
+    },
+  };
+}
+
 /** The size of an input where it is known beforehand: for progress. */
-export function sizeOf(path: string | undefined): number | undefined {
+function sizeOf(path: string | undefined): number | undefined {
   const stat = isStandard(path) ? fstatSync(STDIN) : statSync(path);
   return stat.isFile() ? stat.size : undefined;
 }

@@ -2,29 +2,8 @@
 import type { Bytes } from '../model/key.ts';
 import { type Cli, type DataKind, type DataOptions, isStdout } from './context.ts';
 import { UsageError } from './failure.ts';
-import { readChunks, sizeOf } from './files.ts';
+import type { Ahead } from './files.ts';
 import { progress } from './progress.ts';
-
-/** An input whose first bytes have been looked at. */
-export interface Ahead extends AsyncIterable<Uint8Array<ArrayBuffer>> {
-  readonly first: Uint8Array;
-  readonly size: number | undefined;
-}
-
-export async function ahead(file: string | undefined): Promise<Ahead> {
-  const size = sizeOf(file);
-  const chunks = readChunks(file);
-  const { value, done } = await chunks.next();
-  const first = done ? new Uint8Array(0) : value;
-  return {
-    first,
-    size,
-    async *[Symbol.asyncIterator]() {
-      if (first.length > 0) yield first;
-      yield* chunks;
-    },
-  };
-}
 
 export interface Transformation {
   readonly by: TransformStream<Uint8Array, Bytes>;

@@ -4,11 +4,11 @@ import type { Session } from '../../model/hsm.ts';
 import type { AesKey, Bytes } from '../../model/key.ts';
 import { type Cli, type DataOptions, findAes, isStdout, run, secretInJson } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { readInput } from '../files.ts';
+import { type Ahead, ahead, readInput } from '../files.ts';
 import { formatOf } from '../format.ts';
 import { command } from '../group.ts';
 import { type AadOptions, aadOf, aadOptions, encodeOption, outOption } from '../options.ts';
-import { type Ahead, ahead, transform } from '../stream.ts';
+import { transform } from '../stream.ts';
 import { checkRaw, ivOption, mechanismOption, type RawMechanism } from './encrypt.ts';
 
 const IV_SIZE: Record<RawMechanism, number> = { 'AES-GCM': 12, 'AES-CTR': 16, 'AES-CBC': 16 };

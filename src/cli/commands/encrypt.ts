@@ -1,13 +1,13 @@
 /** keycell encrypt */
 import { type Command, Option } from 'commander';
-import type { BlockModeOptions, Session } from '../../model/hsm.ts';
+import type { Session } from '../../model/hsm.ts';
 import type { AesKey } from '../../model/key.ts';
 import { type Cli, type DataOptions, findAes, run } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { readInput } from '../files.ts';
+import { ahead, readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { type AadOptions, aadOf, aadOptions, encodeOption, hex, keyOption, outOption } from '../options.ts';
-import { ahead, transform } from '../stream.ts';
+import { transform } from '../stream.ts';
 
 export type RawMechanism = 'AES-GCM' | 'AES-CTR' | 'AES-CBC';
 
@@ -108,6 +108,6 @@ async function raw(
   const { iv, ciphertext } =
     mechanism === 'AES-GCM'
       ? await session.encrypt(key, plaintext, { mechanism, ...given, ...aadOf(options) })
-      : await session.encrypt(key, plaintext, { mechanism, ...given } as BlockModeOptions);
+      : await session.encrypt(key, plaintext, { mechanism, ...given });
   return options.iv === undefined ? Buffer.concat([iv, ciphertext]) : ciphertext;
 }

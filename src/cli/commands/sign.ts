@@ -2,17 +2,24 @@
 import { type Command, Option } from 'commander';
 import type { HashName, SignOptions } from '../../model/hsm.ts';
 import { type Cli, type DataOptions, findKeyOf, run } from '../context.ts';
-import { readInput } from '../files.ts';
+import { ahead, readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { encodeOption, hashOption, keyOption, outOption } from '../options.ts';
 
+const DIGEST_MAX = 64;
+
 export function sign(parent: Command): void {
   signingOptions(
-    command(parent, 'sign [file]', 'Sign a file or stdin: ECDSA with an EC key, HMAC or CMAC with a secret one.', [
-      'keycell sign --key licence-signing --format der --out app.sig app.tar',
-      'cat app.tar | keycell sign --key licence-signing --encode base64',
-      'openssl dgst -sha256 -binary disk.img | keycell sign --key licence-signing --prehashed --out disk.sig',
-    ]).addOption(keyOption('the key that signs: its label or id')),
+    command(
+      parent,
+      'sign [file]',
+      'Sign a file or stdin: ECDSA with an EC key, whatever the size; HMAC or CMAC with a secret one, to 16 MiB.',
+      [
+        'keycell sign --key licence-signing --format der --out app.sig app.tar',
+        'cat app.tar | keycell sign --key licence-signing --encode base64',
+        'openssl dgst -sha256 -binary disk.img | keycell sign --key licence-signing --prehashed --out disk.sig',
+      ],
+    ).addOption(keyOption('the key that signs: its label or id')),
   )
     .addOption(
       new Option('--nonce <how>', 'ECDSA: fresh noise beside RFC 6979, or RFC 6979 alone')
@@ -33,7 +40,7 @@ export function signingOptions(made: Command): Command {
         .default('p1363'),
     )
     .addOption(hashOption())
-    .option('--prehashed', 'the input is the digest already: for what is longer than 16 MiB');
+    .option('--prehashed', 'the input is the digest already');
 }
 
 export interface SigningOptions {
@@ -50,8 +57,12 @@ export function signOptionsOf(type: string, { format, hash, prehashed, nonce }: 
   return { format, ...(hash && { hash }), ...(prehashed && { prehashed }), ...(nonce && { nonce }) };
 }
 
+/** A digest is short; a message of any length comes in pieces, the first of them before the folder is locked. */
+export const messageOf = (file: string | undefined, { prehashed }: SigningOptions) =>
+  prehashed ? readInput(file, DIGEST_MAX) : ahead(file);
+
 async function task(cli: Cli, file: string | undefined, options: SigningOptions & DataOptions): Promise<void> {
-  const message = await readInput(file);
+  const message = await messageOf(file, options);
   await cli.withSession(async (session) => {
     const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');
     const signature = await session.sign(key, message, signOptionsOf(key.type, options));

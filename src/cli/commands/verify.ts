@@ -5,7 +5,7 @@ import { EXIT } from '../failure.ts';
 import { readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { keyOption } from '../options.ts';
-import { type SigningOptions, signingOptions, signOptionsOf } from './sign.ts';
+import { messageOf, type SigningOptions, signingOptions, signOptionsOf } from './sign.ts';
 
 export function verify(parent: Command): void {
   signingOptions(
@@ -29,7 +29,7 @@ async function task(
   options: SigningOptions & { readonly signature: string },
 ): Promise<void> {
   const signature = await readInput(options.signature);
-  const message = await readInput(file);
+  const message = await messageOf(file, options);
   await cli.withSession(async (session) => {
     const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');
     const valid = await session.verify(key, signature, message, signOptionsOf(key.type, options));
