@@ -46,6 +46,9 @@ export function kindOf(key: Key): string {
   return `${key.type}${size}${key.class === 'public' ? ' public' : ''}`;
 }
 
+/** The same, with the label. */
+export const nameOf = (key: Key): string => `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`;
+
 /** A document a line each, as `show` and `status` print it. */
 export function lines(document: Record<string, unknown>): string {
   const width = Math.max(...Object.keys(document).map((name) => name.length));

@@ -73,10 +73,10 @@ export function pem(der: Uint8Array, label: string): Uint8Array<ArrayBuffer> {
 export function fromPem(text: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   const view = Buffer.from(text.buffer, text.byteOffset, text.length);
   const begin = view.indexOf('-----BEGIN ');
-  const first = begin < 0 ? -1 : view.indexOf('-----\n', begin + 11);
-  const end = first < 0 ? -1 : view.indexOf('-----END ', first);
+  const first = begin < 0 ? -1 : view.indexOf('-----', begin + 11);
+  const end = first < 0 ? -1 : view.indexOf('-----END ', first + 5);
   if (end < 0) return undefined;
-  return fromBase64(text.subarray(first + 6, end));
+  return fromBase64(text.subarray(first + 5, end));
 }
 
 /** What base64 digits stand for; white space, padding and anything else is passed over. */

@@ -29,6 +29,7 @@ test('bash completes commands, options, values and files', async () => {
   expect(await offered('key', '')).toEqual([
     'generate',
     'import',
+    'derive',
     'export',
     'list',
     'show',

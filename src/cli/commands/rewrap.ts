@@ -1,14 +1,12 @@
 /** keycell rewrap */
 import { type Command, Option } from 'commander';
-import { HsmError } from '../../errors.ts';
 import type { Recipient, RewrapToJweOptions, RewrapToKeyOptions, Session } from '../../model/hsm.ts';
-import type { PublicJwk } from '../../model/key.ts';
 import { type Cli, type DataOptions, findAes, findKey, isStdout, run } from '../context.ts';
-import { fromPem } from '../encode.ts';
 import { UsageError } from '../failure.ts';
 import { readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { keyOption, outOption } from '../options.ts';
+import { publicKey } from '../public-key.ts';
 
 export function rewrap(parent: Command): void {
   command(
@@ -19,7 +17,7 @@ export function rewrap(parent: Command): void {
       'compact JWE, comes out for each: all of them, or none.',
     [
       'keycell rewrap --key old-kek --to new-kek content-key.kw --out content-key.new.kw',
-      'keycell rewrap --key kek --as JWE --to-jwk device.jwk content-key.kw --out content-key.jwe',
+      'keycell rewrap --key kek --as JWE --to-public device.jwk content-key.kw --out content-key.jwe',
       'keycell rewrap --key old-kek --to new-kek --lines wrapped.txt --out rewrapped.txt',
     ],
   )
@@ -28,8 +26,7 @@ export function rewrap(parent: Command): void {
       new Option('-m, --mechanism <name>', 'how they are wrapped').choices(['AES-KW', 'AES-KWP']).default('AES-KW'),
     )
     .option('--to <key>', 'a key of this HSM: AES, or EC for a JWE')
-    .addOption(new Option('--to-jwk <file>', 'a public JWK').conflicts('to'))
-    .addOption(new Option('--to-public <file>', 'a public key as SPKI, PEM or DER').conflicts(['to', 'toJwk']))
+    .addOption(new Option('--to-public <file>', 'a public key as JWK, or as SPKI in PEM or DER').conflicts('to'))
     .option('--proof <file>', "the recipient's proof, a compact JWS, where the key's policy asks for one")
     .addOption(
       new Option('--as <form>', 'default: AES-KW, and JWE for a public key').choices(['AES-KW', 'AES-KWP', 'JWE']),
@@ -43,7 +40,6 @@ interface Options extends DataOptions {
   readonly key: string;
   readonly mechanism: 'AES-KW' | 'AES-KWP';
   readonly to?: string;
-  readonly toJwk?: string;
   readonly toPublic?: string;
   readonly proof?: string;
   readonly as?: 'AES-KW' | 'AES-KWP' | 'JWE';
@@ -91,20 +87,11 @@ function blobsOf(input: Uint8Array): Uint8Array[] {
 async function recipientOf(session: Session, options: Options): Promise<Recipient> {
   const proof = options.proof === undefined ? {} : { proof: (await readText(options.proof)).trim() };
   if (options.to !== undefined) return findKey(session, options.to);
-  if (options.toJwk !== undefined) return { jwk: parseJwk(await readText(options.toJwk)), ...proof };
   if (options.toPublic !== undefined) {
-    const given = await readInput(options.toPublic);
-    return { spki: fromPem(given) ?? given, ...proof };
+    const key = publicKey(await readInput(options.toPublic));
+    return key instanceof Uint8Array ? { spki: key, ...proof } : { jwk: key, ...proof };
   }
-  throw new UsageError('no recipient is named', 'give --to KEY, --to-jwk FILE or --to-public FILE');
+  throw new UsageError('no recipient is named', 'give --to KEY or --to-public FILE');
 }
 
 const readText = async (file: string): Promise<string> => new TextDecoder().decode(await readInput(file));
-
-export function parseJwk(text: string): PublicJwk {
-  try {
-    return JSON.parse(text) as PublicJwk;
-  } catch (error) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'this is no JWK', { cause: error });
-  }
-}

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { WrapOptions } from '../../model/hsm.ts';
 import { type Cli, findAes, findKey, run } from '../context.ts';
-import { keyDocument, kindOf } from '../describe.ts';
+import { keyDocument, nameOf } from '../describe.ts';
 import { readInput } from '../files.ts';
 import { command } from '../group.ts';
 import {
@@ -44,7 +44,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
     const issuer = issuerName(options);
     const template = templateOf(options, issuer === undefined ? undefined : await findKey(session, issuer));
     const key = await session.unwrapKey(wrapping, blob, { ...template, persistent: true }, wrapOptionsOf(options));
-    cli.note(`Unwrapped ${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`);
+    cli.note(`Unwrapped ${nameOf(key)}`);
     cli.answer(keyDocument(key), key.id);
   });
 }

@@ -1,7 +1,7 @@
 /** keycell key generate */
 import type { Command } from 'commander';
 import { type Cli, findKey, run } from '../../context.ts';
-import { keyDocument, kindOf } from '../../describe.ts';
+import { keyDocument, nameOf } from '../../describe.ts';
 import { UsageError } from '../../failure.ts';
 import { command } from '../../group.ts';
 import { issuerName, type TemplateOptions, templateOf, templateOptions } from '../../options.ts';
@@ -29,9 +29,7 @@ async function task(cli: Cli, options: TemplateOptions & { readonly ensure?: tru
       options.ensure && label !== undefined
         ? await session.ensureKey({ ...template, label })
         : await session.generateKey(template);
-    cli.note(
-      `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}, for ${key.usage.join(', ') || 'nothing'}`,
-    );
+    cli.note(`${nameOf(key)}, for ${key.usage.join(', ') || 'nothing'}`);
     cli.answer(keyDocument(key), key.id);
   });
 }

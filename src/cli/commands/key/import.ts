@@ -3,12 +3,12 @@ import { type Command, Option } from 'commander';
 import type { PublicKeyTemplate, Session } from '../../../model/hsm.ts';
 import type { Key } from '../../../model/key.ts';
 import { type Cli, findKey, run } from '../../context.ts';
-import { keyDocument, kindOf } from '../../describe.ts';
+import { keyDocument, nameOf } from '../../describe.ts';
 import { fromPem } from '../../encode.ts';
 import { readInput } from '../../files.ts';
 import { command } from '../../group.ts';
 import { issuerName, type TemplateOptions, templateOf, templateOptions } from '../../options.ts';
-import { parseJwk } from '../rewrap.ts';
+import { publicKey } from '../../public-key.ts';
 
 const MATERIAL_MAX = 65536;
 
@@ -38,9 +38,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
   try {
     await cli.withSession(async (session) => {
       const key = await imported(session, material, options);
-      cli.note(
-        `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}, for ${key.usage.join(', ') || 'nothing'}`,
-      );
+      cli.note(`${nameOf(key)}, for ${key.usage.join(', ') || 'nothing'}`);
       cli.answer(keyDocument(key), key.id);
     });
   } finally {
@@ -55,11 +53,7 @@ async function imported(session: Session, material: Uint8Array, options: Options
       ...templateOf({ ...options, type: options.type ?? 'EC', usage }),
       class: 'public',
     } as PublicKeyTemplate;
-    const isJwk = material[0] === 0x7b;
-    return session.importKey(
-      template,
-      isJwk ? parseJwk(new TextDecoder().decode(material)) : (fromPem(material) ?? material),
-    );
+    return session.importKey(template, publicKey(material));
   }
   const issuer = issuerName(options);
   const secret = options.type !== 'EC' && options.curve === undefined;

@@ -1,6 +1,7 @@
 /** keycell key */
 import type { Command } from 'commander';
 import { group } from '../../group.ts';
+import { derive } from './derive.ts';
 import { destroy } from './destroy.ts';
 import { exportKey } from './export.ts';
 import { generate } from './generate.ts';
@@ -15,6 +16,7 @@ export function key(parent: Command): void {
   group(parent, 'key', 'Make, bring in, show, change and destroy keys.', [
     generate,
     importKey,
+    derive,
     exportKey,
     list,
     show,
