@@ -72,7 +72,7 @@ export interface AesTemplate extends CommonTemplate {
   /** The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. */
   readonly callerIv?: boolean;
 }
-/** P-384 offers 192 bits of strength at about ten times the cost of P-256; secp256k1 is for those who must speak it. */
+/** P-384 offers 192 bits of strength at three to five times the cost of P-256; secp256k1 is for those who must speak it. */
 export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
