@@ -202,14 +202,14 @@ test('the golden file holds nothing else', () => {
 });
 
 describe('decoders give back what was encoded', () => {
-  test.each([
+  test.each<[string, KeyAttributes, number?]>([
     ['key', attributes],
     ['ecKey', ecAttributes],
     ['sessionKey', { ...attributes, persistent: false }],
     ['ec384Key', ec384Attributes, 48],
     ['ec256k1Key', ec256k1Attributes],
     ['issuer384Key', issuer384Attributes],
-  ] as const)('%s', (name, expected, secretLength = 32) => {
+  ])('%s', (name, expected, secretLength = 32) => {
     const header = decodeRecordHeader(bytesOf(name));
     expect(header).toMatchObject({ hsmId, epoch, revision: 1, owner: id(0x70), secretLength });
     expect(decodeAttributes(header.attributes)).toEqual(expected);
