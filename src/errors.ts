@@ -79,6 +79,8 @@ export const REASONS = {
     'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
   ],
   stream: [40, 'the stream was not opened for encryption in this session'],
+  ivSize: [41, 'an IV of AES-CTR or AES-CBC has 16 bytes'],
+  noAad: [42, 'AES-CTR and AES-CBC authenticate nothing, associated data neither'],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
   curve: [34, 'a key of this curve cannot be used for this'],
   hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],

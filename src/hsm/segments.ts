@@ -11,7 +11,7 @@ import { SEGMENT_LAST } from '../wire/stream.ts';
 import { checkBytes } from './inputs.ts';
 import { ownBytes } from './secrets.ts';
 
-/** Two cells' places full; and no more than that stands before somebody's small request. */
+/** Enough for one stream to fill the places of two cells; half a mebibyte of memory. */
 const WINDOW = 4;
 
 /** What is done with the input's bytes. */
@@ -76,11 +76,11 @@ export class SegmentStream {
         this.#input = controller;
         // `abort` below is called only after the write in hand has ended, and that may wait for the reader.
         const { signal: given } = controller as unknown as { readonly signal: AbortSignal }; // not in @types/node 20
-        given.addEventListener('abort', () => this.#fail(given.reason));
+        given.addEventListener('abort', () => this.#fail(given.reason, true));
       },
       write: (chunk) => this.#guarded(() => this.#write(chunk)),
       close: () => this.#guarded(() => this.#close()),
-      abort: (reason) => this.#fail(reason),
+      abort: (reason) => this.#fail(reason, true),
     });
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort);
@@ -184,8 +184,11 @@ export class SegmentStream {
     }
   }
 
-  /** The end of both sides, at once; what was gathered or not yet read is wiped. */
-  #fail(error: unknown): void {
+  /**
+   * The end of both sides, at once; what was gathered or not yet read is wiped. A writable that is being aborted ends by
+   * itself: Node 20 takes it amiss if its controller is told of an error meanwhile.
+   */
+  #fail(error: unknown, aborting = false): void {
     if (this.#over) return;
     this.#finish();
     this.#abandon.abort(error);
@@ -193,7 +196,7 @@ export class SegmentStream {
     for (const result of this.#results) result.then((bytes) => bytes.fill(0)).catch(() => {});
     this.#results = [];
     this.#output.error(error);
-    this.#input.error(error);
+    if (!aborting) this.#input.error(error);
     this.#change();
   }
 

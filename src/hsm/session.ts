@@ -4,7 +4,8 @@ import type { KeyAttributes } from '../model/attributes.ts';
 import type {
   AadOption,
   BaseKey,
-  BlockModeOptions,
+  BlockModeDecryptOptions,
+  BlockModeEncryptOptions,
   CallOptions,
   DeriveOptions,
   EnvelopeOptions,
@@ -30,6 +31,7 @@ import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey 
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
@@ -41,7 +43,6 @@ import { infoOf, userEntryOf } from './users.ts';
 
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
-const later = (what: string) => new HsmError('KEYCELL_MECHANISM_INVALID', `${what} comes with a later release`);
 
 interface Work {
   readonly op: OpName;
@@ -281,8 +282,13 @@ export class SessionImpl implements Session {
 
   // Signatures
 
-  async sign(key: SigningKey, message: Uint8Array, options: SignOptions = {}): Promise<Bytes> {
+  async sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = {}): Promise<Bytes> {
     const { mechanism, flags } = signing(key, options);
+    if (inPieces(message)) {
+      this.#mustBeOpen();
+      const whole = await wholeOf(key, message, options);
+      return this.sign(key, whole.message, whole.options);
+    }
     const keys = [this.#sealed(key)];
     const { parts } = await this.#submit({ op: 'sign', mechanism, flags, keys, parts: [copy(message)], options });
     return parts[0]!;
@@ -299,10 +305,16 @@ export class SessionImpl implements Session {
   async verify(
     key: SigningKey,
     signature: Uint8Array,
-    message: Uint8Array,
+    message: Uint8Array | Pieces,
     options: SignOptions = {},
   ): Promise<boolean> {
     const { mechanism, flags } = signing(key, options);
+    if (inPieces(message)) {
+      this.#mustBeOpen();
+      const own = copy(signature);
+      const whole = await wholeOf(key, message, options);
+      return this.verify(key, own, whole.message, whole.options);
+    }
     const keys = [this.#sealed(key)];
     const parts = [copy(message), copy(signature)];
     const result = await this.#submit({ op: 'verify', mechanism, flags, keys, parts, options });
@@ -315,19 +327,19 @@ export class SessionImpl implements Session {
   encrypt(
     key: AesKey,
     plaintext: Uint8Array,
-    options: GcmEncryptOptions | BlockModeOptions,
+    options: GcmEncryptOptions | BlockModeEncryptOptions,
   ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   async encrypt(
     key: AesKey,
     plaintext: Uint8Array,
-    options: EnvelopeOptions | GcmEncryptOptions | BlockModeOptions = {},
+    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = {},
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
     const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const associated = copy(aad ?? NOTHING);
     const given = copy(iv ?? NOTHING);
     const keys = [this.#sealed(key)];
-    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'AES-GCM' ? [given] : [])];
+    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'envelope' ? [] : [given])];
     const result = await this.#submit({ op: 'encrypt', mechanism, keys, parts, options, wipe: true });
     return mechanism === 'envelope' ? result.parts[0]! : { iv: result.parts[0]!, ciphertext: result.parts[1]! };
   }
@@ -335,12 +347,12 @@ export class SessionImpl implements Session {
   async decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
-    options: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions = {},
+    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = {},
   ): Promise<Bytes> {
     const mechanism = cipher(object(options, 'options').mechanism);
     const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
     const keys = [this.#sealed(key)];
-    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'AES-GCM' ? [copy(iv ?? NOTHING)] : [])];
+    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'envelope' ? [] : [copy(iv ?? NOTHING)])];
     const result = await this.#submit({ op: 'decrypt', mechanism, keys, parts, options });
     return result.parts[0]!;
   }
@@ -354,11 +366,11 @@ export class SessionImpl implements Session {
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return encryptingStream(this.#sender(key), options);
+    return encryptingStream(this.#engine.lane, this.#sender(key), options);
   }
 
   decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return decryptingStream(this.#sender(key), options);
+    return decryptingStream(this.#engine.lane, this.#sender(key), options);
   }
 
   /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
@@ -390,7 +402,7 @@ export class SessionImpl implements Session {
       op: 'wrapKey',
       mechanism: object(options, 'options').mechanism,
       keys: [this.#sealed(wrapping), this.#sealed(key)],
-      parts: [],
+      parts: [wrapAad(options)],
       options,
     });
     return parts[0]!;
@@ -404,11 +416,12 @@ export class SessionImpl implements Session {
   ): Promise<KeyOf<T>> {
     const sealed = this.#sealed(wrapping);
     const own = copy(blob);
+    const aad = wrapAad(object(options, 'options'));
     return this.#make(template, false, (attributes, issuer) => ({
       op: 'unwrapKey',
-      mechanism: object(options, 'options').mechanism,
+      mechanism: options.mechanism,
       keys: [sealed, ...issuer],
-      parts: [idOf(template), attributes, own],
+      parts: [idOf(template), attributes, own, aad],
       options,
     }));
   }
@@ -422,14 +435,15 @@ export class SessionImpl implements Session {
     const from = this.#sealed(object(options, 'options').from);
     if (!Array.isArray(blobs)) throw invalid('blobs is an array');
     const list = packList(blobs.map(copy));
-    if (!['JWE', 'AES-KW', 'AES-KWP'].includes(options.as)) throw later(`re-wrapping as ${String(options.as)}`);
     const jwe = options.as === 'JWE';
+    const as = Object.hasOwn(WRAP_AS, options.as) ? WRAP_AS[options.as] : undefined;
+    if (as === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID', 'as is AES-KW, AES-KWP, AES-GCM or JWE');
     const to = recipient(options.to);
     const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
     const { parts } = await this.#submit({
       op: 'rewrapKeys',
       mechanism: options.mechanism,
-      flags: jwe ? FLAG.jwe : options.as === 'AES-KWP' ? FLAG.wrapAsKwp : 0,
+      flags: as,
       keys: to.key === undefined ? [from] : [from, this.#sealed(to.key)],
       parts: [list, to.point, to.proof, headers],
       options,
@@ -564,10 +578,22 @@ function count(bytes: number, max: number): Uint8Array {
   return new FieldWriter(4).u32(bytes).bytes;
 }
 
-function cipher(mechanism: string | undefined): 'envelope' | 'AES-GCM' {
+const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
+
+function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
   if (mechanism === undefined) return 'envelope';
-  if (mechanism === 'AES-GCM') return mechanism;
-  throw later(`the mechanism ${mechanism}`);
+  const found = CIPHERS.find((each) => each === mechanism);
+  if (found === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID');
+  return found;
+}
+
+const WRAP_AS = { JWE: FLAG.jwe, 'AES-KW': 0, 'AES-KWP': FLAG.wrapAsKwp, 'AES-GCM': FLAG.wrapAsGcm } as const;
+
+/** AES-KW and AES-KWP have no associated data. */
+function wrapAad(options: WrapOptions): Uint8Array {
+  if (options.mechanism === 'AES-GCM') return copy(options.aad ?? NOTHING);
+  if ('aad' in options && options.aad !== undefined) throw invalid(`${options.mechanism} takes no aad`);
+  return NOTHING;
 }
 
 function json(value: unknown): Uint8Array {

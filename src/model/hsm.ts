@@ -142,16 +142,35 @@ export interface ReencryptOptions extends CallOptions, AadOption {
   /** The new envelope's associated data. Default: `aad`. */
   readonly toAad?: Uint8Array;
 }
-/** Later. */
-export interface BlockModeOptions extends CallOptions {
+/**
+ * SP 800-38A, for peers that need it; CBC with the padding of PKCS#7. Neither is authenticated: whoever can change the
+ * ciphertext changes the plaintext unnoticed, so between your own services use the envelope. An `iv` of 16 bytes is given
+ * exactly with keys made with `callerIv`; otherwise the cell draws it, for CTR as the first counter block, which counts as
+ * a whole.
+ */
+export interface BlockModeEncryptOptions extends CallOptions {
+  readonly mechanism: 'AES-CTR' | 'AES-CBC';
+  readonly iv?: Uint8Array;
+}
+/**
+ * AES-CTR needs `encrypt` beside `decrypt`: with an IV of one's choice it is one operation both ways, and any ciphertext
+ * decrypts to something. Wrong padding of AES-CBC is KEYCELL_DECRYPT_FAILED, by nature a padding oracle: whoever may try
+ * ciphertexts and sees that code decrypts what he has not the key for. Check a MAC over iv and ciphertext first.
+ */
+export interface BlockModeDecryptOptions extends CallOptions {
   readonly mechanism: 'AES-CTR' | 'AES-CBC';
   readonly iv: Uint8Array;
 }
 
-/** AES-GCM comes later as a wrapping mechanism. */
-export interface WrapOptions extends CallOptions {
-  readonly mechanism: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
+export interface KwOptions extends CallOptions {
+  readonly mechanism: 'AES-KW' | 'AES-KWP';
 }
+/** A blob is iv (12 bytes, drawn by the cell) ‖ ciphertext ‖ tag (16). Not for keys with `callerIv`. */
+export interface GcmWrapOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-GCM';
+}
+/** Raw keys of any size; EC keys as PKCS#8, which AES-KW cannot carry. RFC 3394, RFC 5649, SP 800-38D. */
+export type WrapOptions = KwOptions | GcmWrapOptions;
 
 /** Whom to re-wrap to: a key in this HSM, or a public key from outside with the proof that the policy asks for. */
 export type Recipient =
@@ -161,11 +180,12 @@ export type Recipient =
 
 interface RewrapCommon extends CallOptions {
   readonly from: AesKey;
-  readonly mechanism: 'AES-KW' | 'AES-KWP';
+  /** AES-GCM: blobs without associated data. */
+  readonly mechanism: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
 }
 export interface RewrapToKeyOptions extends RewrapCommon {
   readonly to: AesKey;
-  readonly as: 'AES-KW' | 'AES-KWP';
+  readonly as: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
 }
 export interface RewrapToJweOptions extends RewrapCommon {
   readonly to: Exclude<Recipient, AesKey | HmacKey | GenericKey>;
@@ -258,20 +278,33 @@ export interface Session extends AsyncDisposable {
   setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
   destroyKey(key: Key, options?: CallOptions): Promise<void>;
 
-  sign(key: SigningKey, message: Uint8Array, options?: SignOptions): Promise<Bytes>;
+  /**
+   * A message in pieces may be of any length for EC keys, whose digest is made as the pieces come; for MACs the pieces are
+   * gathered, and KEYCELL_LIMIT_EXCEEDED where they are more than 16 MiB. `signal` and `timeout` hold for the pieces, too.
+   */
+  sign(key: SigningKey, message: Uint8Array | AsyncIterable<Uint8Array>, options?: SignOptions): Promise<Bytes>;
   signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]>;
   /** False for any signature that is not valid, however malformed. */
-  verify(key: SigningKey, signature: Uint8Array, message: Uint8Array, options?: SignOptions): Promise<boolean>;
+  verify(
+    key: SigningKey,
+    signature: Uint8Array,
+    message: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: SignOptions,
+  ): Promise<boolean>;
 
   /** One self-describing envelope: format, key id, version, XAES-256-GCM. */
   encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
   /** Ciphertext with the tag at its end, and the IV that the cell drew. */
   encrypt(key: AesKey, plaintext: Uint8Array, options: GcmEncryptOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
-  encrypt(key: AesKey, plaintext: Uint8Array, options: BlockModeOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  encrypt(
+    key: AesKey,
+    plaintext: Uint8Array,
+    options: BlockModeEncryptOptions,
+  ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
-    options?: EnvelopeOptions | GcmDecryptOptions | BlockModeOptions,
+    options?: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions,
   ): Promise<Bytes>;
   /**
    * Open an envelope under `from` and seal what it holds under `to`, in the cell: the plaintext never leaves it.

@@ -57,8 +57,8 @@ interface CommonTemplate {
   /** Later: refused until the warden grants budgets. */
   readonly maxUses?: number;
   /**
-   * Allow usages that together can extract keys or forge: wrap with decrypt, unwrap with encrypt, HMAC sign with derive,
-   * AES sign or verify (CMAC) with any of encrypt, decrypt, wrap, unwrap.
+   * Allow usages that together can extract keys or forge: wrap or unwrap with decrypt, unwrap with encrypt, HMAC sign with
+   * derive, AES sign or verify (CMAC) with any of encrypt, decrypt, wrap, unwrap.
    */
   readonly dualUse?: boolean;
 }
@@ -69,7 +69,10 @@ export interface AesTemplate extends CommonTemplate {
   readonly usage: readonly UsageOf['AES'][];
   readonly unwrapTemplate?: UnwrapTemplate;
   readonly rewrapPolicy?: RewrapPolicy;
-  /** The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. */
+  /**
+   * The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. With an IV used before,
+   * `encrypt` gives what decrypts the other message. Such a key makes no envelopes and streams, and wraps nothing by GCM.
+   */
   readonly callerIv?: boolean;
 }
 /** P-384 offers 192 bits of strength at three to five times the cost of P-256; secp256k1 is for those who must speak it. */

@@ -55,7 +55,8 @@ export function checkTemplate(key: KeyAttributes): void {
 function hasDualUse({ type, usage }: KeyAttributes): boolean {
   const has = (...any: Usage[]): boolean => any.some((each) => usage.includes(each));
   return (
-    (has('wrap') && has('decrypt')) ||
+    // Raw GCM opens what GCM wrapped; CTR and CBC compute single blocks, and so whatever AES-KW does.
+    (has('wrap', 'unwrap') && has('decrypt')) ||
     (has('unwrap') && has('encrypt')) ||
     (type === 'HMAC' && has('sign') && has('derive')) ||
     (type === 'AES' && has('sign', 'verify') && has('encrypt', 'decrypt', 'wrap', 'unwrap'))

@@ -6,7 +6,7 @@
  * A timer that waits for more (Nagle) is rejected: while the cells work, the queue gathers by itself.
  */
 import { HsmError, type HsmErrorCode } from '../errors.ts';
-import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, MESSAGE_MAX, PLACE_SIZE } from '../wire/batch.ts';
+import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST, SPLIT_COST } from './cost.ts';
 import { Pending, wipeAll } from './pending.ts';
@@ -167,11 +167,11 @@ export class Batcher {
   }
 
   #refusal(pending: Pending, options: SubmitOptions): HsmErrorCode | undefined {
-    const { keys, parts } = pending.request;
+    const { op, keys, parts } = pending.request;
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (!this.#fits(pending) || parts.some((part) => part.length > MESSAGE_MAX)) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (!this.#fits(pending) || parts.some((part) => part.length > partMax(op))) return 'KEYCELL_LIMIT_EXCEEDED';
     if (this.#queue.admits(pending.size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();

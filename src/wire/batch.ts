@@ -76,6 +76,8 @@ export const BATCH_MAX_REQUESTS = 1024;
 /** A place: a message of 16 MiB and room for its frame; equal to WINDOW_SIZE of assembly/layout.ts. */
 export const PLACE_SIZE = 0x1100000;
 export const MESSAGE_MAX = 16 * 1024 * 1024;
+/** What is opened may be longer by what sealing adds, so that the largest message comes back. */
+const SEALED_MAX = MESSAGE_MAX + 128;
 
 /** A key as a request names it: the id the caller asked for, and the record that the carrier found for it. */
 export interface SealedKey {
@@ -109,6 +111,9 @@ export function requestSize(request: CellRequest): number {
   for (const part of request.parts) size += align(part.length);
   return size;
 }
+
+/** The most that a part of this operation may hold. */
+export const partMax = (op: OpName): number => (op === 'decrypt' || op === 'reencrypt' ? SEALED_MAX : MESSAGE_MAX);
 
 /** The least room that a batch takes besides its requests. */
 export const batchOverhead = (lease: Uint8Array): number => HEADER_SIZE + align(lease.length) + 64;

@@ -1,4 +1,5 @@
 /** The code of cell and warden in this process, over a core of its own: frozen formats, leases, and what a batch leaves behind. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Arena } from '../../dist/cell/arena.js';
@@ -23,7 +24,8 @@ import { encodeLeaseBody, type Lease } from '../../dist/wire/lease.js';
 import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
-import { hmac, purposeKey, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { streamHeader } from '../support/stream.ts';
 
 const dist = (name: string) => readFileSync(new URL(`../../dist/cell/${name}`, import.meta.url));
 const golden: Record<string, string> = JSON.parse(
@@ -252,6 +254,17 @@ const EC = record(id(3), {
   point: new Uint8Array(65).fill(4, 0, 1),
 });
 
+/** A stream under AES that SESSION may write. */
+const STREAM = { keyId: AES.id, keyVersion: 1, nonce: run(0x33, 19) };
+const STREAM_HEADER = streamHeader(STREAM);
+const grantOf = (session: string) =>
+  hmac(purposeKey(MASTER, 'stream', HSM, 1), Buffer.from(session, 'hex'), STREAM_HEADER);
+const segmentOf = (plaintext: Uint8Array): Partial<CellRequest> => ({
+  flags: FLAG.last,
+  keys: [AES],
+  parts: [plaintext, STREAM_HEADER, grantOf(SESSION), run(0, 32), new Uint8Array(4)],
+});
+
 const request = (op: CellRequest['op'], more: Partial<CellRequest> = {}): CellRequest => ({
   op,
   mechanism: 'none',
@@ -283,6 +296,40 @@ function serve(requests: readonly CellRequest[], with_: Uint8Array = lease()) {
   const { results, audit } = readReply(place);
   return { codes: results.map(({ status }) => (status === 0 ? 'done' : codeOfStatus(status))), results, audit };
 }
+
+test('the frozen stream is opened, and made again from its header and grant', () => {
+  const key = record(id(0x20), {}, run(1, 32));
+  const stream = frozen('stream');
+  const [header, segment] = [stream.slice(0, 47), stream.slice(47)];
+  const aad = createHash('sha256').update('aad').digest();
+  const first = new Uint8Array(4);
+  const plaintext = new TextEncoder().encode('plaintext');
+  const write = (grant: Uint8Array, changes: Partial<CellRequest> = {}) =>
+    request('encryptSegment', {
+      flags: FLAG.last,
+      keys: [key],
+      parts: [plaintext, header, grant, aad, first],
+      ...changes,
+    });
+  const grant = frozen('streamGrant');
+  const { codes, results } = serve([
+    request('decryptSegment', { flags: FLAG.last, keys: [key], parts: [segment, header, aad, first] }),
+    write(grant),
+    write(grant, { ticket: ticketOf({ session: id(0x61) }) }),
+    write(frozen('streamOfTwo')),
+  ]);
+  expect(codes).toEqual(['done', 'done', 'KEYCELL_PERMISSION_DENIED', 'KEYCELL_PERMISSION_DENIED']);
+  expect(results[0]!.parts[0]).toEqual(plaintext);
+  expect(results[1]!.parts[0]).toEqual(segment);
+  const wrapping = record(id(4), { usage: ['unwrap'], rewrap: 'any' }, run(1, 32));
+  const template = encodeAttributes({ ...ATTRIBUTES, bits: 128, extractable: 'wrapped', usage: [] });
+  const blob = request('unwrapKey', {
+    mechanism: 'AES-GCM',
+    keys: [wrapping],
+    parts: [new Uint8Array(0), template, frozen('gcmWrapped'), new TextEncoder().encode('aad')],
+  });
+  expect(serve([blob]).codes).toEqual(['done']);
+});
 
 describe('leases', () => {
   const codes = (with_: Uint8Array) =>
@@ -380,7 +427,18 @@ describe('a batch leaves nothing in linear memory', () => {
     request('sign', { mechanism: 'ECDSA', keys: [EC], parts: [plaintext] }),
     request('generateDataKey', { mechanism: 'envelope', keys: [AES], parts: [Uint8Array.of(0, 0, 0, 32), run(0, 3)] }),
     request('random', { parts: [Uint8Array.of(0, 0, 1, 0)] }),
+    request('openStream', { keys: [AES] }),
+    request('encrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [plaintext, run(0, 0), run(0, 0)] }),
+    request('decrypt', { mechanism: 'AES-CTR', keys: [AES], parts: [plaintext, run(0, 0), run(0, 16)] }),
+    request('encryptSegment', segmentOf(plaintext)),
+    request('reencrypt', {
+      mechanism: 'envelope',
+      keys: [AES, AES],
+      parts: [sealEnvelope(SECRET, AES.id, 1, run(7, 24), run(0, 3), plaintext), run(0, 3), run(0, 4)],
+    }),
+    request('wrapKey', { mechanism: 'AES-GCM', keys: [KEK, AES], parts: [run(0, 5)] }),
   ];
+  const BUSY = busy().length;
 
   test('after the self-test; and the search finds what is there', () => {
     selfTest(core, work);
@@ -405,7 +463,8 @@ describe('a batch leaves nothing in linear memory', () => {
     const { codes, results, audit } = serve(busy());
     expect(codes).toEqual(busy().map(() => 'done'));
     expect(results[1]!.parts[0]).toEqual(SECRET);
-    expect(JSON.parse(audit).uses).toHaveLength(8);
+    // Two wraps of the same keys are one line, two encryptions under one key another.
+    expect(JSON.parse(audit).uses).toHaveLength(BUSY - 2);
     expect(left()).toEqual({});
   });
 
@@ -423,6 +482,14 @@ describe('a batch leaves nothing in linear memory', () => {
         keys: [KEK],
         parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES), run(0, 40)],
       }),
+      request('encryptSegment', { ...segmentOf(plaintext), flags: 0 }),
+      request('decryptSegment', { ...segmentOf(plaintext), parts: [plaintext, STREAM_HEADER, run(0, 32), run(0, 4)] }),
+      request('reencrypt', {
+        mechanism: 'envelope',
+        keys: [AES, AES],
+        parts: [sealEnvelope(SECRET, AES.id, 1, run(7, 24), run(0, 3), plaintext), run(0, 4), run(0, 4)],
+      }),
+      request('decrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [run(0, 64), run(0, 0), run(0, 16)] }),
       request('sign', { mechanism: 'ECDSA', keys: [AES], parts: [plaintext] }),
       request('random', { parts: [Uint8Array.of(0xff, 0, 0, 0)] }),
       request('random', { ticket: ticketOf({ expiresAt: Date.now() - 1 }), parts: [Uint8Array.of(0, 0, 0, 1)] }),
@@ -433,9 +500,13 @@ describe('a batch leaves nothing in linear memory', () => {
         parts: [packList([run(0, 24)]), new Uint8Array(0), new Uint8Array(0), new Uint8Array(0)],
       }),
     ]);
-    expect(codes.slice(0, 8)).toEqual(busy().map(() => 'done'));
-    for (const code of codes.slice(8)) expect(code).not.toBe('done');
-    expect(codes.slice(8, 11)).toEqual(['KEYCELL_RECORD_CORRUPT', 'KEYCELL_RECORD_CORRUPT', 'KEYCELL_DECRYPT_FAILED']);
+    expect(codes.slice(0, BUSY)).toEqual(busy().map(() => 'done'));
+    for (const code of codes.slice(BUSY)) expect(code).not.toBe('done');
+    expect(codes.slice(BUSY, BUSY + 3)).toEqual([
+      'KEYCELL_RECORD_CORRUPT',
+      'KEYCELL_RECORD_CORRUPT',
+      'KEYCELL_DECRYPT_FAILED',
+    ]);
     expect(left()).toEqual({});
     serve(busy(), lease({ number: 1, time: 0 }));
     expect(left()).toEqual({});

@@ -208,6 +208,14 @@ describe('bad input', () => {
     const exact = large.subarray(1);
     const envelope = await session.encrypt(aes, exact);
     expect(envelope).toHaveLength(exact.length + 68);
+    const both = await session.generateKey({ type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'] });
+    exact.fill(7);
+    // What was encrypted comes back, however large.
+    const moved = await session.reencrypt(both, await session.encrypt(both, exact), { to: both });
+    expect(Buffer.compare(await session.decrypt(both, moved), exact)).toBe(0);
+    const gcm = { mechanism: 'AES-GCM' } as const;
+    const { iv, ciphertext } = await session.encrypt(both, exact, gcm);
+    expect(Buffer.compare(await session.decrypt(both, ciphertext, { ...gcm, iv }), exact)).toBe(0);
     await works();
   });
 });

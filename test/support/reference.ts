@@ -21,7 +21,7 @@ export function purposeKey(master: Uint8Array, purpose: string, hsmId: string, e
   );
 }
 
-function gcm(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+export function gcm(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad);
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
@@ -68,7 +68,8 @@ export function sealRecord(master: Uint8Array, record: ReferenceRecord): Buffer 
   return Buffer.concat([header(salt), gcm(key, Buffer.alloc(12), header(salt), record.secret)]);
 }
 
-export function sealXaes(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+/** The key that XAES-256-GCM derives from the first twelve bytes of its nonce. */
+export function xaesKey(key: Uint8Array, nonce: Uint8Array): Buffer {
   const ecb = (block: Uint8Array) => createCipheriv('aes-256-ecb', key, null).setAutoPadding(false).update(block);
   const l = BigInt(`0x${ecb(Buffer.alloc(16)).toString('hex')}`) << 1n;
   const k1 = BigInt.asUintN(128, l) ^ (l >> 128n ? 0x87n : 0n);
@@ -76,7 +77,11 @@ export function sealXaes(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, pl
     const m = BigInt(`0x${Buffer.concat([Buffer.of(0, i, 0x58, 0), nonce.subarray(0, 12)]).toString('hex')}`);
     return ecb(unhex((m ^ k1).toString(16).padStart(32, '0')));
   };
-  return gcm(Buffer.concat([half(1), half(2)]), nonce.subarray(12), aad, plaintext);
+  return Buffer.concat([half(1), half(2)]);
+}
+
+export function sealXaes(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+  return gcm(xaesKey(key, nonce), nonce.subarray(12), aad, plaintext);
 }
 
 export function sealEnvelope(

@@ -101,6 +101,10 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   const signature = await session.sign(key, bytes, { format: 'der', hash: 'SHA-256', prehashed: true, signal });
   same<typeof signature, Bytes>(true);
   same<Awaited<ReturnType<typeof session.signMany>>, Bytes[]>(true);
+  const pieces = (async function* () {
+    yield bytes;
+  })();
+  await session.sign(key, pieces);
   const valid = await session.verify(key, signature, bytes, { hash: 'SHA-512', nonce: 'rfc6979', format: 'p1363' });
   // @ts-expect-error: no such hash
   await session.sign(key, bytes, { hash: 'SHA-1' });
@@ -116,6 +120,13 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM', iv, aad: bytes });
   // @ts-expect-error: raw GCM is opened with its IV
   await session.decrypt(aes, ciphertext, { mechanism: 'AES-GCM' });
+  const ctr = await session.encrypt(aes, bytes, { mechanism: 'AES-CTR' });
+  same<typeof ctr, { iv: Bytes; ciphertext: Bytes }>(true);
+  await session.decrypt(aes, ctr.ciphertext, { mechanism: 'AES-CTR', iv: ctr.iv });
+  // @ts-expect-error: CBC is opened with its IV
+  await session.decrypt(aes, ciphertext, { mechanism: 'AES-CBC' });
+  const again = await session.reencrypt(aes, envelope, { to: aes, aad: bytes });
+  same<typeof again, Bytes>(true);
   session.encryptStream(aes, { aad: bytes }) satisfies TransformStream<Uint8Array, Bytes>;
   session.decryptStream(aes, { aad: bytes });
   const dataKey = await session.generateDataKey(aes, { bytes: 32 });
@@ -156,6 +167,9 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   // @ts-expect-error: a KDF names its hash
   const nameless: Kdf = { name: 'hkdf' };
   nameless satisfies Kdf;
+  await session.wrapKey(kek, cek, { mechanism: 'AES-GCM', aad: bytes });
+  // @ts-expect-error: AES-KW has no associated data
+  await session.wrapKey(kek, cek, { mechanism: 'AES-KW', aad: bytes });
   // @ts-expect-error: only AES keys wrap
   await session.wrapKey(key, cek, { mechanism: 'AES-KW' });
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -9,8 +10,10 @@ import { FormatError, toHex } from '../../src/wire/fields.ts';
 import { decodeKeyslotHeader, encodeKeyslotHeader } from '../../src/wire/keyslot.ts';
 import { decodeLease, encodeLeaseBody, type Lease } from '../../src/wire/lease.ts';
 import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
+import { decodeStreamHeader, encodeStreamHeader } from '../../src/wire/stream.ts';
 import { decodeTicket, encodeTicketBody, type Ticket } from '../../src/wire/ticket.ts';
-import { hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { gcm, hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { sealStream, streamHeader } from '../support/stream.ts';
 
 const GOLDEN = new URL('../golden/formats.json', import.meta.url);
 const golden: Record<string, string> = JSON.parse(readFileSync(GOLDEN, 'utf8'));
@@ -106,6 +109,7 @@ const lease: Lease = {
   ],
 };
 
+const stream = { keyId: id(0x20), keyVersion: 1, nonce: run(0xb0, 19), aad: Buffer.from('aad') };
 const common = { hsmId, epoch, revision: 1, owner: id(0x70), fresh: run(0x90, 32) };
 const withMac = (purpose: string, body: Uint8Array) =>
   Buffer.concat([body, hmac(purposeKey(master, purpose, hsmId, epoch), body)]);
@@ -168,6 +172,18 @@ const made: Record<string, Buffer> = {
     attributes: encodeAttributes(issuer384Attributes),
     secret: run(7, 32),
   }),
+  stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
+  emptyStream: sealStream(run(1, 32), { ...stream, aad: Buffer.alloc(0) }, Buffer.alloc(0)),
+  // Two segments would be 64 KiB of hex: their digest tells as much.
+  streamOfTwo: createHash('sha256')
+    .update(sealStream(run(1, 32), stream, run(0, 65537)))
+    .digest(),
+  streamGrant: hmac(
+    purposeKey(master, 'stream', hsmId, epoch),
+    Buffer.from(ticket.session, 'hex'),
+    streamHeader(stream),
+  ),
+  gcmWrapped: Buffer.concat([run(0xe0, 12), gcm(run(1, 32), run(0xe0, 12), Buffer.from('aad'), run(0x40, 16))]),
 };
 
 if (process.env['KEYCELL_WRITE_GOLDEN']) {
@@ -200,13 +216,16 @@ describe('decoders give back what was encoded', () => {
     expect(encodeRecordHeader(header)).toEqual(bytesOf(name).subarray(0, 104 + header.attributes.length));
   });
 
-  test('user, control, ticket, lease, envelope, keyslot', () => {
+  test('user, control, ticket, lease, envelope, keyslot, stream', () => {
     expect(decodeUser(decodeRecordHeader(bytesOf('user')).attributes)).toEqual(user);
     expect(decodeControl(decodeRecordHeader(bytesOf('control')).attributes)).toEqual(control);
     expect(decodeTicket(bytesOf('ticket'))).toEqual(ticket);
     expect(decodeLease(bytesOf('lease'))).toEqual(lease);
     expect(decodeEnvelopeHeader(bytesOf('envelope'))).toEqual({ keyId: id(0x20), keyVersion: 1 });
     expect(encodeEnvelopeHeader({ keyId: id(0x20), keyVersion: 1 })).toEqual(bytesOf('envelope').subarray(0, 28));
+    const head = { keyId: id(0x20), keyVersion: 1, nonce: run(0xb0, 19) };
+    expect(decodeStreamHeader(bytesOf('stream').subarray(0, 47))).toEqual(head);
+    expect(encodeStreamHeader(head)).toEqual(bytesOf('stream').subarray(0, 47));
     const slot = decodeKeyslotHeader(bytesOf('keyslot'));
     expect(slot).toMatchObject({ hsmId, epoch, scrypt: { log2N: 14, r: 8 } });
     expect(encodeKeyslotHeader(slot)).toEqual(bytesOf('keyslot').subarray(0, 60));
@@ -250,6 +269,18 @@ describe.each(Object.keys(decoders))('a damaged %s', (name) => {
       { numRuns: 500 },
     );
   });
+});
+
+test('the header of a stream is refused at every length but its own, and with any other magic, format or suite', () => {
+  const whole = bytesOf('stream');
+  for (let length = 0; length < 60; length++) {
+    if (length !== 47) expect(() => decodeStreamHeader(whole.subarray(0, length))).toThrow(FormatError);
+  }
+  for (let at = 0; at < 8; at++) {
+    const damaged = whole.slice(0, 47);
+    damaged[at]! ^= 1;
+    expect(() => decodeStreamHeader(damaged)).toThrow(FormatError);
+  }
 });
 
 test('an envelope cut below its tag is refused', () => {

@@ -11,6 +11,7 @@ import {
 } from '../../wire/envelope.ts';
 import { FormatError } from '../../wire/fields.ts';
 import type { Call, OpenKey, Operation } from '../call.ts';
+import { decryptBlocks, encryptBlocks } from './blockmodes.ts';
 
 const GCM_IV_SIZE = 12;
 const ENVELOPE_KEY_SIZE = 32;
@@ -27,6 +28,9 @@ export const encrypt: Operation = (call) => {
       return [sealEnvelope(call, key, plaintext, call.part(1))];
     case MECHANISM['AES-GCM']:
       return encryptGcm(call, key, plaintext);
+    case MECHANISM['AES-CTR']:
+    case MECHANISM['AES-CBC']:
+      return encryptBlocks(call, key);
     default:
       throw new Refusal('KEYCELL_MECHANISM_INVALID');
   }
@@ -111,6 +115,9 @@ export const decrypt: Operation = (call) => {
       return [openEnvelope(call, key)];
     case MECHANISM['AES-GCM']:
       return [decryptGcm(call, key)];
+    case MECHANISM['AES-CTR']:
+    case MECHANISM['AES-CBC']:
+      return [decryptBlocks(call, key)];
     default:
       throw new Refusal('KEYCELL_MECHANISM_INVALID');
   }

@@ -1,0 +1,100 @@
+/**
+ * Messages that come in pieces, for sign and verify.
+ *
+ * ECDSA signs a digest, so the pieces are hashed as they come, here and not in a cell. That stays within the boundary:
+ * message and digest are public, hashing needs no key, and a cell signs whatever digest its caller names (`prehashed`), so
+ * it never vouched for more. A MAC needs its key from the first byte: there the pieces are gathered, up to one message.
+ */
+import { createHash } from 'node:crypto';
+import { HsmError } from '../errors.ts';
+import { CURVE } from '../model/algorithms.ts';
+import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
+import type { HashName } from '../model/key.ts';
+import { MESSAGE_MAX } from '../wire/batch.ts';
+import { checkBytes, checkSignal, invalid } from './inputs.ts';
+
+export type Pieces = AsyncIterable<Uint8Array>;
+
+const NODE_NAMES: Readonly<Record<HashName, string>> = {
+  'SHA-256': 'sha256',
+  'SHA-384': 'sha384',
+  'SHA-512': 'sha512',
+};
+
+export const inPieces = (message: Uint8Array | Pieces): message is Pieces =>
+  !(message instanceof Uint8Array) &&
+  typeof message === 'object' &&
+  message !== null &&
+  Symbol.asyncIterator in message;
+
+/**
+ * The pieces as one message to sign or verify, and the options to do it with.
+ * The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
+ */
+export async function wholeOf(
+  key: SigningKey,
+  pieces: Pieces,
+  options: SignOptions,
+): Promise<{ readonly message: Uint8Array; readonly options: SignOptions }> {
+  if (options.prehashed) throw invalid('a prehashed message comes in one piece');
+  const started = performance.now();
+  const prehashed = key.type === 'EC';
+  const message = await (key.type === 'EC'
+    ? digestOf(options.hash ?? CURVE[key.curve].hash, pieces, options)
+    : gather(pieces, options));
+  const timeout = options.timeout === undefined ? {} : { timeout: options.timeout - (performance.now() - started) };
+  return { message, options: { ...options, ...timeout, ...(prehashed && { prehashed }) } };
+}
+
+async function digestOf(hash: HashName, pieces: Pieces, options: CallOptions): Promise<Uint8Array> {
+  const digest = createHash(NODE_NAMES[hash]);
+  await each(pieces, options, (piece) => digest.update(piece));
+  return digest.digest();
+}
+
+async function gather(pieces: Pieces, options: CallOptions): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  let length = 0;
+  await each(pieces, options, (piece) => {
+    length += piece.length;
+    if (length > MESSAGE_MAX) throw new HsmError('KEYCELL_LIMIT_EXCEEDED');
+    // A source may use its buffer again for the next piece.
+    all.push(new Uint8Array(piece));
+  });
+  return Buffer.concat(all, length);
+}
+
+/** Every piece in turn, until the end, an error, or the end of the call. The iterator is told where it is not read to its end. */
+async function each(
+  pieces: Pieces,
+  { signal, timeout }: CallOptions,
+  take: (piece: Uint8Array) => void,
+): Promise<void> {
+  checkSignal(signal);
+  let stop = (_: HsmError): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = reject;
+  });
+  stopped.catch(() => {});
+  const onAbort = (): void => stop(new HsmError('KEYCELL_ABORTED', undefined, { cause: signal?.reason }));
+  const timer =
+    timeout === undefined ? undefined : setTimeout(() => stop(new HsmError('KEYCELL_TIMEOUT')), timeout).unref();
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort);
+  const iterator = pieces[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([stopped, iterator.next()]);
+      if (next.done) return;
+      checkBytes(next.value);
+      take(next.value);
+    }
+  } catch (error) {
+    // Not waited for: a source that hangs would hang here again.
+    Promise.resolve(iterator.return?.()).catch(() => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
