@@ -1,4 +1,5 @@
 /** The public interface: what `openHsm` gives, embedded or remote. Inputs are Uint8Array, outputs Uint8Array<ArrayBuffer>. */
+import type { HsmErrorCode } from '../errors.ts';
 import type {
   AesKey,
   Bytes,
@@ -28,22 +29,23 @@ export interface CallOptions {
 export type HsmState = 'uninitialized' | 'sealed' | 'ready' | 'tampered';
 export type Role = 'admin' | 'crypto-user';
 
-export interface OpenOptions {
-  /** The HSM's folder: store, log and lock. Made if it is missing. */
-  readonly path: string;
+/** Of both ways to open an HSM. */
+export interface EphemeralOptions {
   /** Cells. Default: one less than the available cores, at least 1. */
   readonly workers?: number;
+  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
+  readonly queueLimit?: number;
+  /** Only for a bundled program: the copied folder `keycell/dist/assets`, with what threads are started from. */
+  readonly assets?: string | URL;
+}
+
+export interface OpenOptions extends EphemeralOptions {
+  /** The HSM's folder: store, log and lock. Made if it is missing. */
+  readonly path: string;
   /** Asked once if the HSM is initialised; its result is wiped. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
   readonly lockTimeout?: number;
-  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
-  readonly queueLimit?: number;
-}
-
-export interface EphemeralOptions {
-  readonly workers?: number;
-  readonly queueLimit?: number;
 }
 
 export interface InitializeOptions {
@@ -61,29 +63,119 @@ export interface LoginOptions extends CallOptions {
   readonly wipe?: boolean;
 }
 
-export interface HsmStats {
-  readonly state: HsmState;
-  readonly cells: number;
-  /** Requests that wait for a cell, and requests that are with one. */
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly operations: number;
-  readonly batches: number;
-  readonly failures: number;
-  readonly cellRestarts: number;
-  /** Entries in the log. */
-  readonly logEntries: number;
+/** Counts of values: `counts[i]` of those up to `bounds[i]` (and above the bound before it), the last one of all beyond. */
+export interface HistogramStats {
+  readonly bounds: readonly number[];
+  /** One more than bounds. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
 }
 
+export interface CellStats {
+  readonly cell: number;
+  /** Self-testing; passed, without a master key; taking it; serving; dead and about to be replaced. */
+  readonly state: 'starting' | 'ready' | 'provisioning' | 'open' | 'dead';
+  /** Milliseconds since this thread of the cell was started. */
+  readonly uptime: number;
+  /** Batches that this thread answered. */
+  readonly batches: number;
+  /** Batches with it now: at most two. */
+  readonly inside: number;
+}
+
+/** What `hsm.stats()` gives: counts since it was opened, and the moment's state. Times are milliseconds. */
+export interface HsmStats {
+  readonly state: HsmState;
+  /** Milliseconds since it was opened. */
+  readonly uptime: number;
+  /** Keys in the store; 0 unless `ready`. Session keys are not in it. */
+  readonly keys: number;
+  /** Cells that passed their self-test. */
+  readonly cells: number;
+  readonly cellList: readonly CellStats[];
+  readonly cellRestarts: number;
+  readonly wardenRestarts: number;
+  /** Age of the warden's last word, which comes once a second; cells refuse one of 5 s. Undefined unless `ready`. */
+  readonly leaseAge: number | undefined;
+  /** Requests that wait for a cell, their bytes, how many may wait before KEYCELL_BUSY; and requests that are with one. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly queueLimit: number;
+  readonly inFlight: number;
+  /** Requests that a cell answered, refusals among them; and the same by operation: `sign`, `encrypt`, … */
+  readonly operations: number;
+  readonly byOperation: Readonly<Record<string, number>>;
+  /** Requests to cells and calls to the warden (logins, users) that ended in an error; and the same by its code. */
+  readonly failures: number;
+  readonly failuresByCode: Readonly<Partial<Record<HsmErrorCode, number>>>;
+  /** Logins that succeeded. */
+  readonly logins: number;
+  readonly batches: number;
+  /** Requests in a batch. */
+  readonly batchSize: HistogramStats;
+  /** From sending a batch to its answer. */
+  readonly cellTime: HistogramStats;
+  /** From a call to its settlement, of requests that a cell answered: queue, cell and log. */
+  readonly requestTime: HistogramStats;
+  /** Entries in the log: the sequence number of the last. */
+  readonly logEntries: number;
+  /** Entries that could not be written yet; while there are any, nothing is served. */
+  readonly logBacklog: number;
+}
+
+/**
+ * What an HSM tells by itself. A listener that throws disturbs nothing here: its error is thrown again on the next tick,
+ * as an uncaught exception. Each event is published on a channel of node:diagnostics_channel, too: HsmChannels.
+ */
 export interface HsmEvents {
+  /** The state has changed to this. */
   state: [state: HsmState];
+  /** A cell died; `retried` of its requests went back into the queue, and a new one takes its place. */
   'cell-restart': [event: { readonly cell: number; readonly error: Error; readonly retried: number }];
+  /** The warden died; a new one takes the master key from a cell. */
   'warden-restart': [event: { readonly error: Error }];
+  /** A sealed record is not authentic: it was altered or damaged in the store. */
   'record-corrupt': [event: { readonly id: string }];
   /** The HSM is `tampered`: one of its own checks failed. */
   fatal: [event: { readonly error: Error }];
+  /** The log cannot be written, so nothing is served; it is tried again every half second. */
   'audit-unavailable': [event: { readonly error: Error }];
+  /** The log can be written again, and all that waited is. */
+  'audit-available': [];
 }
+
+/** How a batch ended: answered; answered, but withheld since its entry could not be logged; lost with its cell. */
+export type BatchOutcome = 'answered' | 'withheld' | 'lost';
+
+/** One trip of a batch to a cell. Times are milliseconds. */
+export interface BatchReport {
+  readonly cell: number;
+  /** Requests in it, and how many of each operation. */
+  readonly size: number;
+  readonly operations: Readonly<Record<string, number>>;
+  /** Requests that the cell refused; all, where the batch was lost. */
+  readonly failures: number;
+  readonly outcome: BatchOutcome;
+  /** When it was sent, in milliseconds since 1970. */
+  readonly startTime: number;
+  /** How long the oldest request in it had waited. */
+  readonly queueTime: number;
+  /** From sending to the answer, or to the cell's death. */
+  readonly cellTime: number;
+  /** From the answer until its entry was written. */
+  readonly logTime: number;
+}
+
+/** The channels of node:diagnostics_channel and their messages. Without a subscriber none of them costs anything. */
+export type HsmChannels = {
+  'keycell:batch': BatchReport & { readonly hsm: Hsm };
+  'keycell:state': { readonly hsm: Hsm; readonly state: HsmState };
+} & {
+  [E in Exclude<keyof HsmEvents, 'state'> as `keycell:${E}`]: { readonly hsm: Hsm } & ([] extends HsmEvents[E]
+    ? unknown
+    : HsmEvents[E][0]);
+};
 
 export interface Hsm extends AsyncDisposable {
   readonly state: HsmState;

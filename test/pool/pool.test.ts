@@ -342,7 +342,7 @@ describe('death', () => {
     await Promise.all(all);
     expect(restarts.map((r) => r[0]).sort()).toEqual([0, 1]);
     expect(restarts.reduce((sum, r) => sum + r[2], 0)).toBeGreaterThan(0);
-    expect(pool.stats()).toMatchObject({ restarts: 2, operations: 60, failures: 0 });
+    expect(pool.stats()).toMatchObject({ cellRestarts: 2, operations: 60, failures: 0 });
   });
 
   test.each(['throw', 'exit', 'malformed', 'foreign'])(
@@ -436,7 +436,7 @@ describe('death', () => {
       expect(['KEYCELL_TIMEOUT', 'KEYCELL_ABORTED', 'KEYCELL_CELL_LOST']).toContain(code);
     expect(codes.get('KEYCELL_CELL_LOST') ?? 0).toBeLessThan(total / 100);
     expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 0 });
-    expect(pool.stats().restarts).toBeGreaterThan(3);
+    expect(pool.stats().cellRestarts).toBeGreaterThan(3);
   });
 });
 
