@@ -53,7 +53,7 @@ export const REASONS = {
   template: [7, "the wrapping key's template does not allow such a key"],
   recipient: [8, "the wrapping key's policy does not allow this recipient"],
   proofMissing: [9, "the wrapping key's policy asks for a proof"],
-  proofMalformed: [10, 'the proof is not a compact JWS by ES256 with exp and cnf.jkt'],
+  proofMalformed: [10, "the proof is not a compact JWS by ES256 or ES384 (its issuer's curve) with exp and cnf.jkt"],
   proofForged: [11, "the proof's signature is not its issuer's"],
   proofExpired: [12, 'the proof has expired or is not yet valid'],
   proofForeign: [13, 'the proof names another recipient'],
@@ -83,6 +83,9 @@ export const REASONS = {
   ivSize: [41, 'an IV of AES-CTR or AES-CBC has 16 bytes'],
   noAad: [42, 'AES-CTR and AES-CBC authenticate nothing, associated data neither'],
   readable: [32, 'its owner could read what is wrapped to this key, so it cannot be trusted'],
+  curve: [34, 'a key of this curve cannot be used for this'],
+  hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],
+  prefix: [36, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;
 
