@@ -1,9 +1,16 @@
 /** The exported ABI, and nothing else. Pointers and lengths are bytes; a `…Bit` result is 1 for success. */
 import { drbgGenerate, drbgInstantiate, drbgReseed } from "./drbg/hmac-drbg";
+import {
+  ecInit,
+  ecKeyGenerate,
+  ecPointValidate,
+  ecPublicKey,
+  ecdh,
+  ecdsaSign,
+  ecdsaSignRaw,
+  ecdsaVerify,
+} from "./ec/curves";
 import { derDecode, derEncode } from "./ec/der";
-import { p256Ecdh } from "./ec/p256/ecdh";
-import { p256Sign, p256SignRaw, p256Verify } from "./ec/p256/ecdsa";
-import { p256Init, p256KeyGenerate, p256PointValidate, p256PublicKey } from "./ec/p256/keys";
 import {
   REPLY,
   SCRATCH,
@@ -40,7 +47,7 @@ export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
-export { p256Ecdh, p256Init, p256KeyGenerate, p256PointValidate, p256PublicKey, p256Sign, p256SignRaw, p256Verify };
+export { ecInit, ecKeyGenerate, ecPointValidate, ecPublicKey, ecdh, ecdsaSign, ecdsaSignRaw, ecdsaVerify };
 export { drbgGenerate, drbgInstantiate, drbgReseed };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */

@@ -1,42 +1,85 @@
 /** What tests of the arithmetic call and the core does not export; built by those tests alone. */
-import { P } from "./ec/p256/field";
-import { N, N_MINUS_1 } from "./ec/p256/scalar";
-
-export { addMod, fromBe, fromMont, isBelow, montMul, reduceOnce, reduceWide, toBe, toMont } from "./ec/mod256";
-export { nonceInit, nonceNext, nonceReject } from "./ec/nonce";
-export {
-  fieldAdd,
-  fieldFromBe,
-  fieldInvert,
-  fieldIsZero,
-  fieldMul,
-  fieldReduce,
-  fieldSqrt,
-  fieldSub,
-  fieldToBe,
-  fieldTriple,
-} from "./ec/p256/field";
-export {
+import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldReduce, fieldToBe } from "./ec/field";
+import { addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
+import { P256 } from "./ec/p256/curve";
+import { P384 } from "./ec/p384/curve";
+import {
   affineFromBytes,
+  affinePack,
   affineToBytes,
-  pointAdd,
-  pointAddAffine,
-  pointDouble,
+  affineUnpack,
   pointFromAffine,
   pointIsInfinity,
   pointSetInfinity,
   pointToAffine,
-} from "./ec/p256/point";
-export { scalarAdd, scalarFromBe, scalarFromDigest, scalarInvert, scalarMul } from "./ec/p256/scalar";
+} from "./ec/point";
+import { scalarFromBe, scalarFromDigest, scalarInvert, scalarMul } from "./ec/scalar";
+import { Secp256k1 } from "./ec/secp256k1/curve";
+
+export { nonceInit, nonceNext, nonceReject } from "./ec/nonce";
 export { REPLY, WINDOW } from "./layout";
 
-/** Addresses of the moduli. */
-export function modulusP(): usize {
-  return P;
+/** The operations of `run`; the module exports each number as Op.<name>. */
+export enum Op {
+  fromBe, toBe, packed, montMul, toMont, fromMont, addMod, reduceOnce, reduceWide, isBelowN, isBelowP,
+  fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
+  fieldReduce, fieldIsZero, fieldFromBe, fieldToBe,
+  scalarMul, scalarInvert, scalarFromBe, scalarFromDigest,
+  addPoints, addAffine, doublePoint, setInfinity, fromAffine, toAffine, isInfinity,
+  affineFromBytes, affineToBytes, affinePacked,
 }
-export function modulusN(): usize {
-  return N;
+
+/** One operation of one curve; r is the result where there is one, and moduli are those of the curve's order. */
+export function run(curve: u32, op: u32, r: usize, a: usize, b: usize): u32 {
+  if (curve == 1) return runOn<P256>(op, r, a, b);
+  if (curve == 2) return runOn<P384>(op, r, a, b);
+  return runOn<Secp256k1>(op, r, a, b);
 }
-export function modulusNMinus1(): usize {
-  return N_MINUS_1;
+
+export function times3b(r: usize, a: usize): void {
+  changetype<Secp256k1>(0).times3b(r, a);
+}
+
+function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
+  const c = changetype<C>(0);
+  switch (op) {
+    case Op.fromBe: c.fromBe(r, a); break;
+    case Op.toBe: c.toBe(r, a); break;
+    case Op.packed: c.pack(b, a); c.unpack(r, b); break;
+    case Op.montMul: c.montMul(r, a, b, c.n); break;
+    case Op.toMont: toMont<C>(r, a, c.n); break;
+    case Op.fromMont: fromMont<C>(r, a, c.n); break;
+    case Op.addMod: addMod<C>(r, a, b, c.n); break;
+    case Op.reduceOnce: reduceOnce<C>(r, a, c.n); break;
+    case Op.reduceWide: reduceWide<C>(r, a, <u32>b, c.nMinus1); break;
+    case Op.isBelowN: return isBelow<C>(a, c.n);
+    case Op.isBelowP: return isBelow<C>(a, c.p);
+    case Op.fieldMul: c.mul(r, a, b); break;
+    case Op.fieldAdd: c.add(r, a, b); break;
+    case Op.fieldSub: c.sub(r, a, b); break;
+    case Op.fieldTriple: c.triple(r, a); break;
+    case Op.fieldNegate: fieldNegateIf<C>(<u64>-1, r); break;
+    case Op.fieldInvert: c.invert(r, a); break;
+    case Op.fieldSqrt: c.sqrt(r, a); break;
+    case Op.fieldReduce: fieldReduce<C>(r, a); break;
+    case Op.fieldIsZero: return fieldIsZero<C>(a);
+    case Op.fieldFromBe: return fieldFromBe<C>(r, a);
+    case Op.fieldToBe: fieldToBe<C>(r, a); break;
+    case Op.scalarMul: scalarMul<C>(r, a, b); break;
+    case Op.scalarInvert: scalarInvert<C>(r, a); break;
+    case Op.scalarFromBe: return scalarFromBe<C>(r, a);
+    case Op.scalarFromDigest: scalarFromDigest<C>(r, a, <u32>b); break;
+    case Op.addPoints: c.addPoints(r, a, b); break;
+    case Op.addAffine: c.addAffine(r, a, b); break;
+    case Op.doublePoint: c.doublePoint(r, a); break;
+    case Op.setInfinity: pointSetInfinity<C>(r); break;
+    case Op.fromAffine: pointFromAffine<C>(r, a); break;
+    case Op.toAffine: pointToAffine<C>(r, a); break;
+    case Op.isInfinity: return pointIsInfinity<C>(a);
+    case Op.affineFromBytes: return affineFromBytes<C>(r, a, <u32>b);
+    case Op.affineToBytes: affineToBytes<C>(r, a); break;
+    case Op.affinePacked: affinePack<C>(b, a); affineUnpack<C>(r, b); break;
+    default: unreachable();
+  }
+  return 0;
 }

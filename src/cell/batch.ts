@@ -18,7 +18,7 @@ import type { Ticket } from '../wire/ticket.ts';
 import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
-import { type Core, IntegrityError } from './core.ts';
+import { type Core, CURVE, HASH, IntegrityError } from './core.ts';
 import { makeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
 import { JobList } from './jobs.ts';
@@ -158,9 +158,10 @@ export class BatchServer {
       } else each.outcome = outcome;
     });
 
-    bench.sign.run(this.#work, core.call.p256Sign);
-    bench.verify.run(this.#work, core.call.p256Verify);
-    bench.ecdh.run(this.#work, core.call.p256Ecdh);
+    const { ecdsaSign, ecdsaVerify, ecdh } = core.call;
+    bench.sign.run(this.#work, (jobs, count) => ecdsaSign(CURVE['P-256'], HASH.sha256, jobs, count));
+    bench.verify.run(this.#work, (jobs, count) => ecdsaVerify(CURVE['P-256'], HASH.sha256, jobs, count));
+    bench.ecdh.run(this.#work, (jobs, count) => ecdh(CURVE['P-256'], jobs, count));
     for (const each of inHand) {
       if (typeof each.outcome !== 'function') continue;
       const step = each.outcome;

@@ -13,6 +13,9 @@ interface Global {
 /** The hashes by the numbers that the core knows them by: assembly/sha2/hash.ts. */
 export const HASH = { sha256: 1, sha384: 2, sha512: 3 } as const;
 
+/** The curves by the numbers that the core knows them by: assembly/ec/curves.ts. */
+export const CURVE = { 'P-256': 1, 'P-384': 2, secp256k1: 3 } as const;
+
 /** assembly/index.ts as seen from here. Pointers are addresses in its memory; a result of 1 is success. */
 export interface CoreExports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -129,16 +132,16 @@ export interface CoreExports {
   drbgReseed(entropy: number, entropyLen: number, additional: number, additionalLen: number): number;
   drbgGenerate(output: number, outputLen: number, additional: number, additionalLen: number): number;
 
-  p256Init(): void;
-  p256PublicKey(scalar: number, point: number): number;
-  p256KeyGenerate(scalar: number, point: number, seed: number): number;
-  p256PointValidate(point: number, pointLen: number, output: number): number;
-  p256Sign(jobs: number, count: number): void;
-  p256SignRaw(scalar: number, digest: number, k: number, output: number): number;
-  p256Verify(jobs: number, count: number): void;
-  p256Ecdh(jobs: number, count: number): void;
-  derEncode(signature: number, output: number): number;
-  derDecode(input: number, inputLen: number, output: number): number;
+  ecInit(): void;
+  ecPublicKey(curve: number, scalar: number, point: number): number;
+  ecKeyGenerate(curve: number, scalar: number, point: number, seed: number): number;
+  ecPointValidate(curve: number, point: number, pointLen: number, output: number): number;
+  ecdsaSign(curve: number, hash: number, jobs: number, count: number): void;
+  ecdsaSignRaw(curve: number, hash: number, scalar: number, digest: number, k: number, output: number): number;
+  ecdsaVerify(curve: number, hash: number, jobs: number, count: number): void;
+  ecdh(curve: number, jobs: number, count: number): void;
+  derEncode(size: number, signature: number, output: number): number;
+  derDecode(size: number, input: number, inputLen: number, output: number): number;
 }
 
 /** What the module's own checks throw: the HSM must wipe itself and serve nothing. */

@@ -9,7 +9,7 @@
 import { P256_POINT_SIZE } from '../wire/encodings.ts';
 import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
 import type { Arena } from './arena.ts';
-import { type Core, IntegrityError } from './core.ts';
+import { type Core, CURVE, IntegrityError } from './core.ts';
 import type { Random } from './random.ts';
 import { derive, type Identity, type Vault } from './vault.ts';
 
@@ -42,7 +42,8 @@ export class Transfer {
     const seed = work.take(48);
     random.reseed();
     random.fill(seed, 48);
-    if (core.call.p256KeyGenerate(this.#scalar, point, seed) !== 1) throw new IntegrityError('key generation failed');
+    if (core.call.ecKeyGenerate(CURVE['P-256'], this.#scalar, point, seed) !== 1)
+      throw new IntegrityError('key generation failed');
     this.point = core.bytes.slice(point, point + P256_POINT_SIZE);
   }
 
@@ -96,7 +97,7 @@ export class Transfer {
     [this.#scalar, this.#put(peer).at, z, ok].forEach((address, i) => {
       view.setUint32(job + 4 * i, address, true);
     });
-    call.p256Ecdh(job, 1);
+    call.ecdh(CURVE['P-256'], job, 1);
     if (view.getUint32(ok, true) !== 1) throw new IntegrityError('not a point of the curve');
     const key = this.#work.take(32);
     derive(this.#core, this.#work, z, 32, LABEL, Buffer.concat([giver, taker]), key);

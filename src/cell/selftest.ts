@@ -3,19 +3,84 @@
  * Answers are published ones; each names its source.
  */
 import type { Arena } from './arena.ts';
-import { type Core, HASH, IntegrityError } from './core.ts';
+import { type Core, CURVE, HASH, IntegrityError } from './core.ts';
 
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
 const ascii = (text: string): Uint8Array => Buffer.from(text, 'ascii');
 
-/** RFC 6979 A.2.5. */
-const P256_SCALAR = hex('c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721');
-const P256_POINT = hex(
-  '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299',
-);
-const P256_SIGNATURE = hex(
-  'efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8',
-);
+/** What one curve must answer: a key, its signature after plain RFC 6979, and an agreement. */
+interface KnownCurve {
+  readonly name: keyof typeof CURVE;
+  readonly size: number;
+  readonly hash: keyof typeof HASH;
+  readonly message: string;
+  readonly scalar: Uint8Array;
+  readonly point: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly own: Uint8Array;
+  readonly peer: Uint8Array;
+  readonly shared: Uint8Array;
+}
+
+const KNOWN_CURVES: readonly KnownCurve[] = [
+  {
+    // RFC 6979 A.2.5; CAVP ECC CDH, P-256, COUNT 0.
+    name: 'P-256',
+    size: 32,
+    hash: 'sha256',
+    message: 'sample',
+    scalar: hex('c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721'),
+    point: hex(
+      '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299',
+    ),
+    signature: hex(
+      'efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8',
+    ),
+    own: hex('7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534'),
+    peer: hex(
+      '04700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac',
+    ),
+    shared: hex('46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b'),
+  },
+  {
+    // RFC 6979 A.2.6; CAVP ECC CDH, P-384, COUNT 0.
+    name: 'P-384',
+    size: 48,
+    hash: 'sha384',
+    message: 'sample',
+    scalar: hex('6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d896d5724e4c70a825f872c9ea60d2edf5'),
+    point: hex(
+      '04ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64def8f0ea9055866064a254515480bc138015d9b72d7d57244ea8ef9ac0c621896708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd2533264720',
+    ),
+    signature: hex(
+      '94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c81a648152e44acf96e36dd1e80fabe4699ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94fa329c145786e679e7b82c71a38628ac8',
+    ),
+    own: hex('3cc3122a68f0d95027ad38c067916ba0eb8c38894d22e1b15618b6818a661774ad463b205da88cf699ab4d43c9cf98a1'),
+    peer: hex(
+      '04a7c76b970c3b5fe8b05d2838ae04ab47697b9eaf52e764592efda27fe7513272734466b400091adbf2d68c58e0c50066ac68f19f2e1cb879aed43a9969b91a0839c4c38a49749b661efedf243451915ed0905a32b060992b468c64766fc8437a',
+    ),
+    shared: hex('5f9d29dc5e31a163060356213669c8ce132e22f57c9a04f40ba7fcead493b457e5621e766c40a2e3d4d6a04b25e533f1'),
+  },
+  {
+    // The RFC 6979 vectors of Bitcoin's libraries, "Alan Turing", with s as it is made; Wycheproof ecdh_secp256k1 tcId 1.
+    name: 'secp256k1',
+    size: 32,
+    hash: 'sha256',
+    message: 'Alan Turing',
+    scalar: hex('f8b8af8ce3c7cca5e300d33939540c10d45ce001b8f252bfbc57ba0342904181'),
+    point: hex(
+      '0492df7b245b81aa637ab4e867c8d511008f79161a97d64f2ac709600352f7acbce9bfdf1b13fa0cb1de4521e5386cde3a1cd26c5ab584989d07bbed58a5419f62',
+    ),
+    signature: hex(
+      '7063ae83e7f62bbb171798131b4a0564b956930092b33b07b395615d9ec7e15ca72033e1ff5ca1ea8d0c99001cb45f0272d3be7525d3049c0d9e98dc7582b857',
+    ),
+    own: hex('f4b7ff7cccc98813a69fae3df222bfe3f4e28f764bf91b4a10d8096ce446b254'),
+    peer: hex(
+      '04d8096af8a11e0b80037e1ee68246b5dcbb0aeb1cf1244fd767db80f3fa27da2b396812ea1686e7472e9692eaf3e958e50e9500d3b4c77243db1f2acd67ba9cc4',
+    ),
+    shared: hex('544dfae22af6af939042b1d85b71a1e49e9a5614123c4d6ad0c8af65baf87d65'),
+  },
+];
 
 /** Places inputs in working memory, calls, compares, and leaves the rest to the caller's wipe. */
 class Bench {
@@ -228,9 +293,19 @@ const keyWrap: Test = (b) => {
   b.compare('KWP unwrap', back, key);
 };
 
-/** RFC 6979 A.2.5 ("sample", SHA-256); CAVP ECC CDH, P-256, COUNT 0. */
-const curve: Test = (b) => {
+const curves: Test = (b) => {
+  for (const known of KNOWN_CURVES) {
+    const mark = b.work.mark();
+    curve(b, known);
+    b.work.release(mark);
+  }
+};
+
+function curve(b: Bench, known: KnownCurve): void {
   const { call } = b.core;
+  const { name, size } = known;
+  const number = CURVE[name];
+  const hash = HASH[known.hash];
   const job = (...addresses: number[]): number => {
     const at = b.work.take(16);
     addresses.forEach((address, i) => {
@@ -238,46 +313,42 @@ const curve: Test = (b) => {
     });
     return at;
   };
-  const out = b.work.take(80);
+  const out = b.work.take(2 * size + 1);
   const result = b.work.take(4);
   const valid = () => b.core.view.getUint32(result, true) === 1;
-  const scalar = b.put(P256_SCALAR);
-  b.expect('P-256 public key', call.p256PublicKey(scalar, out) === 1);
-  b.compare('P-256 public key', out, P256_POINT);
-  const digest = b.work.take(32);
-  call.sha256(b.put(ascii('sample')), 6, digest);
-  call.p256Sign(job(scalar, digest, 0, out), 1);
-  b.compare('ECDSA sign', out, P256_SIGNATURE);
-  const point = b.put(P256_POINT);
-  call.p256Verify(job(point, digest, out, result), 1);
-  b.expect('ECDSA verify', valid());
-  const der = b.work.take(80);
-  const raw = b.work.take(64);
-  const derLen = call.derEncode(out, der);
-  b.expect('DER', call.derDecode(der, derLen, raw) === 1);
-  b.compare('DER', raw, P256_SIGNATURE);
-  b.core.bytes[out + 63]! ^= 1;
-  call.p256Verify(job(point, digest, out, result), 1);
-  b.expect('ECDSA refuse', !valid());
+  const scalar = b.put(known.scalar);
+  b.expect(`${name} public key`, call.ecPublicKey(number, scalar, out) === 1);
+  b.compare(`${name} public key`, out, known.point);
+  const digest = b.work.take(64);
+  call.hash(hash, b.put(ascii(known.message)), known.message.length, digest);
+  call.ecdsaSign(number, hash, job(scalar, digest, 0, out), 1);
+  b.compare(`${name} sign`, out, known.signature);
+  const check = job(b.put(known.point), digest, out, result);
+  call.ecdsaVerify(number, hash, check, 1);
+  b.expect(`${name} verify`, valid());
+  const der = b.work.take(2 * size + 16);
+  const raw = b.work.take(2 * size);
+  const derLen = call.derEncode(size, out, der);
+  b.expect(`${name} DER`, call.derDecode(size, der, derLen, raw) === 1);
+  b.compare(`${name} DER`, raw, known.signature);
+  b.core.bytes[out + 2 * size - 1]! ^= 1;
+  call.ecdsaVerify(number, hash, check, 1);
+  b.expect(`${name} refuse`, !valid());
   // Hedged signatures differ with their noise and verify all the same.
-  call.p256Sign(job(scalar, digest, b.put(new Uint8Array(32).fill(1)), out), 1);
-  call.p256Verify(job(point, digest, out, result), 1);
-  b.expect('hedged ECDSA', valid() && !P256_SIGNATURE.every((byte, i) => b.core.bytes[out + i] === byte));
+  call.ecdsaSign(number, hash, job(scalar, digest, b.put(new Uint8Array(size).fill(1)), out), 1);
+  call.ecdsaVerify(number, hash, check, 1);
+  b.expect(`${name} hedged`, valid() && !known.signature.every((byte, i) => b.core.bytes[out + i] === byte));
 
-  const peer = hex(
-    '04700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac',
-  );
-  const own = hex('7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534');
-  call.p256Ecdh(job(b.put(own), b.put(peer), out, result), 1);
-  b.expect('ECDH', valid());
-  b.compare('ECDH', out, hex('46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b'));
-};
+  call.ecdh(number, job(b.put(known.own), b.put(known.peer), out, result), 1);
+  b.expect(`${name} ECDH`, valid());
+  b.compare(`${name} ECDH`, out, known.shared);
+}
 
-const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, modes, keyWrap, curve];
+const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, modes, keyWrap, curves];
 
 /** Run every test, then wipe; the generator is left without a state. Throws IntegrityError. */
 export function selfTest(core: Core, work: Arena): void {
-  core.call.p256Init();
+  core.call.ecInit();
   const bench = new Bench(core, work);
   try {
     for (const test of TESTS) {

@@ -5,6 +5,7 @@ import type { SubmitOptions } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
+import type { Lane } from './lane.ts';
 
 /** A user as the store holds him. */
 export interface UserEntry {
@@ -32,6 +33,8 @@ export interface Engine {
   commit(change: Change): Promise<void>;
   /** How many requests one call may have in flight without filling the queue for others. */
   readonly wave: number;
+  /** The way of segments of streams. */
+  readonly lane: Lane;
 }
 
 export const keyName = (id: string): string => `key/${id}`;

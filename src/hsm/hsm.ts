@@ -37,6 +37,7 @@ import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
+import { Lane } from './lane.ts';
 import { takePassword } from './secrets.ts';
 import { SessionImpl } from './session.ts';
 import { infoOf, userEntryOf } from './users.ts';
@@ -64,6 +65,8 @@ export class HsmImpl implements Hsm, Engine {
   readonly keys = new KeyIndex();
   readonly users = new Map<string, UserEntry>();
   readonly wave: number;
+  /** Two a cell: one in work, one at its door. */
+  readonly lane = new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
   readonly #parts: Parts;
   readonly #events = new EventEmitter();
   readonly #journal: Journal;

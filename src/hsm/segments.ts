@@ -11,7 +11,7 @@ import { SEGMENT_LAST } from '../wire/stream.ts';
 import { checkBytes } from './inputs.ts';
 import { ownBytes } from './secrets.ts';
 
-/** Two cells' places full; and no more than that stands before somebody's small request. */
+/** Enough for one stream to fill the places of two cells; half a mebibyte of memory. */
 const WINDOW = 4;
 
 /** What is done with the input's bytes. */

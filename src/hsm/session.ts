@@ -371,11 +371,11 @@ export class SessionImpl implements Session {
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return encryptingStream(this.#sender(key), options);
+    return encryptingStream(this.#engine.lane, this.#sender(key), options);
   }
 
   decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return decryptingStream(this.#sender(key), options);
+    return decryptingStream(this.#engine.lane, this.#sender(key), options);
   }
 
   /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */

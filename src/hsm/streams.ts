@@ -8,6 +8,7 @@ import { FLAG, type OpName } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { SEGMENT_SIZE, SEGMENT_TAG_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
 import { checkBytes, checkSignal, NOTHING, object } from './inputs.ts';
+import type { Lane } from './lane.ts';
 import { type Coder, SegmentStream } from './segments.ts';
 
 /** The session's way to a cell, with the stream's key. */
@@ -20,9 +21,9 @@ export type Send = (
 export type StreamOptions = CallOptions & AadOption;
 
 /** `firstIndex` is for the test of the counter's limit. */
-export function encryptingStream(send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
+export function encryptingStream(lane: Lane, send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
   const aad = hashOf(options);
-  const call = patient(send, options.timeout);
+  const call = patient(lane, send, options.timeout);
   let opened: Promise<readonly Bytes[]>;
   const coder: Coder = {
     headerSize: 0,
@@ -42,9 +43,9 @@ export function encryptingStream(send: Send, options: StreamOptions, firstIndex?
   return new SegmentStream(coder, options.signal, firstIndex);
 }
 
-export function decryptingStream(send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
+export function decryptingStream(lane: Lane, send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
   const aad = hashOf(options);
-  const call = patient(send, options.timeout);
+  const call = patient(lane, send, options.timeout);
   let header: Uint8Array;
   const coder: Coder = {
     headerSize: STREAM_HEADER_SIZE,
@@ -82,13 +83,15 @@ const PAUSE_MAX = 50;
  * A full queue ends no stream: a segment waits and comes again, until its time is out. `timeout` counts for each segment,
  * since how long the whole takes is its writer's and reader's affair.
  */
-function patient(send: Send, timeout: number | undefined) {
+function patient(lane: Lane, send: Send, timeout: number | undefined) {
   return async (op: Parameters<Send>[0], flags: number, parts: readonly Uint8Array[], signal: AbortSignal) => {
     const deadline = timeout === undefined ? undefined : performance.now() + timeout;
     for (let pause = 1; ; pause = Math.min(2 * pause, PAUSE_MAX)) {
-      const left = deadline === undefined ? undefined : Math.max(0, deadline - performance.now());
       try {
-        return await send(op, flags, parts, { signal, ...(left !== undefined && { timeout: left }) });
+        return await lane.run(() => {
+          const left = deadline === undefined ? {} : { timeout: Math.max(0, deadline - performance.now()) };
+          return send(op, flags, parts, { signal, ...left });
+        });
       } catch (error) {
         if (!(error instanceof HsmError) || error.code !== 'KEYCELL_BUSY') throw error;
       }

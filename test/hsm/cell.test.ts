@@ -514,8 +514,8 @@ describe('a batch leaves nothing in linear memory', () => {
 
   test('when the kernel traps in the middle of it, or the batch is malformed', () => {
     const broken = { ...core, call: { ...core.call } } as unknown as Core;
-    (broken.call as { p256Sign: unknown }).p256Sign = (jobs: number, count: number) => {
-      core.call.p256Sign(jobs, count);
+    (broken.call as { ecdsaSign: unknown }).ecdsaSign = (curve: number, hash: number, jobs: number, count: number) => {
+      core.call.ecdsaSign(curve, hash, jobs, count);
       // A load beyond the end of memory: a trap as the engine throws it.
       core.call.sha256(0x7fff_fff0, 64, jobs);
     };

@@ -10,14 +10,14 @@ import {
   verifyJwt,
 } from '../../dist/jose/index.js';
 import { code, ephemeral, refusal } from '../operations/support.ts';
-import { ALGORITHMS, keyFor, reheaded, utf8 } from './support.ts';
+import { JOSE_ALGORITHMS, keyFor, reheaded, utf8 } from './support.ts';
 
 const hsm = ephemeral();
 /** Whole seconds, as claims have them. */
 const NOW = 1_800_000_000;
 const at = (seconds: number): Date => new Date(1000 * seconds);
 
-describe.each(ALGORITHMS)('%s', (alg) => {
+describe.each(JOSE_ALGORITHMS)('%s', (alg) => {
   test('what we sign, npm jose verifies', async () => {
     const { key, peer } = await keyFor(hsm.session, alg);
     const claims = { iss: 'shop', sub: 'alice', aud: ['player', 'web'], jti: '1', scope: 'play', ü: { a: [1, null] } };

@@ -1,9 +1,19 @@
 /** Keys that both sides have, and tokens that a well-behaved library would not write. */
-import { createHmac, createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import {
+  createHmac,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
 import type { JWK } from 'jose';
 import type { Curve, EcKey, HmacKey, Session } from '../../dist/index.js';
 import type { JwsAlgorithm } from '../../dist/jose/index.js';
 
+/** npm jose 6 has all of them but ES256K; node:crypto has that too. */
+export const JOSE_ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'HS256'];
 export const ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'HS256'];
 
 const CURVES: Partial<Record<JwsAlgorithm, { curve: Curve; node: string }>> = {
@@ -59,10 +69,19 @@ export const reheaded = (token: string, members: object): string =>
 /** A token with any header at all, truly signed. */
 export async function strangers(key: KeyObject | Uint8Array, alg: JwsAlgorithm, members: object, payload: Uint8Array) {
   const signed = `${b64(JSON.stringify(members))}.${b64(payload)}`;
-  const hash = alg === 'ES256K' ? 'sha256' : `sha${alg.slice(2)}`;
   const signature =
     key instanceof Uint8Array
-      ? createHmac(hash, key).update(signed).digest()
-      : sign(hash, Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' });
+      ? createHmac(hashOf(alg), key).update(signed).digest()
+      : sign(hashOf(alg), Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' });
   return `${signed}.${b64(signature)}`;
+}
+
+const hashOf = (alg: JwsAlgorithm): string => (alg === 'ES256K' ? 'sha256' : `sha${alg.slice(2)}`);
+
+/** Does node:crypto find the signature right? */
+export function nodeVerifies(key: KeyObject | Uint8Array, alg: JwsAlgorithm, token: string): boolean {
+  const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')));
+  const signature = Buffer.from(token.slice(token.lastIndexOf('.') + 1), 'base64url');
+  if (key instanceof Uint8Array) return createHmac(hashOf(alg), key).update(signed).digest().equals(signature);
+  return verify(hashOf(alg), signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
 }

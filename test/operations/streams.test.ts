@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { Lane } from '../../dist/hsm/lane.js';
 import { decryptingStream, encryptingStream, type Send } from '../../dist/hsm/streams.js';
 import { type AesKey, type Bytes, type Hsm, HsmError, openEphemeralHsm, type Session } from '../../dist/index.js';
 import type { Engine } from '../../src/hsm/engine.ts';
@@ -310,7 +311,7 @@ describe('keys and sizes', () => {
   test('the counter ends at 2^32 segments', async () => {
     const send = sender(key);
     const stream = { keyId: key.id, keyVersion: 1, nonce: NO_AAD, aad: NO_AAD };
-    const sealed = await through(encryptingStream(send, {}, 0xffff_fffe), [big.subarray(0, SEGMENT + 5)]);
+    const sealed = await through(encryptingStream(lane(), send, {}, 0xffff_fffe), [big.subarray(0, SEGMENT + 5)]);
     const made = { ...stream, nonce: sealed.subarray(28, HEADER) };
     const expected = [
       streamHeader(made),
@@ -318,16 +319,18 @@ describe('keys and sizes', () => {
       sealSegment(raw, made, 0xffff_ffff, true, big.subarray(SEGMENT, SEGMENT + 5)),
     ];
     expect(sealed.equals(Buffer.concat(expected))).toBe(true);
-    const opened = await through(decryptingStream(send, {}, 0xffff_fffe), [sealed]);
+    const opened = await through(decryptingStream(lane(), send, {}, 0xffff_fffe), [sealed]);
     expect(opened.equals(big.subarray(0, SEGMENT + 5))).toBe(true);
-    expect(await fails(encryptingStream(send, {}, 0xffff_fffe), [big.subarray(0, 2 * SEGMENT + 1)])).toBe(
+    expect(await fails(encryptingStream(lane(), send, {}, 0xffff_fffe), [big.subarray(0, 2 * SEGMENT + 1)])).toBe(
       'KEYCELL_LIMIT_EXCEEDED',
     );
-    expect(await fails(decryptingStream(send, {}, 0xffff_ffff), [sealed])).toBe('KEYCELL_LIMIT_EXCEEDED');
+    expect(await fails(decryptingStream(lane(), send, {}, 0xffff_ffff), [sealed])).toBe('KEYCELL_LIMIT_EXCEEDED');
   });
 });
 
 const engine = (hsm: Hsm) => hsm as unknown as Engine;
+
+const lane = () => new Lane(() => 4);
 
 /** A session's ticket, taken from a request on its way. */
 async function ticketOf(of: Session, hsm = it.hsm): Promise<Uint8Array> {
@@ -497,11 +500,11 @@ describe('who reads, waits or leaves', () => {
     await expect(writer.closed).rejects.toThrow('enough');
   });
 
-  test('small requests go between the segments', async () => {
-    const streams = Array.from({ length: 8 }, () =>
+  test('however many the streams, no more than two segments a cell stand before a small request', async () => {
+    const streams = Array.from({ length: 16 }, () =>
       through(
         session.encryptStream(key),
-        Array.from({ length: 4 }, () => bytes(1 << 20)),
+        Array.from({ length: 2 }, () => bytes(1 << 20)),
       ),
     );
     let busy = true;
@@ -509,12 +512,17 @@ describe('who reads, waits or leaves', () => {
       busy = false;
     });
     let during = 0;
+    let most = 0;
     while (busy) {
+      const { queued, inFlight } = it.hsm.stats();
+      most = Math.max(most, queued + inFlight);
       await session.random(16);
       if (busy) during++;
     }
     await all;
     expect(during).toBeGreaterThan(10);
+    expect(most).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(4);
   });
 
   test('a cancelled reader and an aborted writer end the other side with their reason', async () => {
@@ -615,10 +623,10 @@ describe('who reads, waits or leaves', () => {
       if (op === 'decryptSegment') results[parts[3]![3]!] = out[0]!;
       return out;
     };
-    const sealed = await through(encryptingStream(send, {}), [big]);
+    const sealed = await through(encryptingStream(lane(), send, {}), [big]);
     expect(seen.map((part) => part.length)).toEqual([SEGMENT, SEGMENT, SEGMENT, 1]);
     expect(seen.every((part) => part.every((byte) => byte === 0))).toBe(true);
-    const { readable, writable } = decryptingStream(send, {});
+    const { readable, writable } = decryptingStream(lane(), send, {});
     const writer = writable.getWriter();
     await writer.write(sealed);
     await writer.close();

@@ -7,26 +7,26 @@
  * The one invariant: limbs 0-7 below 2^29, value below 2^256 + 2^252. Every function here takes such
  * elements and makes such elements, in any order and number, so that the point formulas need no
  * analysis of their own:
- * - fieldMul: a·b/R + p < 2^251·(1 + 2^-4)^2 + p < 2^256 + 2^252.
+ * - mul: a·b/R + p < 2^251·(1 + 2^-4)^2 + p < 2^256 + 2^252.
  * - sums: what lies at 2^256 and above, at most h = 5, is folded down as h·(2^256 mod p), which
  *   leaves less than 2^256 + 2^235.
  * Rejected: sums without carry. They save a third of the point formulas' additions, but then every
  * formula needs its own proof that products stay below 2^64.
  */
-import { ELEMENT, LIMB_MASK, ONE, fromBe, isBelow, isZero, move, reduceOnce, toBe } from "../mod256";
-import { FIELD_SCRATCH } from "../scratch";
+import { CHAIN, squareTimes } from "../field";
+import { Mod256 } from "../mod256";
+import { ELEMENT, copy } from "../modular";
 
-export const P: usize = memory.data<u32>([
+const P: usize = memory.data<u32>([
   0x1fffffff, 0x1fffffff, 0x1fffffff, 0x000001ff, 0, 0, 0x00040000, 0x1fe00000, 0x00ffffff, 0,
 ]);
 /** R mod p, which is 1 in Montgomery form. */
-export const FIELD_ONE: usize = memory.data<u32>([
+const ONE_MONT: usize = memory.data<u32>([
   0x00000020, 0, 0, 0x1fffc000, 0x1fffffff, 0x1fffffff, 0x1f7fffff, 0x03ffffff, 0, 0,
 ]);
 const R2: usize = memory.data<u32>([
   0x00000c00, 0, 0x1fff0000, 0x1fdfffff, 0x1fbfffff, 0x1fffffff, 0x1fffffff, 0x1ffffffe, 0x00000013, 0,
 ]);
-const ZERO: usize = memory.data<u32>([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 // 4p in limbs of which none is below a limb of a subtrahend: 2^29 is lent down from each to the next.
 const LIFT0: i32 = 0x3ffffffc;
@@ -40,57 +40,11 @@ const LIFT7: i32 = 0x3f7fffff;
 const LIFT8: i32 = 0x03fffffe;
 
 const MASK: i32 = 0x1fffffff;
-const CHAIN: usize = FIELD_SCRATCH;
-const WORK: usize = FIELD_SCRATCH + 8 * ELEMENT;
+const LIMB_MASK: i64 = 0x1fffffff;
 
 // @ts-ignore: decorator
 @inline function limb(a: usize, offset: usize): u64 {
   return <u64>load<u32>(a + offset);
-}
-
-/** r = a·b/R. Columns as in mod256.ts; signed, for the -q·2^224 of p. */
-export function fieldMul(r: usize, a: usize, b: usize): void {
-  const b0 = limb(b, 0), b1 = limb(b, 4), b2 = limb(b, 8), b3 = limb(b, 12), b4 = limb(b, 16);
-  const b5 = limb(b, 20), b6 = limb(b, 24), b7 = limb(b, 28), b8 = limb(b, 32);
-  let t0: i64 = 0, t1: i64 = 0, t2: i64 = 0, t3: i64 = 0, t4: i64 = 0;
-  let t5: i64 = 0, t6: i64 = 0, t7: i64 = 0;
-  for (let i: usize = 0; i < 36; i += 4) {
-    const ai = limb(a, i);
-    t0 += <i64>(ai * b0);
-    const q: i64 = t0 & <i64>LIMB_MASK;
-    // The column is made divisible by subtracting q; what is left moves down.
-    t0 = t1 + <i64>(ai * b1) + (t0 >> 29);
-    t1 = t2 + <i64>(ai * b2);
-    t2 = t3 + <i64>(ai * b3) + (q << 9); // 2^96 = 2^(3·29 + 9)
-    t3 = t4 + <i64>(ai * b4);
-    t4 = t5 + <i64>(ai * b5);
-    t5 = t6 + <i64>(ai * b6) + (q << 18); // 2^192 = 2^(6·29 + 18)
-    t6 = t7 + <i64>(ai * b7) - (q << 21); // 2^224 = 2^(7·29 + 21)
-    t7 = <i64>(ai * b8) + (q << 24); // 2^256 = 2^(8·29 + 24)
-  }
-  t1 += t0 >> 29;
-  t2 += t1 >> 29;
-  t3 += t2 >> 29;
-  t4 += t3 >> 29;
-  t5 += t4 >> 29;
-  t6 += t5 >> 29;
-  t7 += t6 >> 29;
-  store<u32>(r, <u32>(t0 & <i64>LIMB_MASK));
-  store<u32>(r, <u32>(t1 & <i64>LIMB_MASK), 4);
-  store<u32>(r, <u32>(t2 & <i64>LIMB_MASK), 8);
-  store<u32>(r, <u32>(t3 & <i64>LIMB_MASK), 12);
-  store<u32>(r, <u32>(t4 & <i64>LIMB_MASK), 16);
-  store<u32>(r, <u32>(t5 & <i64>LIMB_MASK), 20);
-  store<u32>(r, <u32>(t6 & <i64>LIMB_MASK), 24);
-  store<u32>(r, <u32>(t7 & <i64>LIMB_MASK), 28);
-  store<u32>(r, <u32>(t7 >> 29), 32);
-  store<u32>(r, 0, 36);
-}
-
-/** r = a^(2^count)/R^(2^count - 1) */
-function squareTimes(r: usize, a: usize, count: u32): void {
-  fieldMul(r, a, a);
-  for (let i: u32 = 1; i < count; i++) fieldMul(r, r, r);
 }
 
 /**
@@ -128,134 +82,145 @@ function squareTimes(r: usize, a: usize, count: u32): void {
   store<i32>(r, 0, 36);
 }
 
-export function fieldAdd(r: usize, a: usize, b: usize): void {
-  settle(
-    r,
-    load<i32>(a) + load<i32>(b),
-    load<i32>(a, 4) + load<i32>(b, 4),
-    load<i32>(a, 8) + load<i32>(b, 8),
-    load<i32>(a, 12) + load<i32>(b, 12),
-    load<i32>(a, 16) + load<i32>(b, 16),
-    load<i32>(a, 20) + load<i32>(b, 20),
-    load<i32>(a, 24) + load<i32>(b, 24),
-    load<i32>(a, 28) + load<i32>(b, 28),
-    load<i32>(a, 32) + load<i32>(b, 32),
-  );
+@unmanaged
+export class P256Field extends Mod256 {
+  @inline get p(): usize { return P; }
+  @inline get one(): usize { return ONE_MONT; }
+  @inline get squareOfR(): usize { return R2; }
+
+  /** r = a·b/R. Columns as in mod256.ts; signed, for the -q·2^224 of p. */
+  mul(r: usize, a: usize, b: usize): void {
+    const b0 = limb(b, 0), b1 = limb(b, 4), b2 = limb(b, 8), b3 = limb(b, 12), b4 = limb(b, 16);
+    const b5 = limb(b, 20), b6 = limb(b, 24), b7 = limb(b, 28), b8 = limb(b, 32);
+    let t0: i64 = 0, t1: i64 = 0, t2: i64 = 0, t3: i64 = 0, t4: i64 = 0;
+    let t5: i64 = 0, t6: i64 = 0, t7: i64 = 0;
+    for (let i: usize = 0; i < 36; i += 4) {
+      const ai = limb(a, i);
+      t0 += <i64>(ai * b0);
+      const q: i64 = t0 & LIMB_MASK;
+      // The column is made divisible by subtracting q; what is left moves down.
+      t0 = t1 + <i64>(ai * b1) + (t0 >> 29);
+      t1 = t2 + <i64>(ai * b2);
+      t2 = t3 + <i64>(ai * b3) + (q << 9); // 2^96 = 2^(3·29 + 9)
+      t3 = t4 + <i64>(ai * b4);
+      t4 = t5 + <i64>(ai * b5);
+      t5 = t6 + <i64>(ai * b6) + (q << 18); // 2^192 = 2^(6·29 + 18)
+      t6 = t7 + <i64>(ai * b7) - (q << 21); // 2^224 = 2^(7·29 + 21)
+      t7 = <i64>(ai * b8) + (q << 24); // 2^256 = 2^(8·29 + 24)
+    }
+    t1 += t0 >> 29;
+    t2 += t1 >> 29;
+    t3 += t2 >> 29;
+    t4 += t3 >> 29;
+    t5 += t4 >> 29;
+    t6 += t5 >> 29;
+    t7 += t6 >> 29;
+    store<u32>(r, <u32>(t0 & LIMB_MASK));
+    store<u32>(r, <u32>(t1 & LIMB_MASK), 4);
+    store<u32>(r, <u32>(t2 & LIMB_MASK), 8);
+    store<u32>(r, <u32>(t3 & LIMB_MASK), 12);
+    store<u32>(r, <u32>(t4 & LIMB_MASK), 16);
+    store<u32>(r, <u32>(t5 & LIMB_MASK), 20);
+    store<u32>(r, <u32>(t6 & LIMB_MASK), 24);
+    store<u32>(r, <u32>(t7 & LIMB_MASK), 28);
+    store<u32>(r, <u32>(t7 >> 29), 32);
+    store<u32>(r, 0, 36);
+  }
+
+  add(r: usize, a: usize, b: usize): void {
+    settle(
+      r,
+      load<i32>(a) + load<i32>(b),
+      load<i32>(a, 4) + load<i32>(b, 4),
+      load<i32>(a, 8) + load<i32>(b, 8),
+      load<i32>(a, 12) + load<i32>(b, 12),
+      load<i32>(a, 16) + load<i32>(b, 16),
+      load<i32>(a, 20) + load<i32>(b, 20),
+      load<i32>(a, 24) + load<i32>(b, 24),
+      load<i32>(a, 28) + load<i32>(b, 28),
+      load<i32>(a, 32) + load<i32>(b, 32),
+    );
+  }
+
+  /** r = 3a */
+  triple(r: usize, a: usize): void {
+    settle(
+      r,
+      3 * load<i32>(a),
+      3 * load<i32>(a, 4),
+      3 * load<i32>(a, 8),
+      3 * load<i32>(a, 12),
+      3 * load<i32>(a, 16),
+      3 * load<i32>(a, 20),
+      3 * load<i32>(a, 24),
+      3 * load<i32>(a, 28),
+      3 * load<i32>(a, 32),
+    );
+  }
+
+  /** r = a - b, by way of a + 4p - b. */
+  sub(r: usize, a: usize, b: usize): void {
+    settle(
+      r,
+      load<i32>(a) + LIFT0 - load<i32>(b),
+      load<i32>(a, 4) + LIFT1 - load<i32>(b, 4),
+      load<i32>(a, 8) + LIFT2 - load<i32>(b, 8),
+      load<i32>(a, 12) + LIFT3 - load<i32>(b, 12),
+      load<i32>(a, 16) + LIFT4 - load<i32>(b, 16),
+      load<i32>(a, 20) + LIFT5 - load<i32>(b, 20),
+      load<i32>(a, 24) + LIFT6 - load<i32>(b, 24),
+      load<i32>(a, 28) + LIFT7 - load<i32>(b, 28),
+      load<i32>(a, 32) + LIFT8 - load<i32>(b, 32),
+    );
+  }
+
+  /** r = a^(p - 2), the inverse, or 0 of 0. p - 2 = ffffffff 00000001 0…0 ffffffff ffffffff fffffffd. */
+  invert(r: usize, a: usize): void {
+    const x30 = CHAIN + ELEMENT, x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
+    copy<P256Field>(base, a);
+    runsOfOnes(base);
+    squareTimes<P256Field>(t, x32, 32);
+    this.mul(t, t, base);
+    squareTimes<P256Field>(t, t, 128);
+    this.mul(t, t, x32);
+    squareTimes<P256Field>(t, t, 32);
+    this.mul(t, t, x32);
+    squareTimes<P256Field>(t, t, 30);
+    this.mul(t, t, x30);
+    squareTimes<P256Field>(t, t, 2);
+    this.mul(r, t, base);
+  }
+
+  /** r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. */
+  sqrt(r: usize, a: usize): void {
+    const x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
+    copy<P256Field>(base, a);
+    runsOfOnes(base);
+    squareTimes<P256Field>(t, x32, 32);
+    this.mul(t, t, base);
+    squareTimes<P256Field>(t, t, 96);
+    this.mul(t, t, base);
+    squareTimes<P256Field>(r, t, 94);
+  }
 }
 
-/** r = 3a */
-export function fieldTriple(r: usize, a: usize): void {
-  settle(
-    r,
-    3 * load<i32>(a),
-    3 * load<i32>(a, 4),
-    3 * load<i32>(a, 8),
-    3 * load<i32>(a, 12),
-    3 * load<i32>(a, 16),
-    3 * load<i32>(a, 20),
-    3 * load<i32>(a, 24),
-    3 * load<i32>(a, 28),
-    3 * load<i32>(a, 32),
-  );
-}
-
-/** r = a - b, by way of a + 4p - b. */
-export function fieldSub(r: usize, a: usize, b: usize): void {
-  settle(
-    r,
-    load<i32>(a) + LIFT0 - load<i32>(b),
-    load<i32>(a, 4) + LIFT1 - load<i32>(b, 4),
-    load<i32>(a, 8) + LIFT2 - load<i32>(b, 8),
-    load<i32>(a, 12) + LIFT3 - load<i32>(b, 12),
-    load<i32>(a, 16) + LIFT4 - load<i32>(b, 16),
-    load<i32>(a, 20) + LIFT5 - load<i32>(b, 20),
-    load<i32>(a, 24) + LIFT6 - load<i32>(b, 24),
-    load<i32>(a, 28) + LIFT7 - load<i32>(b, 28),
-    load<i32>(a, 32) + LIFT8 - load<i32>(b, 32),
-  );
-}
-
-/** r = -r where mask is all ones. */
-export function fieldNegateIf(mask: u64, r: usize): void {
-  fieldSub(WORK, ZERO, r);
-  move(mask, r, WORK, ELEMENT);
-}
-
-/** The unique representative below p, still in Montgomery form: a·(R mod p)/R + p < 2p. */
-export function fieldReduce(r: usize, a: usize): void {
-  fieldMul(r, a, FIELD_ONE);
-  reduceOnce(r, r, P);
-}
-
-export function fieldIsZero(a: usize): u32 {
-  fieldReduce(WORK, a);
-  return isZero(WORK);
-}
-
-/** 32 bytes big-endian into Montgomery form; 1 if the number was below p, as SP 800-56A §5.6.2.3.3 step 2 asks. */
-export function fieldFromBe(r: usize, bePtr: usize): u32 {
-  fromBe(r, bePtr);
-  const okBit = isBelow(r, P);
-  fieldMul(r, r, R2);
-  return okBit;
-}
-
-/** The limbs of the number itself, out of Montgomery form: (a + q·p)/R <= p, so one subtraction does. */
-export function fieldToLimbs(r: usize, a: usize): void {
-  fieldMul(r, a, ONE);
-  reduceOnce(r, r, P);
-}
-
-export function fieldToBe(bePtr: usize, a: usize): void {
-  fieldToLimbs(WORK, a);
-  toBe(bePtr, WORK);
-}
-
-/** CHAIN + 0, 40, 80 = a^(2^2 - 1), a^(2^30 - 1), a^(2^32 - 1): the runs of ones in both exponents. */
+/** The first three elements of CHAIN = a^(2^2 - 1), a^(2^30 - 1), a^(2^32 - 1): the runs of ones in both exponents. */
 function runsOfOnes(a: usize): void {
+  const f = changetype<P256Field>(0);
   const x2 = CHAIN, x30 = CHAIN + ELEMENT, x32 = CHAIN + 2 * ELEMENT;
   const x3 = CHAIN + 3 * ELEMENT, x6 = CHAIN + 4 * ELEMENT, x12 = CHAIN + 5 * ELEMENT, t = CHAIN + 6 * ELEMENT;
-  squareTimes(t, a, 1);
-  fieldMul(x2, t, a);
-  squareTimes(t, x2, 1);
-  fieldMul(x3, t, a);
-  squareTimes(t, x3, 3);
-  fieldMul(x6, t, x3);
-  squareTimes(t, x6, 6);
-  fieldMul(x12, t, x6);
-  squareTimes(t, x12, 3);
-  fieldMul(x3, t, x3); // a^(2^15 - 1)
-  squareTimes(t, x3, 15);
-  fieldMul(x30, t, x3);
-  squareTimes(t, x30, 2);
-  fieldMul(x32, t, x2);
-}
-
-/** r = a^(p - 2), the inverse, or 0 of 0. p - 2 = ffffffff 00000001 0…0 ffffffff ffffffff fffffffd. */
-export function fieldInvert(r: usize, a: usize): void {
-  const x30 = CHAIN + ELEMENT, x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
-  memory.copy(base, a, ELEMENT);
-  runsOfOnes(base);
-  squareTimes(t, x32, 32);
-  fieldMul(t, t, base);
-  squareTimes(t, t, 128);
-  fieldMul(t, t, x32);
-  squareTimes(t, t, 32);
-  fieldMul(t, t, x32);
-  squareTimes(t, t, 30);
-  fieldMul(t, t, x30);
-  squareTimes(t, t, 2);
-  fieldMul(r, t, base);
-}
-
-/** r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. */
-export function fieldSqrt(r: usize, a: usize): void {
-  const x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
-  memory.copy(base, a, ELEMENT);
-  runsOfOnes(base);
-  squareTimes(t, x32, 32);
-  fieldMul(t, t, base);
-  squareTimes(t, t, 96);
-  fieldMul(t, t, base);
-  squareTimes(r, t, 94);
+  squareTimes<P256Field>(t, a, 1);
+  f.mul(x2, t, a);
+  squareTimes<P256Field>(t, x2, 1);
+  f.mul(x3, t, a);
+  squareTimes<P256Field>(t, x3, 3);
+  f.mul(x6, t, x3);
+  squareTimes<P256Field>(t, x6, 6);
+  f.mul(x12, t, x6);
+  squareTimes<P256Field>(t, x12, 3);
+  f.mul(x3, t, x3); // a^(2^15 - 1)
+  squareTimes<P256Field>(t, x3, 15);
+  f.mul(x30, t, x3);
+  squareTimes<P256Field>(t, x30, 2);
+  f.mul(x32, t, x2);
 }

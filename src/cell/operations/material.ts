@@ -4,7 +4,7 @@ import type { KeyAttributes } from '../../model/attributes.ts';
 import type { Span } from '../../wire/batch.ts';
 import { P256_POINT_SIZE, P256_SCALAR_SIZE, PKCS8_FORMS } from '../../wire/encodings.ts';
 import type { Call, OpenKey } from '../call.ts';
-import { IntegrityError } from '../core.ts';
+import { CURVE, IntegrityError } from '../core.ts';
 
 const SEED_SIZE = 48;
 const CHECK_VALUE_SIZE = 3;
@@ -37,7 +37,8 @@ export function generateP256(call: Call, scalar: number): Uint8Array<ArrayBuffer
   const point = work.take(P256_POINT_SIZE);
   const seed = work.take(SEED_SIZE);
   random.fill(seed, SEED_SIZE);
-  if (core.call.p256KeyGenerate(scalar, point, seed) !== 1) throw new IntegrityError('key generation failed');
+  if (core.call.ecKeyGenerate(CURVE['P-256'], scalar, point, seed) !== 1)
+    throw new IntegrityError('key generation failed');
   return core.bytes.slice(point, point + P256_POINT_SIZE);
 }
 
@@ -60,7 +61,7 @@ function readPoint(call: Call, input: Span): Material {
 export function validPoint(call: Call, input: Span): Uint8Array<ArrayBuffer> {
   const { core, work } = call.bench;
   const point = work.take(P256_POINT_SIZE);
-  if (core.call.p256PointValidate(input.offset, input.length, point) !== 1) {
+  if (core.call.ecPointValidate(CURVE['P-256'], input.offset, input.length, point) !== 1) {
     throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
   }
   return core.bytes.slice(point, point + P256_POINT_SIZE);
@@ -83,7 +84,7 @@ function readScalar(call: Call, input: Span): Material {
       stated = middle + form.middle.length;
     }
   }
-  if (core.call.p256PublicKey(scalar, point) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'scalar');
+  if (core.call.ecPublicKey(CURVE['P-256'], scalar, point) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'scalar');
   const computed = core.bytes.slice(point, point + P256_POINT_SIZE);
   if (stated !== undefined && !computed.every((byte, i) => core.bytes[stated + i] === byte)) {
     throw new Refusal('KEYCELL_INPUT_INVALID', 'point');

@@ -6,6 +6,7 @@ import { Refusal } from '../../errors.ts';
 import type { Span } from '../../wire/batch.ts';
 import { P256_POINT_SIZE } from '../../wire/encodings.ts';
 import type { Call } from '../call.ts';
+import { CURVE, HASH } from '../core.ts';
 
 const PROOF_MAX = 16384;
 const SIGNATURE_SIZE = 64;
@@ -80,7 +81,7 @@ function signedBy(call: Call, input: number, length: number, signature: Uint8Arr
   [point, digest, raw, result].forEach((address, i) => {
     core.view.setUint32(job + 4 * i, address, true);
   });
-  core.call.p256Verify(job, 1);
+  core.call.ecdsaVerify(CURVE['P-256'], HASH.sha256, job, 1);
   const valid = core.view.getUint32(result, true) === 1;
   work.release(mark);
   return valid;

@@ -1,6 +1,7 @@
 /** sign and verify: ECDSA over P-256 with SHA-256, and HMAC-SHA-256. */
 import { Refusal } from '../../errors.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
+import { P256_SCALAR_SIZE } from '../../wire/encodings.ts';
 import type { Call, Operation, Outcome } from '../call.ts';
 import { HASH } from '../core.ts';
 
@@ -56,7 +57,7 @@ function signEcdsa(call: Call, scalar: number): Outcome {
   sign.add(scalar, hashed, noise, raw);
   return () => {
     const room = call.result(DER_MAX);
-    return [{ offset: room.offset, length: core.call.derEncode(raw, room.offset) }];
+    return [{ offset: room.offset, length: core.call.derEncode(P256_SCALAR_SIZE, raw, room.offset) }];
   };
 }
 
@@ -86,7 +87,8 @@ function verifyEcdsa(call: Call, point: Uint8Array): Outcome {
   let raw = signature.offset;
   if (call.flag(FLAG.der)) {
     raw = work.take(SIGNATURE_SIZE);
-    if (core.call.derDecode(signature.offset, signature.length, raw) !== 1) return verdict(call, false);
+    if (core.call.derDecode(P256_SCALAR_SIZE, signature.offset, signature.length, raw) !== 1)
+      return verdict(call, false);
   } else if (signature.length !== SIGNATURE_SIZE) return verdict(call, false);
   const at = work.take(point.length);
   core.bytes.set(point, at);

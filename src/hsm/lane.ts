@@ -1,0 +1,27 @@
+/**
+ * The way of large work to the queue: so much at a time that the cells stay busy, and no more, however many streams there
+ * are. The queue is first come first served, so what stands in it of large work is what a small request waits for.
+ */
+export class Lane {
+  readonly #limit: () => number;
+  readonly #waiting: (() => void)[] = [];
+  #inside = 0;
+
+  constructor(limit: () => number) {
+    this.#limit = limit;
+  }
+
+  /** Run `work` when its turn has come. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#inside >= this.#limit()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#inside++;
+    try {
+      return await work();
+    } finally {
+      // The place goes to who waits longest, without being free in between.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#inside--;
+      else next();
+    }
+  }
+}
