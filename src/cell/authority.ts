@@ -1,10 +1,10 @@
 /** Who asks, and may he still: leases and tickets, checked in the cell against keys that only cells and warden have. */
 import { Refusal } from '../errors.ts';
-import { FormatError } from '../wire/fields.ts';
-import { decodeLease, type Lease } from '../wire/lease.ts';
-import { decodeTicket, MAC_SIZE, type Ticket } from '../wire/ticket.ts';
-import { type Core, HASH } from './core.ts';
-import type { Purpose, Vault } from './vault.ts';
+import type { Lease } from '../wire/lease.ts';
+import type { Ticket } from '../wire/ticket.ts';
+import type { Core } from './core.ts';
+import { openLease, openTicket } from './signed.ts';
+import type { Vault } from './vault.ts';
 
 /** A lease is issued once a second; after five without a new one the cell stops serving. */
 export const LEASE_LIFETIME = 5000;
@@ -34,16 +34,11 @@ export class Authority {
   }
 
   #accept(bytes: Uint8Array, at: number, length: number): void {
-    const refuse = () => new Refusal('KEYCELL_LEASE_EXPIRED');
-    if (!this.#authentic('lease', at, length)) throw refuse();
-    const lease = decoded(() => decodeLease(bytes), refuse);
-    const { hsmId, incarnation, boot } = this.#vault.identity;
-    if (boot !== this.#boot) {
-      this.#boot = boot;
-      this.#lease = undefined;
+    const lease = openLease(this.#core, this.#vault, at, length);
+    if (lease.boot === this.#boot && this.#lease !== undefined && lease.number < this.#lease.number) {
+      throw new Refusal('KEYCELL_LEASE_EXPIRED');
     }
-    if (lease.hsmId !== hsmId || lease.incarnation !== incarnation || lease.boot !== boot) throw refuse();
-    if (this.#lease !== undefined && lease.number < this.#lease.number) throw refuse();
+    this.#boot = lease.boot;
     this.#lease = lease;
     this.#leaseBytes = new Uint8Array(bytes);
     this.#endedSessions = new Set(lease.revocations.filter((r) => r.kind === 'session').map((r) => r.id));
@@ -52,30 +47,15 @@ export class Authority {
 
   /** Read the ticket at `at`. Throws SESSION_EXPIRED or SESSION_REVOKED. */
   readTicket(at: number, length: number, now: number): Ticket {
-    const refuse = () => new Refusal('KEYCELL_SESSION_REVOKED');
-    if (!this.#authentic('ticket', at, length)) throw refuse();
-    const ticket = decoded(() => decodeTicket(this.#core.bytes.subarray(at, at + length)), refuse);
-    const { hsmId, incarnation } = this.#vault.identity;
-    if (ticket.hsmId !== hsmId || ticket.incarnation !== incarnation) throw refuse();
-    if (this.#endedSessions.has(ticket.session)) throw refuse();
-    if (ticket.userEpoch < (this.#userEpochs.get(ticket.user) ?? 0)) throw refuse();
-    if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
-    return ticket;
-  }
-
-  #authentic(purpose: Purpose, at: number, length: number): boolean {
-    if (length <= MAC_SIZE) return false;
-    const body = length - MAC_SIZE;
-    return this.#core.call.hmacVerify(HASH.sha256, this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
-  }
-}
-
-function decoded<T>(decode: () => T, refuse: () => Refusal): T {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof FormatError) throw refuse();
-    throw error;
+    return openTicket(
+      this.#core,
+      this.#vault,
+      at,
+      length,
+      now,
+      ({ session, user, userEpoch }) =>
+        this.#endedSessions.has(session) || userEpoch < (this.#userEpochs.get(user) ?? 0),
+    );
   }
 }
 

@@ -18,10 +18,10 @@ import type { Ticket } from '../wire/ticket.ts';
 import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
-import { type Core, CURVE, HASH, IntegrityError } from './core.ts';
+import { type Core, IntegrityError } from './core.ts';
 import { makeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
-import { JobList } from './jobs.ts';
+import { CurveJobs } from './jobs.ts';
 import { operation } from './operations/index.ts';
 import type { Random } from './random.ts';
 import { Records } from './records.ts';
@@ -120,9 +120,7 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      sign: new JobList(core),
-      verify: new JobList(core),
-      ecdh: new JobList(core),
+      jobs: new CurveJobs(core),
       open: (index, ticket) => {
         const name = `${index}/${ticket.session}`;
         const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
@@ -158,10 +156,7 @@ export class BatchServer {
       } else each.outcome = outcome;
     });
 
-    const { ecdsaSign, ecdsaVerify, ecdh } = core.call;
-    bench.sign.run(this.#work, (jobs, count) => ecdsaSign(CURVE['P-256'], HASH.sha256, jobs, count));
-    bench.verify.run(this.#work, (jobs, count) => ecdsaVerify(CURVE['P-256'], HASH.sha256, jobs, count));
-    bench.ecdh.run(this.#work, (jobs, count) => ecdh(CURVE['P-256'], jobs, count));
+    bench.jobs.run(this.#work);
     for (const each of inHand) {
       if (typeof each.outcome !== 'function') continue;
       const step = each.outcome;

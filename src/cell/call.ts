@@ -1,16 +1,19 @@
 /** One request in hand: what an operation may reach, and the only way it reaches keys. */
 import { Refusal } from '../errors.ts';
+import { HASH } from '../model/algorithms.ts';
 import type { KeyAttributes } from '../model/attributes.ts';
-import type { Usage } from '../model/key.ts';
+import type { HashName, Usage } from '../model/key.ts';
 import { checkUse } from '../model/policy.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
-import type { ReadRequest, Span } from '../wire/batch.ts';
+import { flaggedHash, type ReadRequest, type Span } from '../wire/batch.ts';
+import { FormatError } from '../wire/fields.ts';
+import { readList } from '../wire/list.ts';
 import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 import type { Grants } from './grants.ts';
-import type { JobList } from './jobs.ts';
+import type { CurveJobs } from './jobs.ts';
 import type { Random } from './random.ts';
 import type { Records } from './records.ts';
 
@@ -37,9 +40,7 @@ export interface Bench {
   readonly grants: Grants;
   readonly now: number;
   /** Jobs that wait for one run of a batch kernel. */
-  readonly sign: JobList;
-  readonly verify: JobList;
-  readonly ecdh: JobList;
+  readonly jobs: CurveJobs;
   open(index: number, ticket: Ticket): OpenKey;
 }
 
@@ -48,6 +49,9 @@ export type Outcome = readonly Span[] | (() => Outcome);
 export type Operation = (call: Call) => Outcome;
 
 export const SLOT_CONTEXT = 512;
+
+/** By number, from 1; two bits of flags hold no other. */
+const HASH_NAMES = Object.keys(HASH) as HashName[];
 
 export class Call {
   readonly bench: Bench;
@@ -70,6 +74,12 @@ export class Call {
     return (this.request.flags & bit) !== 0;
   }
 
+  /** The hash that the request names, or undefined for the key's own. */
+  hash(): HashName | undefined {
+    const number = flaggedHash(this.request.flags);
+    return number === 0 ? undefined : HASH_NAMES[number - 1];
+  }
+
   /** The nth part of the request, as an address. Throws INPUT_INVALID where it is missing. */
   part(n: number): Span {
     const part = this.request.parts[n];
@@ -81,6 +91,20 @@ export class Call {
   publicPart(n: number): Uint8Array<ArrayBuffer> {
     const { offset, length } = this.part(n);
     return this.bench.core.bytes.slice(offset, offset + length);
+  }
+
+  /** The items of a list that a part holds, as addresses. */
+  list(n: number): Span[] {
+    const { offset, length } = this.part(n);
+    try {
+      return readList(this.bench.core.bytes.subarray(offset, offset + length)).map((item) => ({
+        offset: offset + item.offset,
+        length: item.length,
+      }));
+    } catch (error) {
+      if (error instanceof FormatError) throw new Refusal('KEYCELL_INPUT_INVALID');
+      throw error;
+    }
   }
 
   /** A part that is a number: 4 bytes, big-endian. */

@@ -1,5 +1,6 @@
 /** The crypto core: one instance of the WASM module, its memory, and what it exports. */
 import { createHash } from 'node:crypto';
+import { HASH } from '../model/algorithms.ts';
 
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
@@ -10,11 +11,8 @@ interface Global {
   readonly value: number;
 }
 
-/** The hashes by the numbers that the core knows them by: assembly/sha2/hash.ts. */
-export const HASH = { sha256: 1, sha384: 2, sha512: 3 } as const;
-
-/** The curves by the numbers that the core knows them by: assembly/ec/curves.ts. */
-export const CURVE = { 'P-256': 1, 'P-384': 2, secp256k1: 3 } as const;
+/** The hash of everything that nobody chooses: the HSM's own MACs and derivations. */
+export const SHA256 = HASH['SHA-256'].number;
 
 /** assembly/index.ts as seen from here. Pointers are addresses in its memory; a result of 1 is success. */
 export interface CoreExports {

@@ -3,7 +3,7 @@
  * The log outside adds sequence and chain; who rewrites a body there cannot make its MAC.
  */
 import type { Arena } from './arena.ts';
-import { type Core, HASH } from './core.ts';
+import type { Core } from './core.ts';
 import type { Vault } from './vault.ts';
 
 const MAC_MEMBER = ',"mac":"';
@@ -29,7 +29,7 @@ function macOf(core: Core, work: Arena, vault: Vault, text: string): string {
   const at = work.takeReserved(bytes.length);
   const mac = work.takeReserved(32);
   core.bytes.set(bytes, at);
-  core.call.hmac(HASH.sha256, vault.key('audit'), 32, at, bytes.length, mac);
+  vault.mac('audit', at, bytes.length, mac);
   const hex = Buffer.from(core.bytes.subarray(mac, mac + 32)).toString('hex');
   work.release(mark);
   return hex;

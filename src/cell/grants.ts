@@ -6,10 +6,10 @@
  * to encrypt alone, or his own of another day. So a cell encrypts only under a nonce that a cell drew for this very session.
  */
 import { fromHex, ID_SIZE } from '../wire/fields.ts';
-import { STREAM_GRANT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
+import { STREAM_HEADER_SIZE } from '../wire/stream.ts';
 import type { Arena } from './arena.ts';
-import { type Core, HASH } from './core.ts';
-import { PURPOSE_KEY_SIZE, type Vault } from './vault.ts';
+import type { Core } from './core.ts';
+import type { Vault } from './vault.ts';
 
 const BODY_SIZE = ID_SIZE + STREAM_HEADER_SIZE;
 
@@ -28,19 +28,17 @@ export class Grants {
   issue(session: string, header: number, output: number): void {
     const mark = this.#work.mark();
     const body = this.#body(session, header);
-    this.#core.call.hmac(HASH.sha256, this.#vault.key('stream'), PURPOSE_KEY_SIZE, body, BODY_SIZE, output);
+    this.#vault.mac('stream', body, BODY_SIZE, output);
     this.#work.release(mark);
   }
 
   /** Is this the grant of this session for this header? */
   holds(session: string, header: number, grant: number): boolean {
-    const { call } = this.#core;
     const mark = this.#work.mark();
     const body = this.#body(session, header);
-    const key = this.#vault.key('stream');
-    const okBit = call.hmacVerify(HASH.sha256, key, PURPOSE_KEY_SIZE, body, BODY_SIZE, grant, STREAM_GRANT_SIZE);
+    const holds = this.#vault.hasMac('stream', body, BODY_SIZE, grant);
     this.#work.release(mark);
-    return okBit === 1;
+    return holds;
   }
 
   #body(session: string, header: number): number {

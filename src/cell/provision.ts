@@ -6,16 +6,19 @@
  *   taker → giver   its public point
  *   giver → taker   its public point, the sealed master key, and which HSM and run it belongs to
  */
-import { P256_POINT_SIZE } from '../wire/encodings.ts';
+import { CURVE } from '../model/algorithms.ts';
 import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
 import type { Arena } from './arena.ts';
-import { type Core, CURVE, IntegrityError } from './core.ts';
+import { type Core, IntegrityError } from './core.ts';
 import type { Random } from './random.ts';
 import { derive, type Identity, type Vault } from './vault.ts';
 
 const LABEL = new TextEncoder().encode('keycell/v1/provision');
 const SEALED_SIZE = MASTER_KEY_SIZE + 16;
 const IV_SIZE = 12;
+const { number: P256, size: SCALAR_SIZE, pointSize: POINT_SIZE } = CURVE['P-256'];
+/** 128 bits more than a scalar. */
+const KEY_SEED_SIZE = SCALAR_SIZE + 16;
 
 export interface Given {
   readonly point: Uint8Array;
@@ -37,14 +40,14 @@ export class Transfer {
     this.#work = work;
     this.#vault = vault;
     this.#mark = work.mark();
-    this.#scalar = work.take(32);
-    const point = work.take(P256_POINT_SIZE);
-    const seed = work.take(48);
+    this.#scalar = work.take(SCALAR_SIZE);
+    const point = work.take(POINT_SIZE);
+    const seed = work.take(KEY_SEED_SIZE);
     random.reseed();
-    random.fill(seed, 48);
-    if (core.call.ecKeyGenerate(CURVE['P-256'], this.#scalar, point, seed) !== 1)
+    random.fill(seed, KEY_SEED_SIZE);
+    if (core.call.ecKeyGenerate(P256, this.#scalar, point, seed) !== 1)
       throw new IntegrityError('key generation failed');
-    this.point = core.bytes.slice(point, point + P256_POINT_SIZE);
+    this.point = core.bytes.slice(point, point + POINT_SIZE);
   }
 
   /** Seal the master key for the taker whose point this is. */
@@ -90,14 +93,14 @@ export class Transfer {
   /** The AES context of the key that both sides derive; both points go into it, the giver's first. */
   #agree(peer: Uint8Array, giver: Uint8Array, taker: Uint8Array): number {
     const { call, view } = this.#core;
-    if (peer.length !== P256_POINT_SIZE) throw new IntegrityError('not a point');
+    if (peer.length !== POINT_SIZE) throw new IntegrityError('not a point');
     const z = this.#work.take(32);
     const ok = this.#work.take(4);
     const job = this.#work.take(16);
     [this.#scalar, this.#put(peer).at, z, ok].forEach((address, i) => {
       view.setUint32(job + 4 * i, address, true);
     });
-    call.ecdh(CURVE['P-256'], job, 1);
+    call.ecdh(P256, job, 1);
     if (view.getUint32(ok, true) !== 1) throw new IntegrityError('not a point of the curve');
     const key = this.#work.take(32);
     derive(this.#core, this.#work, z, 32, LABEL, Buffer.concat([giver, taker]), key);

@@ -13,7 +13,7 @@ import {
   recordSize,
 } from '../wire/record.ts';
 import type { Arena } from './arena.ts';
-import { type Core, HASH, IntegrityError } from './core.ts';
+import { type Core, IntegrityError } from './core.ts';
 import type { Random } from './random.ts';
 import { derive, type Vault } from './vault.ts';
 
@@ -104,7 +104,7 @@ export class Records {
     this.#random.fill(seed, 32);
     call.sha256(at, encoded.length + secretLength, seed + 32);
     const salt = at + RECORD_SALT_OFFSET;
-    call.hmac(HASH.sha256, this.#vault.key('hedge'), 32, seed, 64, salt);
+    this.#vault.mac('hedge', seed, 64, salt);
 
     const ctx = this.#context({ ...header, salt: bytes.slice(salt, salt + RECORD_SALT_SIZE) }, spec.session);
     const ok = call.gcmSeal(ctx, this.#zeroIv(), IV_SIZE, at, encoded.length, sealed, secretLength, sealed);

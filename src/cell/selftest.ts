@@ -2,17 +2,17 @@
  * Known-answer tests of every mechanism, run before a cell or warden serves. A core that fails one is not used.
  * Answers are published ones; each names its source.
  */
+import { CURVE, HASH } from '../model/algorithms.ts';
+import type { Curve } from '../model/key.ts';
 import type { Arena } from './arena.ts';
-import { type Core, CURVE, HASH, IntegrityError } from './core.ts';
+import { type Core, IntegrityError, SHA256 } from './core.ts';
 
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex');
 const ascii = (text: string): Uint8Array => Buffer.from(text, 'ascii');
 
-/** What one curve must answer: a key, its signature after plain RFC 6979, and an agreement. */
+/** What one curve must answer: a key, its signature after plain RFC 6979 with the curve's own hash, and an agreement. */
 interface KnownCurve {
-  readonly name: keyof typeof CURVE;
-  readonly size: number;
-  readonly hash: keyof typeof HASH;
+  readonly name: Curve;
   readonly message: string;
   readonly scalar: Uint8Array;
   readonly point: Uint8Array;
@@ -26,8 +26,6 @@ const KNOWN_CURVES: readonly KnownCurve[] = [
   {
     // RFC 6979 A.2.5; CAVP ECC CDH, P-256, COUNT 0.
     name: 'P-256',
-    size: 32,
-    hash: 'sha256',
     message: 'sample',
     scalar: hex('c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721'),
     point: hex(
@@ -45,8 +43,6 @@ const KNOWN_CURVES: readonly KnownCurve[] = [
   {
     // RFC 6979 A.2.6; CAVP ECC CDH, P-384, COUNT 0.
     name: 'P-384',
-    size: 48,
-    hash: 'sha384',
     message: 'sample',
     scalar: hex('6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d896d5724e4c70a825f872c9ea60d2edf5'),
     point: hex(
@@ -64,8 +60,6 @@ const KNOWN_CURVES: readonly KnownCurve[] = [
   {
     // The RFC 6979 vectors of Bitcoin's libraries, "Alan Turing", with s as it is made; Wycheproof ecdh_secp256k1 tcId 1.
     name: 'secp256k1',
-    size: 32,
-    hash: 'sha256',
     message: 'Alan Turing',
     scalar: hex('f8b8af8ce3c7cca5e300d33939540c10d45ce001b8f252bfbc57ba0342904181'),
     point: hex(
@@ -121,17 +115,17 @@ type Test = (bench: Bench) => void;
 /** For each hash: the digest of "abc" (the example of FIPS 180-4), and the MAC of RFC 4231 case 1. */
 const HASH_ANSWERS = [
   {
-    hash: HASH.sha256,
+    hash: HASH['SHA-256'].number,
     digest: hex('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'),
     mac: hex('b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'),
   },
   {
-    hash: HASH.sha384,
+    hash: HASH['SHA-384'].number,
     digest: hex('cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7'),
     mac: hex('afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6'),
   },
   {
-    hash: HASH.sha512,
+    hash: HASH['SHA-512'].number,
     digest: hex(
       'ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f',
     ),
@@ -173,22 +167,22 @@ const kdfs: Test = (b) => {
     hex('00000080'),
   ]);
   const out = b.work.take(32);
-  b.expect('concat KDF', b.core.call.concatKdf(HASH.sha256, b.put(z), 32, b.put(info), info.length, out, 16) === 1);
+  b.expect('concat KDF', b.core.call.concatKdf(SHA256, b.put(z), 32, b.put(info), info.length, out, 16) === 1);
   b.compare('concat KDF', out, Buffer.from('VqqN6vgjbSBcIijNcacQGg', 'base64url'));
 
   const fixed = Buffer.concat([ascii('label'), hex('00'), ascii('context'), hex('00000100')]);
   const block = Buffer.concat([hex('00000001'), fixed]);
   const expected = b.work.take(32);
   const key = b.put(z);
-  b.core.call.hmac(HASH.sha256, key, 32, b.put(block), block.length, expected);
-  b.expect('SP 800-108', b.core.call.kdf108(HASH.sha256, key, 32, b.put(fixed), fixed.length, out, 32) === 1);
+  b.core.call.hmac(SHA256, key, 32, b.put(block), block.length, expected);
+  b.expect('SP 800-108', b.core.call.kdf108(SHA256, key, 32, b.put(fixed), fixed.length, out, 32) === 1);
   b.compare('SP 800-108', out, b.core.bytes.slice(expected, expected + 32));
 
   const ikm = b.put(new Uint8Array(22).fill(0x0b));
   const salt = b.put(hex('000102030405060708090a0b0c'));
   const hkdfInfo = b.put(hex('f0f1f2f3f4f5f6f7f8f9'));
   const okm = b.work.take(42);
-  b.expect('HKDF', b.core.call.hkdf(HASH.sha256, salt, 13, ikm, 22, hkdfInfo, 10, okm, 42) === 1);
+  b.expect('HKDF', b.core.call.hkdf(SHA256, salt, 13, ikm, 22, hkdfInfo, 10, okm, 42) === 1);
   b.compare('HKDF', okm, hex('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865'));
 };
 
@@ -303,9 +297,9 @@ const curves: Test = (b) => {
 
 function curve(b: Bench, known: KnownCurve): void {
   const { call } = b.core;
-  const { name, size } = known;
-  const number = CURVE[name];
-  const hash = HASH[known.hash];
+  const { name } = known;
+  const { number, size } = CURVE[name];
+  const hash = HASH[CURVE[name].hash].number;
   const job = (...addresses: number[]): number => {
     const at = b.work.take(16);
     addresses.forEach((address, i) => {

@@ -2,8 +2,9 @@
 import { Refusal } from '../errors.ts';
 import { fromHex } from '../wire/fields.ts';
 import { MASTER_KEY_SIZE } from '../wire/keyslot.ts';
+import { MAC_SIZE } from '../wire/ticket.ts';
 import type { Arena } from './arena.ts';
-import { type Core, HASH, IntegrityError } from './core.ts';
+import { type Core, IntegrityError, SHA256 } from './core.ts';
 
 const PURPOSES = ['seal', 'hedge', 'session', 'ticket', 'lease', 'audit', 'digest', 'stream'] as const;
 export type Purpose = (typeof PURPOSES)[number];
@@ -51,6 +52,17 @@ export class Vault {
     return this.#core.call.VAULT.value + PURPOSE_KEYS + PURPOSE_KEY_SIZE * PURPOSES.indexOf(purpose);
   }
 
+  /** HMAC-SHA-256 under a purpose's key, 32 bytes to `output`. */
+  mac(purpose: Purpose, at: number, length: number, output: number): void {
+    this.#core.call.hmac(SHA256, this.key(purpose), PURPOSE_KEY_SIZE, at, length, output);
+  }
+
+  /** Is this the MAC that `mac` gives? In constant time. */
+  hasMac(purpose: Purpose, at: number, length: number, mac: number): boolean {
+    const key = this.key(purpose);
+    return this.#core.call.hmacVerify(SHA256, key, PURPOSE_KEY_SIZE, at, length, mac, MAC_SIZE) === 1;
+  }
+
   /** Derive the keys of purposes from the master key that lies in its place. */
   unlock(identity: Identity): void {
     this.#identity = identity;
@@ -87,7 +99,7 @@ export function derive(
   core.bytes[fixed + label.length] = 0;
   core.bytes.set(context, fixed + label.length + 1);
   core.view.setUint32(fixed + length - 4, 256);
-  if (core.call.kdf108(HASH.sha256, key, keyLen, fixed, length, output, 32) !== 1)
+  if (core.call.kdf108(SHA256, key, keyLen, fixed, length, output, 32) !== 1)
     throw new IntegrityError('a derivation failed');
   work.release(mark);
 }

@@ -7,7 +7,9 @@
  */
 import { createHash } from 'node:crypto';
 import { HsmError } from '../errors.ts';
-import type { CallOptions, HashName, SigningKey, SignOptions } from '../model/hsm.ts';
+import { CURVE } from '../model/algorithms.ts';
+import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
+import type { HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../wire/batch.ts';
 import { checkBytes, checkSignal, invalid } from './inputs.ts';
 
@@ -26,19 +28,20 @@ export const inPieces = (message: Uint8Array | Pieces): message is Pieces =>
   Symbol.asyncIterator in message;
 
 /**
- * The pieces as one message to sign or verify, and the options to do it with; `hash` is the one that the signature takes.
+ * The pieces as one message to sign or verify, and the options to do it with.
  * The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
  */
 export async function wholeOf(
   key: SigningKey,
-  hash: HashName,
   pieces: Pieces,
   options: SignOptions,
 ): Promise<{ readonly message: Uint8Array; readonly options: SignOptions }> {
   if (options.prehashed) throw invalid('a prehashed message comes in one piece');
   const started = performance.now();
   const prehashed = key.type === 'EC';
-  const message = await (prehashed ? digestOf(hash, pieces, options) : gather(pieces, options));
+  const message = await (key.type === 'EC'
+    ? digestOf(options.hash ?? CURVE[key.curve].hash, pieces, options)
+    : gather(pieces, options));
   const timeout = options.timeout === undefined ? {} : { timeout: options.timeout - (performance.now() - started) };
   return { message, options: { ...options, ...timeout, ...(prehashed && { prehashed }) } };
 }

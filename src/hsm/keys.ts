@@ -55,13 +55,14 @@ export function handleOf(entry: KeyEntry): Key {
         rewrapPolicy: a.rewrap,
       }) as AesKey;
     case 'EC': {
-      const kid = thumbprint(a.point!);
+      const [curve, point] = [a.curve!, a.point!];
+      const kid = thumbprint(curve, point);
       return Object.freeze({
         ...common,
         type: 'EC',
-        curve: a.curve,
-        publicKey: encodeSpki(a.point!),
-        jwk: Object.freeze({ ...encodeJwk(a.point!), kid }),
+        curve,
+        publicKey: encodeSpki(curve, point),
+        jwk: Object.freeze({ ...encodeJwk(curve, point), kid }),
         kid,
       }) as EcKey;
     }

@@ -11,11 +11,9 @@ import type {
   EnvelopeOptions,
   GcmDecryptOptions,
   GcmEncryptOptions,
-  Kdf,
   KeyChanges,
   KeyFilter,
   Password,
-  Recipient,
   ReencryptOptions,
   RewrapToJweOptions,
   RewrapToKeyOptions,
@@ -27,10 +25,9 @@ import type {
   UserInfo,
   WrapOptions,
 } from '../model/hsm.ts';
-import type { AesKey, Bytes, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
+import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
-import { pointOf, pointOfJwk } from '../wire/encodings.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
@@ -38,6 +35,7 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
+import { kdfOf, pointOn, recipient, signing } from './mechanisms.ts';
 import { takePassword, takeSecret } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { attributesOf, idOf, sameAttributes } from './template.ts';
@@ -45,7 +43,6 @@ import { infoOf, userEntryOf } from './users.ts';
 
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
-const later = (what: string) => new HsmError('KEYCELL_MECHANISM_INVALID', `${what} comes with a later release`);
 
 interface Work {
   readonly op: OpName;
@@ -166,7 +163,8 @@ export class SessionImpl implements Session {
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {
     const isPublic = object(template, 'a template').class === 'public';
-    const own = isPublic ? publicPoint(material) : await takeSecret(material as Secret, options.wipe);
+    const curve = (template as { readonly curve?: Curve }).curve;
+    const own = isPublic ? pointOn(curve, material) : await takeSecret(material as Secret, options.wipe);
     let handed = false;
     try {
       const id = idOf(template);
@@ -291,7 +289,7 @@ export class SessionImpl implements Session {
     const { mechanism, flags } = signing(key, options);
     if (inPieces(message)) {
       this.#mustBeOpen();
-      const whole = await wholeOf(key, 'SHA-256', message, options);
+      const whole = await wholeOf(key, message, options);
       return this.sign(key, whole.message, whole.options);
     }
     const keys = [this.#sealed(key)];
@@ -317,7 +315,7 @@ export class SessionImpl implements Session {
     if (inPieces(message)) {
       this.#mustBeOpen();
       const own = copy(signature);
-      const whole = await wholeOf(key, 'SHA-256', message, options);
+      const whole = await wholeOf(key, message, options);
       return this.verify(key, own, whole.message, whole.options);
     }
     const keys = [this.#sealed(key)];
@@ -461,11 +459,13 @@ export class SessionImpl implements Session {
   async deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
     const sealed = this.#sealed(base);
     object(options, 'options');
-    const peer = options.mechanism === 'ECDH' ? publicPoint(options.publicKey) : NOTHING;
-    const { name, info } = kdfOf(options.kdf);
+    const curve = base.type === 'EC' ? base.curve : undefined;
+    const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
+    const { name, info, flags } = kdfOf(options.kdf);
     return this.#make(template, false, (attributes, issuer) => ({
       op: 'deriveKey',
       mechanism: options.mechanism,
+      flags,
       keys: [sealed, ...issuer],
       parts: [idOf(template), attributes, peer, Uint8Array.of(name), info],
       options,
@@ -581,19 +581,6 @@ function count(bytes: number, max: number): Uint8Array {
   return new FieldWriter(4).u32(bytes).bytes;
 }
 
-function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
-  const { hash = 'SHA-256' } = object(options, 'options');
-  if (hash !== 'SHA-256') throw later(hash);
-  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: 0 };
-  if (key?.type !== 'EC') throw later('signing with an AES key (CMAC)');
-  const { format = 'p1363', prehashed = false, nonce = 'hedged' } = options;
-  if (format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');
-  if (nonce !== 'hedged' && nonce !== 'rfc6979') throw invalid('nonce is hedged or rfc6979');
-  const flags =
-    (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
-  return { mechanism: 'ECDSA', flags };
-}
-
 const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
 
 function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
@@ -603,15 +590,6 @@ function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[nu
   return found;
 }
 
-function publicPoint(key: unknown): Uint8Array<ArrayBuffer> {
-  try {
-    if (key instanceof Uint8Array) return pointOf(key);
-    return pointOfJwk(key as PublicJwk);
-  } catch (error) {
-    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
-  }
-}
-
 const WRAP_AS = { JWE: FLAG.jwe, 'AES-KW': 0, 'AES-KWP': FLAG.wrapAsKwp, 'AES-GCM': FLAG.wrapAsGcm } as const;
 
 /** AES-KW and AES-KWP have no associated data. */
@@ -619,18 +597,6 @@ function wrapAad(options: WrapOptions): Uint8Array {
   if (options.mechanism === 'AES-GCM') return copy(options.aad ?? NOTHING);
   if ('aad' in options && options.aad !== undefined) throw invalid(`${options.mechanism} takes no aad`);
   return NOTHING;
-}
-
-function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
-  if (to !== null && typeof to === 'object') {
-    if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
-    const { proof: word = '' } = to;
-    if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
-    const proof = new TextEncoder().encode(word);
-    if ('jwk' in to) return { point: publicPoint(to.jwk), proof };
-    if ('spki' in to) return { point: publicPoint(to.spki), proof };
-  }
-  throw invalid('to is a key, { jwk } or { spki }');
 }
 
 function json(value: unknown): Uint8Array {
@@ -644,31 +610,6 @@ function json(value: unknown): Uint8Array {
 function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
   if (header === undefined) return [];
   return Array.isArray(header) ? header : [header];
-}
-
-/** The KDF's number in a request, and what it takes as info; the cell appends the length of what is derived. */
-function kdfOf(kdf: Kdf): { name: number; info: Uint8Array } {
-  const hash = (kdf as { readonly hash?: unknown } | undefined)?.hash ?? 'SHA-256';
-  if (hash !== 'SHA-256') throw later(`a KDF with ${String(hash)}`);
-  switch (kdf?.name) {
-    case 'none':
-      return { name: 0, info: NOTHING };
-    case 'concat': {
-      // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
-      if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
-      const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
-      const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
-      for (const field of fields) writer.u32(field.length).raw(field);
-      return { name: 1, info: writer.bytes };
-    }
-    case 'sp800-108': {
-      const label = copy(kdf.label);
-      const context = copy(kdf.context ?? NOTHING);
-      return { name: 2, info: new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes };
-    }
-    default:
-      throw later(`the KDF ${kdf?.name}`);
-  }
 }
 
 /** Many calls without filling the queue: a wave at a time, in order. */

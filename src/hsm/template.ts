@@ -1,5 +1,6 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { HsmError } from '../errors.ts';
+import { CURVE, isCurve } from '../model/algorithms.ts';
 import { FLAGS, type KeyAttributes, type UnwrapLimit, USAGES } from '../model/attributes.ts';
 import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
 import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
@@ -25,7 +26,7 @@ export function attributesOf(
     type,
     class: type === 'EC' ? (template.class ?? 'private') : 'secret',
     curve: type === 'EC' ? template.curve : null,
-    bits: type === 'EC' ? 256 : integer(template.bits, 'bits'),
+    bits: type === 'EC' ? bitsOf(template.curve) : integer(template.bits, 'bits'),
     extractable: template.extractable ?? false,
     rewrap: typeof policy === 'string' ? policy : 'issuer',
     usage: usages(usage),
@@ -46,6 +47,11 @@ export function attributesOf(
     // The cell fills in the issuer's public key from his record.
     issuer: typeof policy === 'string' ? null : { id: policy.issuer.id, point: new Uint8Array(65) },
   };
+}
+
+function bitsOf(curve: unknown): number {
+  if (!isCurve(curve)) throw invalid(`curve is ${Object.keys(CURVE).join(', ')}`);
+  return CURVE[curve].bits;
 }
 
 /** In the order of the record, so that equal sets compare equal. */

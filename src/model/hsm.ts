@@ -6,6 +6,7 @@ import type {
   Curve,
   EcKey,
   GenericKey,
+  HashName,
   HmacKey,
   Key,
   KeyOf,
@@ -230,14 +231,16 @@ export interface Hsm extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
-
+/** EC keys sign by ECDSA, HMAC keys by HMAC, AES keys by CMAC (SP 800-38B). All but `hash` is for ECDSA alone, `hash` not for CMAC. */
 export interface SignOptions extends CallOptions {
-  /** ECDSA only. Default p1363: r ‖ s, 64 bytes for P-256. */
+  /** Default p1363: r ‖ s, 64 bytes (P-256, secp256k1) or 96 (P-384). */
   readonly format?: 'p1363' | 'der';
-  /** Default: the curve's own. Others come later. */
+  /**
+   * ECDSA: the curve's own unless given: SHA-256, and SHA-384 for P-384. HMAC: SHA-256 unless given, whatever the key's
+   * size; HS384 and HS512 ask for theirs.
+   */
   readonly hash?: HashName;
-  /** The message is the digest already. */
+  /** The message is the digest already, of the hash's length. */
   readonly prehashed?: boolean;
   /** Default hedged: fresh noise beside RFC 6979, so that neither a bad generator nor a fault gives the key away. */
   readonly nonce?: 'hedged' | 'rfc6979';
@@ -322,13 +325,14 @@ export type Kdf =
   /** The one-step KDF of SP 800-56C as JOSE lays it out (RFC 7518 §4.6.2). */
   | {
       readonly name: 'concat';
-      readonly hash: 'SHA-256';
+      readonly hash: HashName;
       readonly algorithm: string;
       readonly apu?: Uint8Array;
       readonly apv?: Uint8Array;
     }
-  | { readonly name: 'sp800-108'; readonly hash: 'SHA-256'; readonly label: Uint8Array; readonly context?: Uint8Array }
-  /** Later. */
+  /** Counter mode with HMAC, a 32-bit counter first: label ‖ 00 ‖ context ‖ length in bits (32). */
+  | { readonly name: 'sp800-108'; readonly hash: HashName; readonly label: Uint8Array; readonly context?: Uint8Array }
+  /** RFC 5869. Its output does not depend on how much is asked for, so what it gives has at least 128 bits. */
   | { readonly name: 'hkdf'; readonly hash: HashName; readonly salt?: Uint8Array; readonly info?: Uint8Array };
 
 /** ECDH from an EC key with `publicKey`; KDF from an HMAC or GENERIC key. */
@@ -343,7 +347,10 @@ export type DeriveOptions = CallOptions &
     | { readonly mechanism: 'KDF'; readonly kdf: Exclude<Kdf, { name: 'none' }> }
   );
 
-/** What `importKey` takes: raw bytes; for EC private keys PKCS#8 or the raw scalar; for public ones SPKI, a point, or a JWK. */
+/**
+ * What `importKey` takes: raw bytes; for EC private keys PKCS#8, SEC 1 (`EC PRIVATE KEY`) or the raw scalar; for public ones
+ * SPKI, a point, or a JWK. No private JWK: its `d` is a string, which nothing can wipe. Decode it, and give the scalar.
+ */
 export type KeyMaterial = Secret | PublicJwk;
 
 /** What a key must be; a member that is left out matches all. */

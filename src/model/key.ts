@@ -5,6 +5,7 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 
 export type KeyType = 'AES' | 'EC' | 'HMAC' | 'GENERIC';
 export type Curve = 'P-256' | 'P-384' | 'secp256k1';
+export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
 export type AesBits = 128 | 192 | 256;
 
 /** PKCS#11's classes: a public key has no secret part, a private one has both. */
@@ -60,7 +61,7 @@ interface CommonTemplate {
   readonly maxUses?: number;
   /**
    * Allow usages that together can extract keys or forge: wrap or unwrap with decrypt, unwrap with encrypt, HMAC sign with
-   * derive.
+   * derive, AES sign or verify (CMAC) with any of encrypt, decrypt, wrap, unwrap.
    */
   readonly dualUse?: boolean;
 }
@@ -80,7 +81,10 @@ export interface AesTemplate extends CommonTemplate {
    */
   readonly callerIv?: boolean;
 }
-/** An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH). */
+/**
+ * An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH).
+ * P-384 offers 192 bits of strength at three to five times the cost of P-256; secp256k1 is for those who must speak it.
+ */
 export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
@@ -103,7 +107,7 @@ export interface GenericTemplate extends CommonTemplate {
 /** What a key shall be; sealed in with it, and read by the cell at each use. */
 export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
 
-/** A public key as RFC 7518 §6.2.1 writes it. */
+/** A public key as RFC 7518 §6.2.1 writes it; secp256k1 as RFC 8812 §3.1 does. */
 export interface PublicJwk {
   readonly kty: 'EC';
   readonly crv: Curve;

@@ -3,6 +3,7 @@
  * Each throws a Refusal or returns; nothing here touches a secret.
  */
 import { Refusal } from '../errors.ts';
+import { CURVE } from './algorithms.ts';
 import { EXTRACTABLES, type KeyAttributes, LABEL_MAX, type UnwrapLimit } from './attributes.ts';
 import type { Extractable, KeyType, Usage } from './key.ts';
 
@@ -29,17 +30,11 @@ export function checkDates(key: KeyAttributes, now: number): void {
 
 /** May a key be made with these attributes, by whatever way? */
 export function checkTemplate(key: KeyAttributes): void {
-  const has = (usage: Usage): boolean => key.usage.includes(usage);
   if (key.usage.some((usage) => !USAGES_OF[key.type].includes(usage))) {
     throw new Refusal('KEYCELL_INPUT_INVALID', 'usageOfType');
   }
-  if (key.class === 'public' && has('sign')) throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
-  const dual =
-    // Raw GCM opens what GCM wrapped; CTR and CBC compute single blocks, and so whatever AES-KW does.
-    ((has('wrap') || has('unwrap')) && has('decrypt')) ||
-    (has('unwrap') && has('encrypt')) ||
-    (key.type === 'HMAC' && has('sign') && has('derive'));
-  if (dual && !key.dualUse) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'dualUse');
+  if (key.class === 'public' && key.usage.includes('sign')) throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
+  if (hasDualUse(key) && !key.dualUse) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'dualUse');
   if (key.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
   if (key.maxUses !== 0) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
   if (key.notAfter !== 0 && key.notAfter <= key.notBefore) throw new Refusal('KEYCELL_INPUT_INVALID', 'dates');
@@ -53,13 +48,27 @@ export function checkTemplate(key: KeyAttributes): void {
   }
 }
 
+/**
+ * Usages that undo one another. CMAC is the block cipher on chosen blocks, and so are the modes: CMAC of a block gives half of
+ * the key that an XAES envelope is under, and CTR with a chosen IV gives what forges a CMAC.
+ */
+function hasDualUse({ type, usage }: KeyAttributes): boolean {
+  const has = (...any: Usage[]): boolean => any.some((each) => usage.includes(each));
+  return (
+    // Raw GCM opens what GCM wrapped; CTR and CBC compute single blocks, and so whatever AES-KW does.
+    (has('wrap', 'unwrap') && has('decrypt')) ||
+    (has('unwrap') && has('encrypt')) ||
+    (type === 'HMAC' && has('sign') && has('derive')) ||
+    (type === 'AES' && has('sign', 'verify') && has('encrypt', 'decrypt', 'wrap', 'unwrap'))
+  );
+}
+
 function sizeFits({ type, bits, curve, class: keyClass }: KeyAttributes): boolean {
   switch (type) {
     case 'AES':
       return keyClass === 'secret' && curve === null && [128, 192, 256].includes(bits);
     case 'EC':
-      if (curve !== 'P-256') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
-      return keyClass !== 'secret' && bits === 256;
+      return keyClass !== 'secret' && curve !== null && bits === CURVE[curve].bits;
     case 'HMAC':
       return keyClass === 'secret' && curve === null && bits >= 112 && bits <= 4096 && bits % 8 === 0;
     case 'GENERIC':
@@ -106,9 +115,18 @@ export function checkBelow(key: KeyAttributes, above?: KeyAttributes): void {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
   }
   if (key.rewrap === 'trusted') return;
-  const point = above?.issuer?.point;
-  const same = point !== undefined && key.issuer?.point.every((byte, i) => byte === point[i]);
-  if (key.rewrap === 'any' || same !== true) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+  const theirs = above?.issuer?.point;
+  const ours = key.issuer?.point;
+  const same = theirs !== undefined && ours?.length === theirs.length && ours.every((byte, i) => byte === theirs[i]);
+  if (key.rewrap === 'any' || !same) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+}
+
+/** HKDF gives less where less is asked for, so short keys derived one by one would tell a long one byte by byte. */
+const HKDF_MIN_BITS = 128;
+
+/** May HKDF make a key of this size? */
+export function checkHkdf(key: KeyAttributes): void {
+  if (key.bits < HKDF_MIN_BITS) throw new Refusal('KEYCELL_INPUT_INVALID', 'prefix');
 }
 
 /** May what `from` holds be re-wrapped at all, as keys of this many bits? */

@@ -2,6 +2,7 @@
  * A key's attributes as its record holds them, docs/formats.md §2.1: a policy block of fixed layout, which the cell
  * reads for every use; the public key; and the rarer rest in MessagePack.
  */
+import { CURVE } from '../model/algorithms.ts';
 import {
   CLASSES,
   CURVES,
@@ -15,15 +16,17 @@ import {
   type UnwrapLimit,
   USAGES,
 } from '../model/attributes.ts';
+import type { Curve } from '../model/key.ts';
 import { asBytes, asInteger, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError, fromHex, ID_SIZE, toHex } from './fields.ts';
 
 const VERSION = 1;
 const POLICY_SIZE = 64;
+const CURVE_OFFSET = 3;
 const REST_MEMBERS = 4;
 const TEMPLATE_MEMBERS = 4;
 /** An uncompressed point of the largest curve. */
-const POINT_MAX = 97;
+const POINT_MAX = Math.max(...Object.values(CURVE).map(({ pointSize }) => pointSize));
 
 const bitsOf = <T>(all: readonly T[], chosen: readonly T[]): number =>
   chosen.reduce((mask, one) => mask | (1 << all.indexOf(one)), 0);
@@ -130,9 +133,20 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
     point,
     label: label === null ? null : asString(label, LABEL_MAX),
     unwrapLimit: limit === null ? null : decodeLimit(limit),
-    issuer: issuerId === null ? null : { id: toHex(asBytes(issuerId, ID_SIZE)), point: asBytes(issuerPoint, 65) },
+    issuer: issuerId === null ? null : { id: toHex(asBytes(issuerId, ID_SIZE)), point: issuerPointOf(issuerPoint) },
   };
 }
+
+/** Of P-256 or P-384, which their lengths tell apart. */
+function issuerPointOf(point: unknown): Uint8Array<ArrayBuffer> {
+  const long = point instanceof Uint8Array && point.length === CURVE['P-384'].pointSize;
+  return asBytes(point, CURVE[long ? 'P-384' : 'P-256'].pointSize);
+}
+
+/**
+ * The curve that attributes at `at` claim, for those who only estimate: nothing is checked, and nothing may rest on it.
+ */
+export const peekCurve = (bytes: Uint8Array, at = 0): Curve | undefined => CURVES[(bytes[at + CURVE_OFFSET] ?? 0) - 1];
 
 function decodeLimit(limit: unknown): UnwrapLimit {
   if (!Array.isArray(limit) || limit.length !== TEMPLATE_MEMBERS)

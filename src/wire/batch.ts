@@ -7,7 +7,7 @@
  *
  * A carrier may change shared bytes at any time, so the cell reads only its own copy, and trusts no offset in it.
  */
-import { FormatError, ID_SIZE, toHex } from './fields.ts';
+import { FormatError, fromHex, ID_SIZE, isId, toHex } from './fields.ts';
 
 export const OP = {
   sign: 1,
@@ -42,13 +42,23 @@ export const MECHANISM = {
   'AES-KWP': 6,
   ECDH: 7,
   KDF: 8,
+  'AES-CMAC': 9,
   'AES-CTR': 10,
   'AES-CBC': 11,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 
-/** Bits of a request's flags. */
+/** Which key derivation a deriveKey asks for. */
+export const KDF = { none: 0, concat: 1, 'sp800-108': 2, hkdf: 3 } as const;
+
+/** Bits of a request's flags. The highest two are the number of its hash (model/algorithms.ts), or 0 for the key's own. */
 export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16, wrapAsGcm: 32, last: 64 } as const;
+
+const HASH_SHIFT = 14;
+/** The flags that ask for the hash of this number … */
+export const hashFlag = (hash: number): number => hash << HASH_SHIFT;
+/** … and the number that flags ask for. */
+export const flaggedHash = (flags: number): number => flags >>> HASH_SHIFT;
 
 const REQUEST_MAGIC = 0x3151434b; // "KCQ1"
 const REPLY_MAGIC = 0x3152434b; // "KCR1"
@@ -108,6 +118,10 @@ export const partMax = (op: OpName): number => (op === 'decrypt' || op === 'reen
 /** The least room that a batch takes besides its requests. */
 export const batchOverhead = (lease: Uint8Array): number => HEADER_SIZE + align(lease.length) + 64;
 
+const NO_ID = new Uint8Array(ID_SIZE);
+/** An id that is none becomes one that no record has: the cell refuses that request, and its neighbours go on. */
+const idBytes = (id: string): Uint8Array => (isId(id) ? fromHex(id, ID_SIZE) : NO_ID);
+
 /**
  * Lay a batch into a place; tickets and records that several requests share are written once.
  * The caller has seen to it by requestSize and BATCH_MAX_… that it fits. Returns the length used.
@@ -150,7 +164,7 @@ export function writeBatch(place: Uint8Array, lease: Uint8Array, requests: reado
   keys.forEach((key, i) => {
     const entry = keysAt + KEY_ENTRY * i;
     put(entry, key.record);
-    for (let b = 0; b < ID_SIZE; b++) view.setUint8(entry + 8 + b, Number.parseInt(key.id.slice(2 * b, 2 * b + 2), 16));
+    place.set(idBytes(key.id), entry + 8);
   });
   requests.forEach((request, i) => {
     const entry = requestsAt + REQUEST_ENTRY * i;

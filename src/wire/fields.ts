@@ -141,9 +141,14 @@ export const ZERO_ID = '0'.repeat(2 * ID_SIZE);
 export const toHex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
+const isHex = (text: string, length: number): boolean => text.length === 2 * length && /^[0-9a-f]*$/.test(text);
+
+/** Does this text have the form of an id? */
+export const isId = (text: string): boolean => isHex(text, ID_SIZE);
+
 /** An id or hash from hex of exactly the right length. */
 export function fromHex(hex: string, length: number): Uint8Array<ArrayBuffer> {
-  if (hex.length !== 2 * length || !/^[0-9a-f]*$/.test(hex)) throw new FormatError(`not ${2 * length} hex digits`);
+  if (!isHex(hex, length)) throw new FormatError(`not ${2 * length} hex digits`);
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = (digit(hex, 2 * i) << 4) | digit(hex, 2 * i + 1);
   return bytes;

@@ -4,11 +4,11 @@
  */
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AesKey, EcKey, Session } from '../../dist/index.js';
+import type { AesKey, EcKey, GenericKey, Session } from '../../dist/index.js';
 import type { Engine } from '../../src/hsm/engine.ts';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
 import { encodeAttributes } from '../../src/wire/attributes.ts';
-import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
+import { type CellRequest, FLAG, hashFlag, KDF } from '../../src/wire/batch.ts';
 import { packList } from '../../src/wire/list.ts';
 import { bytes, code, ephemeral, nodeWrap, refusal } from './support.ts';
 
@@ -294,7 +294,7 @@ describe('attributes', () => {
 // Requests that the facade would not make.
 
 const engine = () => it.hsm as unknown as Engine;
-const sealed = (key: AesKey | EcKey) => engine().keys.sealed(key as never);
+const sealed = (key: AesKey | EcKey | GenericKey) => engine().keys.sealed(key as never);
 let ticket: Uint8Array;
 
 const attributes = (changes: Partial<KeyAttributes>): Uint8Array =>
@@ -417,6 +417,97 @@ describe('requests made by hand', () => {
     const key = engine().keys.sessionKey(result.parts[0]!);
     expect(key).toMatchObject({ local: false, neverExtractable: false, trusted: false, version: 1 });
     expect(key.createdAt.getTime()).toBeGreaterThan(5);
+  });
+
+  test('a key is of one curve: not of another’s size, and no point of another gets past the cell', async () => {
+    const make = (changes: Partial<KeyAttributes>) =>
+      raw({
+        op: 'generateKey',
+        parts: [new Uint8Array(0), attributes({ type: 'EC', class: 'private', ...changes })],
+      });
+    expect(await make({ curve: 'P-384', bits: 384, usage: ['derive'] })).toBe('done');
+    for (const wrong of [
+      { curve: 'P-384', bits: 256 },
+      { curve: 'P-256', bits: 384 },
+      { curve: 'secp256k1', bits: 384 },
+      { curve: null, bits: 256 },
+      { type: 'AES', class: 'secret', curve: 'P-256', bits: 256 },
+      { curve: 'P-384', bits: 384, class: 'secret' },
+      { curve: 'P-384', bits: 384, class: 'public' },
+    ] as const) {
+      expect([wrong, await make(wrong)]).toEqual([wrong, 'KEYCELL_INPUT_INVALID']);
+    }
+    const curves = ['P-256', 'P-384', 'secp256k1'] as const;
+    const pairs = await Promise.all(
+      curves.map((curve) => session.generateKey({ type: 'EC', curve, usage: ['derive', 'sign', 'verify'] })),
+    );
+    const pointOf = (key: EcKey) => key.publicKey.slice(-(key.curve === 'P-384' ? 97 : 65));
+    const size = (key: EcKey) => (key.curve === 'P-384' ? 384 : 256);
+    const none = Uint8Array.of(0);
+    for (const base of pairs) {
+      for (const peer of pairs) {
+        for (const bits of [256, 384]) {
+          const wanted = attributes({ type: 'GENERIC', bits, usage: ['derive'] });
+          const parts = [new Uint8Array(0), wanted, pointOf(peer), none, new Uint8Array(0)];
+          const found = await raw({ op: 'deriveKey', mechanism: 'ECDH', keys: [sealed(base)], parts });
+          expect([base.curve, peer.curve, bits, found]).toEqual([
+            base.curve,
+            peer.curve,
+            bits,
+            base === peer && bits === size(base) ? 'done' : 'KEYCELL_INPUT_INVALID',
+          ]);
+        }
+      }
+    }
+    // The mechanism must be the key's own, and a hash that is named must fit the digest.
+    for (const mechanism of ['HMAC', 'AES-CMAC', 'none', 'AES-GCM'] as const) {
+      const asked = { op: 'sign', mechanism, keys: [sealed(pairs[1]!)], parts: [bytes(48)] } as const;
+      expect(await raw(asked)).toBe('KEYCELL_MECHANISM_INVALID');
+    }
+    for (const [hash, length] of [32, 48, 64].entries()) {
+      const ask = (size: number) => {
+        const flags = FLAG.prehashed | hashFlag(hash + 1);
+        return raw({ op: 'sign', mechanism: 'ECDSA', flags, keys: [sealed(pairs[1]!)], parts: [bytes(size)] });
+      };
+      expect(await ask(length)).toBe('done');
+      expect(await ask(length + 1)).toBe('KEYCELL_INPUT_INVALID');
+    }
+  });
+
+  test('a MAC key is no cipher and a cipher’s key makes no MAC: CMAC would give the key of an envelope', async () => {
+    const macKey = await session.generateKey({ type: 'AES', bits: 256, usage: ['sign', 'verify'] });
+    const cipherKey = await session.generateKey({ type: 'AES', bits: 256, usage: ['encrypt'] });
+    const parts = [bytes(16), new Uint8Array(0)];
+    expect(await raw({ op: 'encrypt', mechanism: 'envelope', keys: [sealed(macKey)], parts })).toBe(
+      'KEYCELL_PERMISSION_DENIED',
+    );
+    expect(await raw({ op: 'sign', mechanism: 'AES-CMAC', keys: [sealed(cipherKey)], parts })).toBe(
+      'KEYCELL_PERMISSION_DENIED',
+    );
+    for (const mechanism of ['HMAC', 'ECDSA', 'envelope'] as const) {
+      expect(await raw({ op: 'sign', mechanism, keys: [sealed(macKey)], parts })).toBe('KEYCELL_MECHANISM_INVALID');
+    }
+    const both = attributes({ usage: ['encrypt', 'sign'] });
+    expect(await raw({ op: 'generateKey', parts: [new Uint8Array(0), both] })).toBe('KEYCELL_PERMISSION_DENIED');
+  });
+
+  test('derivation by hand: no hash, no list, short keys by HKDF', async () => {
+    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'] });
+    const ask = (kdf: number, flags: number, info: Uint8Array, bits: number) => {
+      const wanted = attributes({ type: 'GENERIC', bits, usage: ['derive'] });
+      const parts = [new Uint8Array(0), wanted, new Uint8Array(0), Uint8Array.of(kdf), info];
+      return raw({ op: 'deriveKey', mechanism: 'KDF', flags, keys: [sealed(base)], parts });
+    };
+    const salted = packList([bytes(3), bytes(4)]);
+    expect(await ask(KDF.hkdf, hashFlag(2), salted, 128)).toBe('done');
+    expect(await ask(KDF.hkdf, hashFlag(2), salted, 8)).toBe('KEYCELL_INPUT_INVALID');
+    expect(await ask(KDF.hkdf, hashFlag(2), packList([bytes(3)]), 128)).toBe('KEYCELL_INPUT_INVALID');
+    expect(await ask(KDF.hkdf, hashFlag(2), bytes(5), 128)).toBe('KEYCELL_INPUT_INVALID');
+    for (const kdf of [KDF.hkdf, KDF.concat, KDF['sp800-108']]) {
+      expect(await ask(kdf, 0, salted, 128)).toBe('KEYCELL_MECHANISM_INVALID');
+    }
+    expect(await ask(9, hashFlag(1), salted, 128)).toBe('KEYCELL_MECHANISM_INVALID');
+    expect(await ask(KDF.none, hashFlag(1), salted, 256)).toBe('KEYCELL_MECHANISM_INVALID');
   });
 
   test('setAttributes by hand neither loosens, nor changes what is fixed', async () => {

@@ -125,6 +125,9 @@ describe('bad input', () => {
       { type: 'GENERIC', usage: [], bits: 0 },
       { type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'] },
       { type: 'EC', curve: 'P-256', class: 'x', usage: [] },
+      { type: 'EC', curve: 'P-521', usage: [] },
+      { type: 'EC', usage: [] },
+      { type: 'AES', usage: ['sign', 'encrypt'] },
     ];
     for (const each of nonsense) {
       const found = await code(() => session.generateKey({ ...template, ...each } as never));
@@ -144,7 +147,7 @@ describe('bad input', () => {
       ['sign', pair, bytes(1), { nonce: 'x' }],
       ['sign', pair, bytes(1), { format: 'x' }],
       ['sign', pair, bytes(1), { hash: 'MD5' }],
-      ['deriveKey', pair, { ...ecdh, kdf: { ...concat, hash: 'SHA-384' } }, target],
+      ['deriveKey', pair, { ...ecdh, kdf: { ...concat, hash: 'SHA-3' } }, target],
       ['deriveKey', pair, { ...ecdh, kdf: { ...concat, apu: 'abc' } }, target],
       ['deriveKey', pair, { ...ecdh, kdf: { ...concat, algorithm: 5 } }, target],
       ['deriveKey', pair, { ...ecdh, kdf: { name: 'sp800-108', hash: 'SHA-256' } }, target],
@@ -179,7 +182,10 @@ describe('bad input', () => {
     expect((await refusal(() => session.encrypt(early, bytes(1)))).message).toContain('notBefore');
     expect((await refusal(() => session.encrypt(late, bytes(1)))).message).toContain('notAfter');
     expect(await code(() => session.encrypt(kek, bytes(1)))).toBe('KEYCELL_PERMISSION_DENIED');
-    expect(await code(() => session.sign(aes as never, bytes(1)))).toBe('KEYCELL_MECHANISM_INVALID');
+    expect(await code(() => session.sign(aes, bytes(1)))).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await code(() => session.sign({ ...aes, type: 'GENERIC' } as never, bytes(1)))).toBe(
+      'KEYCELL_MECHANISM_INVALID',
+    );
     expect(await code(() => session.encrypt(small, bytes(1)))).toBe('KEYCELL_MECHANISM_INVALID');
     expect(await code(() => session.encrypt(pair as never, bytes(1)))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => session.wrapKey(pair as never, aes, KW))).toBe('KEYCELL_PERMISSION_DENIED');

@@ -57,15 +57,15 @@ test('keys of every type and size go out and come in, as node writes and reads t
   }
 });
 
-test('an EC private key is PKCS#8 in the blob', async () => {
+test.each(['P-256', 'P-384', 'secp256k1'] as const)('a private key of %s is PKCS#8 in the blob', async (curve) => {
   const raw = bytes(32, 4);
   const kek = await kekOf(raw);
-  const template = { type: 'EC', curve: 'P-256', usage: ['sign'] } as const;
+  const template = { type: 'EC', curve, usage: ['sign'] } as const;
   const key = await session.generateKey({ ...template, extractable: 'wrapped' });
   const der = nodeOpen(raw, bytes(0), await session.wrapKey(kek, key, GCM));
   const theirs = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   expect(createPublicKey(theirs).export({ format: 'der', type: 'spki' })).toEqual(Buffer.from(key.publicKey));
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pair = generateKeyPairSync('ec', { namedCurve: curve });
   const blob = nodeSeal(raw, bytes(12), bytes(0), pair.privateKey.export({ format: 'der', type: 'pkcs8' }));
   const opened = await session.unwrapKey(kek, blob, template, GCM);
   expect(Buffer.from(opened.publicKey)).toEqual(pair.publicKey.export({ format: 'der', type: 'spki' }));

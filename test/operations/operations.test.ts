@@ -1,20 +1,8 @@
-/** Every operation through the public interface, against node:crypto and noble, at every small length and with odd offsets. */
-import {
-  createECDH,
-  createHash,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  sign as nodeSign,
-  verify as nodeVerify,
-} from 'node:crypto';
-import { p256 } from '@noble/curves/nist.js';
+/** Encryption, wrapping and the life of keys through the public interface, against node:crypto, at every small length and with odd offsets. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AesKey, Bytes, EcKey, HmacKey, Session } from '../../dist/index.js';
-import { kdf108, sealEnvelope, u32 } from '../support/reference.ts';
-import { atOddOffset, bytes, code, ephemeral, nodeGcm, nodeGcmOpen, nodeUnwrap, nodeWrap, refusal } from './support.ts';
+import type { AesKey, Bytes, Session } from '../../dist/index.js';
+import { sealEnvelope } from '../support/reference.ts';
+import { atOddOffset, bytes, code, ephemeral, nodeGcm, nodeGcmOpen, nodeWrap, refusal } from './support.ts';
 
 const it = ephemeral();
 let session: Session;
@@ -29,84 +17,7 @@ const unchanged = () =>
   messages.forEach((message, i) => {
     expect(Buffer.compare(message, before[i]!)).toBe(0);
   });
-const spki = (key: EcKey) => createPublicKey({ key: Buffer.from(key.publicKey), format: 'der', type: 'spki' });
 const all = <T>(call: (message: Uint8Array, i: number) => Promise<T>): Promise<T[]> => Promise.all(messages.map(call));
-
-describe('ECDSA', () => {
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pkcs8 = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
-  const scalar = Buffer.from(pair.privateKey.export({ format: 'jwk' }).d!, 'base64url');
-  let key: EcKey;
-  beforeAll(async () => {
-    key = await session.importKey({ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'] }, pkcs8);
-  });
-
-  test.each([
-    ['p1363', 'ieee-p1363'],
-    ['der', 'der'],
-  ] as const)('%s, both ways with node at every length', async (format, dsaEncoding) => {
-    const mine = await session.signMany(key, messages, { format });
-    mine.forEach((signature, i) => {
-      expect(nodeVerify('sha256', messages[i]!, { key: spki(key), dsaEncoding }, signature)).toBe(true);
-    });
-    const theirs = messages.map((m) => atOddOffset(nodeSign('sha256', m, { key: pair.privateKey, dsaEncoding })));
-    expect(await all((m, i) => session.verify(key, theirs[i]!, m, { format }))).toEqual(LENGTHS.map(() => true));
-    expect(await all((m, i) => session.verify(key, theirs[(i + 1) % 258]!, m, { format }))).toEqual(
-      LENGTHS.map(() => false),
-    );
-    unchanged();
-  });
-
-  test('rfc6979 gives the signatures of noble, hedged ones differ, prehashed ones agree', async () => {
-    const deterministic = await all((m) => session.sign(key, m, { nonce: 'rfc6979' }));
-    deterministic.forEach((signature, i) => {
-      expect(Buffer.from(signature)).toEqual(Buffer.from(p256.sign(messages[i]!, scalar, { lowS: false })));
-    });
-    const digests = messages.map((m) => createHash('sha256').update(m).digest());
-    expect(await all((_, i) => session.sign(key, digests[i]!, { nonce: 'rfc6979', prehashed: true }))).toEqual(
-      deterministic,
-    );
-    const [a, b] = await Promise.all([session.sign(key, messages[5]!), session.sign(key, messages[5]!)]);
-    expect(a).not.toEqual(b);
-    expect(await session.verify(key, a!, digests[5]!, { prehashed: true })).toBe(true);
-    expect(await code(() => session.sign(key, bytes(31), { prehashed: true }))).toBe('KEYCELL_INPUT_INVALID');
-  });
-
-  test('no single bit of a signature may change; malformed ones are false, not errors', async () => {
-    const message = bytes(20);
-    for (const format of ['p1363', 'der'] as const) {
-      const signature = await session.sign(key, message, { format });
-      const flipped = Array.from({ length: 8 * signature.length }, (_, bit) => {
-        const other = new Uint8Array(signature);
-        other[bit >> 3]! ^= 1 << (bit & 7);
-        return session.verify(key, other, message, { format });
-      });
-      expect(new Set(await Promise.all(flipped))).toEqual(new Set([false]));
-      for (let length = 0; length < signature.length; length++) {
-        expect(await session.verify(key, signature.subarray(0, length), message, { format })).toBe(false);
-      }
-    }
-  });
-});
-
-describe('HMAC', () => {
-  test('both ways with node, keys of several sizes, every length', async () => {
-    for (const bits of [112, 256, 512, 520, 4096]) {
-      const raw = bytes(bits / 8, bits);
-      const key: HmacKey = await session.importKey(
-        { type: 'HMAC', bits, usage: ['sign', 'verify'], persistent: false },
-        raw,
-      );
-      const macs = await all((m) => session.sign(key, m));
-      macs.forEach((mac, i) => {
-        expect(Buffer.from(mac)).toEqual(createHmac('sha256', raw).update(messages[i]!).digest());
-      });
-      expect(new Set(await all((m, i) => session.verify(key, macs[i]!, m)))).toEqual(new Set([true]));
-      expect(new Set(await all((m, i) => session.verify(key, macs[i]!.subarray(0, 31), m)))).toEqual(new Set([false]));
-    }
-    unchanged();
-  });
-});
 
 describe('encryption', () => {
   test('envelopes are those of docs/formats.md at every length', async () => {
@@ -241,22 +152,6 @@ describe('wrapping', () => {
     }
   });
 
-  test('an EC private key goes out as PKCS#8 that node reads', async () => {
-    const key = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'], extractable: 'wrapped' });
-    const blob = await session.wrapKey(kek, key, { mechanism: 'AES-KWP' });
-    const der = nodeUnwrap('AES-KWP', raw, blob);
-    const theirs = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-    expect(createPublicKey(theirs).export({ format: 'der', type: 'spki' })).toEqual(Buffer.from(key.publicKey));
-    const again = await session.unwrapKey(
-      kek,
-      blob,
-      { type: 'EC', curve: 'P-256', usage: ['sign'] },
-      { mechanism: 'AES-KWP' },
-    );
-    expect(again.kid).toBe(key.kid);
-    expect(await code(() => session.wrapKey(kek, key, { mechanism: 'AES-KW' }))).toBe('KEYCELL_MECHANISM_INVALID');
-  });
-
   test('every flipped bit and truncation of a blob is DECRYPT_FAILED', async () => {
     for (const mechanism of ['AES-KW', 'AES-KWP'] as const) {
       const blob = nodeWrap(mechanism, raw, bytes(16));
@@ -279,190 +174,13 @@ describe('wrapping', () => {
   });
 });
 
-describe('derivation', () => {
-  const ours = createECDH('prime256v1');
-  const theirs = createECDH('prime256v1');
-  ours.generateKeys();
-  theirs.generateKeys();
-  const z = ours.computeSecret(theirs.getPublicKey());
-  const plain = { extractable: 'plaintext', persistent: false } as const;
-  let base: EcKey;
-  beforeAll(async () => {
-    const scalar = Buffer.concat([Buffer.alloc(32), ours.getPrivateKey()]).subarray(-32);
-    base = await session.importKey({ type: 'EC', curve: 'P-256', usage: ['derive'], extractable: 'plaintext' }, scalar);
-  });
-  const lengthed = (...fields: Uint8Array[]) => Buffer.concat(fields.flatMap((field) => [u32(field.length), field]));
-  const concat = (secret: Uint8Array, info: Uint8Array, bits: number): Buffer => {
-    const blocks = Array.from({ length: Math.ceil(bits / 256) }, (_, i) =>
-      createHash('sha256')
-        .update(u32(i + 1))
-        .update(secret)
-        .update(info)
-        .update(u32(bits))
-        .digest(),
-    );
-    return Buffer.concat(blocks).subarray(0, bits / 8);
-  };
-
-  test('ECDH raw, from a point, a compressed point, SPKI and JWK', async () => {
-    const point = theirs.getPublicKey();
-    const compressed = theirs.getPublicKey(null, 'compressed');
-    const partner = await session.importKey(
-      { type: 'EC', curve: 'P-256', class: 'public', usage: ['derive'] },
-      compressed as Buffer,
-    );
-    expect(
-      diffieHellman({
-        privateKey: createPrivateKey({ key: Buffer.from(await session.exportKey(base)), format: 'der', type: 'pkcs8' }),
-        publicKey: spki(partner),
-      }),
-    ).toEqual(z);
-    for (const publicKey of [point, compressed as Buffer, partner.publicKey, partner.jwk]) {
-      const how = { mechanism: 'ECDH', publicKey, kdf: { name: 'none' } } as const;
-      const key = await session.deriveKey(base, how, { type: 'GENERIC', bits: 256, usage: ['derive'], ...plain });
-      expect(Buffer.from(await session.exportKey(key))).toEqual(z);
-      const aes = { type: 'AES', bits: 256, usage: ['encrypt'], ...plain } as const;
-      expect(await code(() => session.deriveKey(base, how, aes))).toBe('KEYCELL_MECHANISM_INVALID');
-    }
-    for (const bad of [
-      bytes(65),
-      bytes(33),
-      bytes(64),
-      new Uint8Array(0),
-      Buffer.concat([Buffer.of(4), Buffer.alloc(64)]),
-    ]) {
-      const how = { mechanism: 'ECDH', publicKey: bad, kdf: { name: 'none' } } as const;
-      const template = { type: 'GENERIC', bits: 256, usage: ['derive'] } as const;
-      expect(await code(() => session.deriveKey(base, how, template))).toBe('KEYCELL_INPUT_INVALID');
-    }
-  });
-
-  test('concat and SP 800-108, many lengths, from ECDH and from secrets', async () => {
-    const publicKey = theirs.getPublicKey();
-    const secret = await session.importKey({ type: 'GENERIC', bits: 256, usage: ['derive'], ...plain }, z);
-    const hmacKey = await session.importKey({ type: 'HMAC', bits: 256, usage: ['derive'], ...plain }, z);
-    for (const bits of [8, 128, 256, 264, 512, 4096]) {
-      const template = { type: 'GENERIC', bits, usage: ['derive'], ...plain } as const;
-      const apu = bytes(bits % 7);
-      const jose = { name: 'concat', hash: 'SHA-256', algorithm: 'A128GCM', apu, apv: bytes(3) } as const;
-      const info = lengthed(Buffer.from('A128GCM'), apu, bytes(3));
-      const counter = { name: 'sp800-108', hash: 'SHA-256', label: bytes(9), context: apu } as const;
-      const fixed = Buffer.concat([bytes(9), Buffer.of(0), apu, u32(bits)]);
-      const expected = { concat: concat(z, info, bits), counter: hmacCounter(z, fixed, bits) };
-      const derived = await Promise.all([
-        session.deriveKey(base, { mechanism: 'ECDH', publicKey, kdf: jose }, template),
-        session.deriveKey(secret, { mechanism: 'KDF', kdf: jose }, template),
-        session.deriveKey(base, { mechanism: 'ECDH', publicKey, kdf: counter }, template),
-        session.deriveKey(secret, { mechanism: 'KDF', kdf: counter }, template),
-        session.deriveKey(hmacKey, { mechanism: 'KDF', kdf: counter }, template),
-      ]);
-      const raw = await Promise.all(derived.map((key) => session.exportKey(key)));
-      raw.forEach((found, i) => {
-        expect(Buffer.from(found)).toEqual(i < 2 ? expected.concat : expected.counter);
-      });
-    }
-  });
-
-  function hmacCounter(key: Uint8Array, fixed: Uint8Array, bits: number): Buffer {
-    const blocks = Array.from({ length: Math.ceil(bits / 256) }, (_, i) =>
-      createHmac('sha256', key)
-        .update(u32(i + 1))
-        .update(fixed)
-        .digest(),
-    );
-    if (bits === 256) expect(kdf108(key, fixed)).toEqual(blocks[0]);
-    return Buffer.concat(blocks).subarray(0, bits / 8);
-  }
-
-  test('what comes later is refused as such', async () => {
-    const key = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'] });
-    const template = { type: 'AES', bits: 256, usage: ['encrypt'] } as const;
-    const hkdf = { mechanism: 'KDF', kdf: { name: 'hkdf', hash: 'SHA-256' } } as const;
-    const aes = await session.generateKey({ type: 'AES', bits: 128, usage: ['encrypt', 'sign', 'verify'] });
-    const pair = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
-    for (const call of [
-      () => session.deriveKey(key, hkdf, template),
-      () => session.generateKey({ type: 'EC', curve: 'P-384', usage: ['sign'] }),
-      () => session.generateKey({ type: 'EC', curve: 'secp256k1', usage: ['sign'] }),
-      () => session.generateKey({ ...template, maxUses: 3 }),
-      () => session.sign(aes, bytes(3)),
-      () => session.sign(pair, bytes(3), { hash: 'SHA-384' }),
-    ]) {
-      const error = await refusal(call);
-      expect(error.code).toBe('KEYCELL_MECHANISM_INVALID');
-      expect(error.message).toContain('later');
-    }
-  });
+test('what comes later is refused as such', async () => {
+  const error = await refusal(() => session.generateKey({ type: 'AES', bits: 256, usage: ['encrypt'], maxUses: 3 }));
+  expect(error.code).toBe('KEYCELL_MECHANISM_INVALID');
+  expect(error.message).toContain('later');
 });
 
 describe('import, export and the life of keys', () => {
-  test('EC keys in every form that node, OpenSSL and WebCrypto write', async () => {
-    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const jwk = pair.privateKey.export({ format: 'jwk' });
-    const scalar = Buffer.from(jwk.d!, 'base64url');
-    const web = await crypto.subtle.importKey(
-      'jwk',
-      jwk as Parameters<typeof crypto.subtle.importKey>[1] & object as never,
-      { name: 'ECDSA', namedCurve: 'P-256' },
-      true,
-      ['sign'],
-    );
-    const full = pair.privateKey.export({ format: 'der', type: 'pkcs8' });
-    const short = Buffer.concat([
-      Buffer.from('3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420', 'hex'),
-      scalar,
-    ]);
-    expect(createPrivateKey({ key: short, format: 'der', type: 'pkcs8' }).export({ format: 'jwk' })).toEqual(jwk);
-    const template = { type: 'EC', curve: 'P-256', usage: ['sign'], extractable: 'plaintext' } as const;
-    const publicSpki = pair.publicKey.export({ format: 'der', type: 'spki' });
-    for (const form of [scalar, full, short, new Uint8Array(await crypto.subtle.exportKey('pkcs8', web))]) {
-      const key = await session.importKey(template, atOddOffset(form));
-      expect(Buffer.from(key.publicKey)).toEqual(publicSpki);
-      expect(Buffer.from(await session.exportKey(key))).toEqual(full);
-    }
-    const publicTemplate = { type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'] } as const;
-    const point = publicSpki.subarray(-65);
-    const compressed = Buffer.concat([Buffer.of(2 + (point[64]! & 1)), point.subarray(1, 33)]);
-    const given = { kty: 'EC', crv: 'P-256', x: jwk.x!, y: jwk.y! } as const;
-    for (const form of [publicSpki, point, compressed, given]) {
-      const key = await session.importKey(publicTemplate, form);
-      expect(Buffer.from(await session.exportKey(key))).toEqual(publicSpki);
-      expect(key.class).toBe('public');
-    }
-    const altered = (at: number, source = full) => {
-      const other = Buffer.from(source);
-      other[at]! ^= 1;
-      return other;
-    };
-    const order = Buffer.from('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551', 'hex');
-    const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey.export({ format: 'der', type: 'pkcs8' });
-    const wrong = [
-      Buffer.alloc(32),
-      order,
-      bytes(31),
-      bytes(33),
-      Buffer.alloc(0),
-      p384,
-      full.subarray(1),
-      altered(5),
-      altered(137),
-      altered(72),
-    ];
-    for (const bad of wrong) expect(await code(() => session.importKey(template, bad))).toBe('KEYCELL_INPUT_INVALID');
-    for (const bad of [
-      altered(60, publicSpki),
-      altered(3, publicSpki),
-      bytes(65),
-      { ...given, x: given.y },
-      { ...given, y: '' },
-      {},
-      null,
-      'x',
-    ]) {
-      expect(await code(() => session.importKey(publicTemplate, bad as Uint8Array))).toBe('KEYCELL_INPUT_INVALID');
-    }
-  });
-
   test('secrets: wiped where asked, a function’s always, and left alone otherwise', async () => {
     const template = { type: 'AES', bits: 128, usage: [], extractable: 'plaintext', persistent: false } as const;
     const kept = bytes(16);

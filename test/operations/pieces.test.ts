@@ -42,6 +42,28 @@ test('however it is cut, the signature is the message’s', async () => {
   );
 });
 
+test('every curve with its own hash or another, HMAC with each, and CMAC', async () => {
+  const list = [bytes(70), bytes(0), bytes(200, 3)];
+  const whole = Buffer.concat(list);
+  for (const curve of ['P-256', 'P-384', 'secp256k1'] as const) {
+    const key = await session.generateKey({ type: 'EC', curve, usage: ['sign', 'verify'] });
+    for (const options of [{}, { hash: 'SHA-256' }, { hash: 'SHA-384' }, { hash: 'SHA-512' }] as const) {
+      const signature = await session.sign(key, inTurn(list), options);
+      expect(await session.verify(key, signature, whole, options)).toBe(true);
+      expect(await session.verify(key, await session.sign(key, whole, options), inTurn(list), options)).toBe(true);
+    }
+    const own = await session.sign(key, inTurn(list));
+    expect(await session.verify(key, own, whole, { hash: curve === 'P-384' ? 'SHA-256' : 'SHA-384' })).toBe(false);
+  }
+  for (const hash of ['SHA-256', 'SHA-384', 'SHA-512'] as const) {
+    const mac = createHmac(hash.replace('-', '').toLowerCase(), raw).update(whole).digest();
+    expect(Buffer.from(await session.sign(hmac, inTurn(list), { hash }))).toEqual(mac);
+  }
+  const cmac = await session.generateKey({ type: 'AES', bits: 128, usage: ['sign', 'verify'] });
+  expect(await session.sign(cmac, inTurn(list))).toEqual(await session.sign(cmac, whole));
+  expect(await session.verify(cmac, await session.sign(cmac, whole), inTurn(list))).toBe(true);
+});
+
 test('40 MiB from node’s streams and web streams: node verifies', async () => {
   const chunk = randomBytes(1 << 20);
   const chunks = () => Array.from({ length: 40 }, () => chunk);

@@ -4,6 +4,7 @@ import { compactDecrypt, SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AesKey, EcKey, PublicJwk, Session } from '../../dist/index.js';
 import { u32 } from '../support/reference.ts';
+import { CURVES, nodePair } from './curves.ts';
 import { bytes, code, ephemeral, nodeGcmOpen, nodeUnwrap, nodeWrap, refusal } from './support.ts';
 
 const it = ephemeral();
@@ -14,6 +15,8 @@ const device = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const issuer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const { kty, crv, x, y } = device.publicKey.export({ format: 'jwk' });
 const jwk = { kty, crv, x, y } as PublicJwk;
+const device384 = nodePair(CURVES[1]);
+const device256k1 = nodePair(CURVES[2]);
 const spki = device.publicKey.export({ format: 'der', type: 'spki' });
 const jkt = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
 let session: Session;
@@ -35,11 +38,11 @@ beforeAll(async () => {
 const header = (jwe: string) => JSON.parse(Buffer.from(jwe.split('.')[0]!, 'base64url').toString());
 
 /** RFC 7516 and RFC 7518 §4.6 over node:crypto alone. */
-function open(jwe: string): Buffer {
+function open(jwe: string, privateKey = device.privateKey): Buffer {
   const [head, encrypted, iv, ciphertext, tag] = jwe.split('.') as [string, string, string, string, string];
   expect(encrypted).toBe('');
   const publicKey = createPublicKey({ key: header(jwe).epk, format: 'jwk' });
-  const z = diffieHellman({ privateKey: device.privateKey, publicKey });
+  const z = diffieHellman({ privateKey, publicKey });
   const info = [u32(7), Buffer.from('A256GCM'), u32(0), u32(0), u32(256)];
   const cek = createHash('sha256')
     .update(Buffer.concat([u32(1), z, ...info]))
@@ -68,6 +71,39 @@ describe('to a recipient outside', () => {
     const [again] = await session.rewrapKeys(blobs.slice(0, 1), { ...common, from: any, to, header: { kid: 'one' } });
     expect(header(again!).epk.x).not.toBe(header(jwes[0]!).epk.x);
     expect(header(again!).kid).toBe('one');
+  });
+
+  test.each(['jwk', 'spki'] as const)(
+    '{ %s } on P-384: the ephemeral key is on the recipient’s curve',
+    async (form) => {
+      const to = form === 'jwk' ? { jwk: device384.jwk } : { spki: device384.spki };
+      const jwes = await session.rewrapKeys(blobs, { ...common, from: any, to, header: { kid: 'one' } });
+      for (const [i, jwe] of jwes.entries()) {
+        expect(header(jwe).epk.crv).toBe('P-384');
+        expect(Buffer.compare(open(jwe, device384.privateKey), contents[i]!)).toBe(0);
+        const opened = await compactDecrypt(jwe, device384.privateKey);
+        expect(Buffer.compare(opened.plaintext, contents[i]!)).toBe(0);
+      }
+      const template = { type: 'EC', curve: 'P-384', class: 'public', usage: ['derive'] } as const;
+      const key = await session.importKey(template, device384.spki);
+      const [again] = await session.rewrapKeys(blobs.slice(0, 1), { ...common, from: any, to: key });
+      expect(Buffer.compare(open(again!, device384.privateKey), contents[0]!)).toBe(0);
+    },
+  );
+
+  test('secp256k1 is no curve of ECDH-ES, and a point of it none of another', async () => {
+    const template = { type: 'EC', curve: 'secp256k1', class: 'public', usage: ['derive'] } as const;
+    const key = await session.importKey(template, device256k1.spki);
+    for (const to of [{ jwk: device256k1.jwk }, { spki: device256k1.spki }, key]) {
+      const error = await refusal(() => session.rewrapKeys(blobs, { ...common, from: any, to }));
+      expect(error.code).toBe('KEYCELL_MECHANISM_INVALID');
+      expect(error.message).toContain('curve');
+    }
+    for (const spki of [device256k1.point, Buffer.concat([device384.point, Buffer.of(0)]), bytes(97)]) {
+      expect(await code(() => session.rewrapKeys(blobs, { ...common, from: any, to: { spki } }))).toBe(
+        'KEYCELL_INPUT_INVALID',
+      );
+    }
   });
 
   test('to an EC key in the HSM, and from AES-KWP', async () => {
@@ -217,6 +253,53 @@ describe('proofs', () => {
       expect(error.message).toMatch(/proof/);
     }
     expect(await attempt(good)).toHaveLength(blobs.length);
+  });
+
+  test('an issuer on P-384 signs by ES384, and neither stands for the other', async () => {
+    const officer = nodePair(CURVES[1]);
+    const template = { type: 'EC', curve: 'P-384', class: 'public', usage: ['verify'] } as const;
+    const key = await session.importKey(template, officer.spki);
+    const kek = { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: { issuer: key } } as const;
+    const from = await session.importKey(kek, raw);
+    const jws384 = (head: object, hash = 'sha384', by = officer.privateKey) => {
+      const input = `${encode(head)}.${encode(claims)}`;
+      const signature = sign(hash, Buffer.from(input), { key: by, dsaEncoding: 'ieee-p1363' });
+      return `${input}.${signature.toString('base64url')}`;
+    };
+    const rewrap = (proof: string, source = from) =>
+      session.rewrapKeys(blobs, { ...common, from: source, to: { jwk, proof } });
+    const byJose = await new SignJWT({ cnf: { jkt } })
+      .setProtectedHeader({ alg: 'ES384' })
+      .setExpirationTime('1m')
+      .sign(officer.privateKey);
+    for (const good of [byJose, jws384({ alg: 'ES384' })]) {
+      expect(Buffer.compare(open((await rewrap(good))[2]!), contents[2]!)).toBe(0);
+    }
+    for (const bad of [
+      jws384({ alg: 'ES256' }),
+      jws384({ alg: 'ES256' }, 'sha256'),
+      jws384({ alg: 'ES384' }, 'sha256'),
+      jws384({ alg: 'ES512' }, 'sha512'),
+      jws384({ alg: 'ES384' }, 'sha384', nodePair(CURVES[1]).privateKey),
+      jws(claims),
+      jws(claims, { alg: 'ES384' }),
+    ]) {
+      expect(await code(() => rewrap(bad))).toBe('KEYCELL_PERMISSION_DENIED');
+    }
+    expect(await code(() => rewrap(byJose, bound))).toBe('KEYCELL_PERMISSION_DENIED');
+    // What comes below such a key may have the same issuer, and no other.
+    const below = nodeWrap('AES-KW', raw, bytes(32, 50));
+    const make = (rewrapPolicy: { issuer: EcKey }) =>
+      session.unwrapKey(from, below, { ...kek, rewrapPolicy }, { mechanism: 'AES-KW' });
+    expect((await make({ issuer: key })).rewrapPolicy).toBe('issuer');
+    expect(await code(() => make({ issuer: issuerKey }))).toBe('KEYCELL_PERMISSION_DENIED');
+  });
+
+  test('an issuer on secp256k1 is refused when the wrapping key is made', async () => {
+    const template = { type: 'EC', curve: 'secp256k1', class: 'public', usage: ['verify'] } as const;
+    const key = await session.importKey(template, device256k1.spki);
+    const kek = { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: { issuer: key } } as const;
+    expect(await code(() => session.generateKey(kek))).toBe('KEYCELL_INPUT_INVALID');
   });
 
   test('no bit of a good one may change', async () => {

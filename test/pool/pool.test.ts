@@ -11,7 +11,8 @@ import { type CellRequest, MESSAGE_MAX } from '../../src/wire/batch.ts';
 
 const WORKER = new URL('./echo-cell.mjs', import.meta.url);
 const ticket = new Uint8Array(40).fill(1);
-const record = new Uint8Array(120).fill(2);
+/** Each byte also is the number of a curve where the pool looks for one: 1 is P-256. */
+const record = new Uint8Array(120).fill(1);
 const id = '0'.repeat(32);
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
@@ -129,6 +130,8 @@ describe('batches', () => {
       return entries.slice(2).map((e) => e.requests);
     };
     expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(8);
+    const p384 = { keys: [{ id, record: new Uint8Array(120).fill(2) }] };
+    expect(Math.max(...(await gathered(Array.from({ length: 20 }, () => request('m', p384)))))).toBe(2);
     const small = { op: 'setAttributes', mechanism: 'none', keys: [], parts: [] } as const;
     expect(Math.max(...(await gathered(Array.from({ length: 300 }, () => request('', small)))))).toBe(50);
     const keyed = Array.from({ length: 600 }, () =>

@@ -9,6 +9,7 @@ import type {
   Hsm,
   HsmErrorCode,
   HsmState,
+  Kdf,
   Key,
   OpenEphemeralHsm,
   OpenHsm,
@@ -57,6 +58,12 @@ export async function keys(session: Session): Promise<void> {
     usage: ['sign', 'verify'],
   });
   same<typeof key, EcKey>(true);
+  for (const curve of ['P-384', 'secp256k1'] as const) {
+    const other = await session.generateKey({ type: 'EC', curve, usage: ['sign', 'derive'] });
+    same<typeof other, EcKey>(true);
+  }
+  // @ts-expect-error: no such curve
+  await session.generateKey({ type: 'EC', curve: 'P-521', usage: ['sign'] });
   same<typeof key.publicKey, Bytes>(true);
   same<typeof key.jwk, PublicJwk>(true);
   [key.kid satisfies string, key.version satisfies number];
@@ -98,7 +105,12 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
     yield bytes;
   })();
   await session.sign(key, pieces);
-  const valid = await session.verify(key, signature, bytes);
+  const valid = await session.verify(key, signature, bytes, { hash: 'SHA-512', nonce: 'rfc6979', format: 'p1363' });
+  // @ts-expect-error: no such hash
+  await session.sign(key, bytes, { hash: 'SHA-1' });
+  // AES keys sign by CMAC: the key says so, not an option.
+  const mac = await session.sign(aes, bytes);
+  same<typeof mac, Bytes>(true);
   same<typeof valid, boolean>(true);
   const envelope = await session.encrypt(aes, bytes, { aad: bytes });
   same<typeof envelope, Bytes>(true);
@@ -144,6 +156,17 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
     { type: 'AES', bits: 256, usage: ['wrap'] },
   );
   same<typeof derived, AesKey>(true);
+  for (const kdf of [
+    { name: 'hkdf', hash: 'SHA-384', salt: bytes, info: bytes },
+    { name: 'hkdf', hash: 'SHA-256' },
+    { name: 'sp800-108', hash: 'SHA-512', label: bytes, context: bytes },
+    { name: 'none' },
+  ] as const) {
+    await session.deriveKey(key, { mechanism: 'ECDH', publicKey: jwk, kdf }, { type: 'GENERIC', bits: 384, usage: [] });
+  }
+  // @ts-expect-error: a KDF names its hash
+  const nameless: Kdf = { name: 'hkdf' };
+  nameless satisfies Kdf;
   await session.wrapKey(kek, cek, { mechanism: 'AES-GCM', aad: bytes });
   // @ts-expect-error: AES-KW has no associated data
   await session.wrapKey(kek, cek, { mechanism: 'AES-KW', aad: bytes });

@@ -67,6 +67,10 @@ const ecAttributes: KeyAttributes = {
   unwrapLimit: null,
   issuer: null,
 };
+/** The larger curves: a longer point, and a wrapping key whose issuer is on P-384. */
+const ec384Attributes: KeyAttributes = { ...ecAttributes, curve: 'P-384', bits: 384, point: run(4, 97) };
+const ec256k1Attributes: KeyAttributes = { ...ecAttributes, curve: 'secp256k1' };
+const issuer384Attributes: KeyAttributes = { ...attributes, issuer: { id: id(0x51), point: run(4, 97) } };
 const control = {
   incarnation: 1,
   sequence: 7,
@@ -147,6 +151,27 @@ const made: Record<string, Buffer> = {
   lease: withMac('lease', encodeLeaseBody(lease)),
   envelope: sealEnvelope(run(1, 32), id(0x20), 1, run(0xb0, 24), Buffer.from('aad'), Buffer.from('plaintext')),
   keyslot: sealKeyslot(master, Buffer.from('correct horse'), hsmId, epoch, 14, run(0xd0, 32)),
+  ec384Key: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x23),
+    attributes: encodeAttributes(ec384Attributes),
+    secret: run(5, 48),
+  }),
+  ec256k1Key: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x24),
+    attributes: encodeAttributes(ec256k1Attributes),
+    secret: run(6, 32),
+  }),
+  issuer384Key: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x25),
+    attributes: encodeAttributes(issuer384Attributes),
+    secret: run(7, 32),
+  }),
   stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
   emptyStream: sealStream(run(1, 32), { ...stream, aad: Buffer.alloc(0) }, Buffer.alloc(0)),
   // Two segments would be 64 KiB of hex: their digest tells as much.
@@ -177,13 +202,16 @@ test('the golden file holds nothing else', () => {
 });
 
 describe('decoders give back what was encoded', () => {
-  test.each([
+  test.each<[string, KeyAttributes, number?]>([
     ['key', attributes],
     ['ecKey', ecAttributes],
     ['sessionKey', { ...attributes, persistent: false }],
-  ])('%s', (name, expected) => {
+    ['ec384Key', ec384Attributes, 48],
+    ['ec256k1Key', ec256k1Attributes],
+    ['issuer384Key', issuer384Attributes],
+  ])('%s', (name, expected, secretLength = 32) => {
     const header = decodeRecordHeader(bytesOf(name));
-    expect(header).toMatchObject({ hsmId, epoch, revision: 1, owner: id(0x70), secretLength: 32 });
+    expect(header).toMatchObject({ hsmId, epoch, revision: 1, owner: id(0x70), secretLength });
     expect(decodeAttributes(header.attributes)).toEqual(expected);
     expect(encodeRecordHeader(header)).toEqual(bytesOf(name).subarray(0, 104 + header.attributes.length));
   });
@@ -207,6 +235,8 @@ describe('decoders give back what was encoded', () => {
 const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
   key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
   ecKey: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
+  ec384Key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
+  issuer384Key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
   user: (bytes) => decodeUser(decodeRecordHeader(bytes).attributes),
   control: (bytes) => decodeControl(decodeRecordHeader(bytes).attributes),
   ticket: decodeTicket,

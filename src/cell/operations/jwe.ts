@@ -1,9 +1,10 @@
 /** Compact JWEs (RFC 7516) by ECDH-ES and A256GCM (RFC 7518 §4.6, §5.3) for what rewrapKeys gives outside recipients. */
 import { Refusal } from '../../errors.ts';
+import { HASH } from '../../model/algorithms.ts';
+import type { PublicJwk } from '../../model/key.ts';
 import type { Span } from '../../wire/batch.ts';
-import { encodeJwk } from '../../wire/encodings.ts';
 import type { Call } from '../call.ts';
-import { HASH, IntegrityError } from '../core.ts';
+import { IntegrityError } from '../core.ts';
 
 /** Also bounds how deep a header can nest: writing it again as JSON is recursive, and must not end the cell. */
 const HEADER_MAX = 8192;
@@ -50,8 +51,8 @@ function members(call: Call, header: Span | undefined): Record<string, unknown> 
  */
 export function sealJwes(
   call: Call,
-  ephemeral: Uint8Array,
-  z: number,
+  ephemeral: PublicJwk,
+  z: Span,
   keys: readonly Span[],
   headers: readonly Span[],
 ): Uint8Array[] {
@@ -60,12 +61,13 @@ export function sealJwes(
   const infoAt = work.take(info.length);
   core.bytes.set(info, infoAt);
   const cek = work.take(32);
-  if (core.call.concatKdf(HASH.sha256, z, 32, infoAt, info.length, cek, 32) !== 1)
+  // SHA-256 whatever the curve: RFC 7518 §4.6.2.
+  const hash = HASH['SHA-256'].number;
+  if (core.call.concatKdf(hash, z.offset, z.length, infoAt, info.length, cek, 32) !== 1)
     throw new IntegrityError('a KDF failed');
   const ctx = work.take(core.call.AES_CTX_SIZE.value);
   if (core.call.aesExpandKey(ctx, cek, 32) !== 1) throw new IntegrityError('a key schedule failed');
-  const { kty, crv, x, y } = encodeJwk(ephemeral);
-  const fixed = { alg: 'ECDH-ES', enc: 'A256GCM', epk: { kty, crv, x, y } };
+  const fixed = { alg: 'ECDH-ES', enc: 'A256GCM', epk: ephemeral };
 
   return keys.map((key, i) => {
     const own = members(call, headers.length === 1 ? headers[0] : headers[i]);

@@ -1,15 +1,24 @@
 /** Keys are made, brought in, given out, changed and ended: generateKey, importKey, exportKey, deriveKey, setAttributes, destroyKey. */
 import { Refusal } from '../../errors.ts';
+import { CURVE, HASH } from '../../model/algorithms.ts';
 import type { KeyAttributes } from '../../model/attributes.ts';
-import { checkBelow, checkChange, checkDerived, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
+import {
+  checkBelow,
+  checkChange,
+  checkDerived,
+  checkExport,
+  checkHkdf,
+  checkTemplate,
+  checkUse,
+} from '../../model/policy.ts';
 import { decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
-import { MECHANISM } from '../../wire/batch.ts';
-import { P256_POINT_SIZE } from '../../wire/encodings.ts';
+import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
 import { FormatError, toHex } from '../../wire/fields.ts';
 import { RECORD_KIND } from '../../wire/record.ts';
 import type { Call, Operation } from '../call.ts';
-import { HASH, IntegrityError } from '../core.ts';
+import { IntegrityError } from '../core.ts';
 import { generate, type Material, plainSize, read, validPoint, writePlain } from './material.ts';
+import { ISSUER_CURVES } from './proof.ts';
 
 /** How a key came to be, as far as its attributes tell. */
 interface Origin {
@@ -63,8 +72,9 @@ export function finish(
 function issuer(call: Call, n: number): NonNullable<KeyAttributes['issuer']> {
   const key = call.ownKey(n);
   checkUse(key.attributes, 'verify', call.bench.now);
-  const { type, class: keyClass, point } = key.attributes;
-  if (type !== 'EC' || point === null) throw new Refusal('KEYCELL_INPUT_INVALID', 'keyType');
+  const { type, class: keyClass, curve, point } = key.attributes;
+  if (type !== 'EC' || curve === null || point === null) throw new Refusal('KEYCELL_INPUT_INVALID', 'keyType');
+  if (!ISSUER_CURVES.includes(curve)) throw new Refusal('KEYCELL_INPUT_INVALID', 'curve');
   if (keyClass !== 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'issuerPrivate');
   return { id: key.id, point };
 }
@@ -106,11 +116,9 @@ export const exportKey: Operation = (call) => {
   return [plain];
 };
 
-const KDF = { none: 0, concat: 1, sp800108: 2 } as const;
-
 /**
  * Parts: id, attributes, peer's point (ECDH) or nothing, kdf (one byte), the kdf's info. Result: the sealed record.
- * The cell itself appends the length of what is derived, so that the same secret gives no prefix of a longer key.
+ * The flags name the kdf's hash.
  */
 export const deriveKey: Operation = (call) => {
   const base = call.key(0, 'derive');
@@ -118,50 +126,83 @@ export const deriveKey: Operation = (call) => {
   if (wanted.type === 'EC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
   checkDerived(base.attributes, wanted);
   const kdf = call.publicPart(3)[0];
-  const seal = (secret: number, length: number) => {
-    const key = stretch(call, kdf, secret, length, wanted);
-    const material = read(call, wanted, { offset: key, length: wanted.bits / 8 });
+  const seal = (secret: Span) => {
+    const material = read(call, wanted, stretch(call, kdf, secret, wanted));
     const origin = { local: false, wrapWithTrusted: base.attributes.wrapWithTrusted };
     return [sealNew(call, wanted, material, origin, 1)];
   };
   if (call.request.mechanism === MECHANISM.KDF) {
     if (base.attributes.type === 'EC' || kdf === KDF.none) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-    return seal(base.secret, base.length);
+    return seal({ offset: base.secret, length: base.length });
   }
-  if (call.request.mechanism !== MECHANISM.ECDH || base.attributes.class !== 'private') {
+  const { class: keyClass, curve } = base.attributes;
+  if (call.request.mechanism !== MECHANISM.ECDH || keyClass !== 'private' || curve === null) {
     throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
   }
   if (kdf === KDF.none && wanted.type !== 'GENERIC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  const { core, work, ecdh } = call.bench;
-  const peer = work.take(P256_POINT_SIZE);
-  core.bytes.set(validPoint(call, call.part(2)), peer);
-  const z = work.take(32);
+  const { core, work, jobs } = call.bench;
+  const point = validPoint(call, curve, call.part(2));
+  const peer = work.take(point.length);
+  core.bytes.set(point, peer);
+  const z = { offset: work.take(CURVE[curve].size), length: CURVE[curve].size };
   const ok = work.take(4);
-  ecdh.add(base.secret, peer, z, ok);
+  jobs.ecdh(curve).add(base.secret, peer, z.offset, ok);
   return () => {
     if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-    return seal(z, 32);
+    return seal(z);
   };
 };
 
-/** The derived key of `wanted.bits`, at the address returned. */
-function stretch(call: Call, kdf: number | undefined, secret: number, length: number, wanted: KeyAttributes): number {
-  const { core, work } = call.bench;
+/** The derived key of `wanted.bits`. */
+function stretch(call: Call, kdf: number | undefined, secret: Span, wanted: KeyAttributes): Span {
   const size = wanted.bits / 8;
   if (kdf === KDF.none) {
-    if (size !== length) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
+    if (size !== secret.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
     return secret;
   }
+  const hash = call.hash();
+  if (hash === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'hash');
+  const output = { offset: call.bench.work.take(size), length: size };
+  if (expand(call, kdf, HASH[hash].number, secret, output, wanted) !== 1) throw new IntegrityError('a KDF failed');
+  return output;
+}
+
+/**
+ * To concat and SP 800-108 the cell itself appends the length of what is derived, so that the same secret gives no prefix of
+ * a longer key. RFC 5869 has no place for it: there the policy refuses keys that are short enough to be searched.
+ */
+function expand(
+  call: Call,
+  kdf: number | undefined,
+  hash: number,
+  secret: Span,
+  output: Span,
+  wanted: KeyAttributes,
+): number {
+  const { core, work } = call.bench;
+  if (kdf === KDF.hkdf) {
+    checkHkdf(wanted);
+    const [salt, info] = call.list(4);
+    if (salt === undefined || info === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
+    return core.call.hkdf(
+      hash,
+      salt.offset,
+      salt.length,
+      secret.offset,
+      secret.length,
+      info.offset,
+      info.length,
+      output.offset,
+      output.length,
+    );
+  }
+  const kernel = kdf === KDF.concat ? core.call.concatKdf : kdf === KDF['sp800-108'] ? core.call.kdf108 : undefined;
+  if (kernel === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
   const given = call.part(4);
   const info = work.take(given.length + 4);
   core.bytes.copyWithin(info, given.offset, given.offset + given.length);
   core.view.setUint32(info + given.length, wanted.bits);
-  const output = work.take(size);
-  const kernel = kdf === KDF.concat ? core.call.concatKdf : kdf === KDF.sp800108 ? core.call.kdf108 : undefined;
-  if (kernel === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'later');
-  if (kernel(HASH.sha256, secret, length, info, given.length + 4, output, size) !== 1)
-    throw new IntegrityError('a KDF failed');
-  return output;
+  return kernel(hash, secret.offset, secret.length, info, given.length + 4, output.offset, output.length);
 }
 
 /** Part: the attributes as they should be. Result: the record, sealed anew as the next revision. */

@@ -1,15 +1,17 @@
 /**
- * The proof of rewrapKeys: a compact JWS (RFC 7515) by ES256, whose `cnf.jkt` (RFC 7800, RFC 9449 §6.1) is the recipient's
+ * The proof of rewrapKeys: a compact JWS (RFC 7515) by ES256 or ES384, as the issuer's curve says, whose `cnf.jkt` (RFC 7800, RFC 9449 §6.1) is the recipient's
  * thumbprint and whose `exp` has not passed. It is public; what matters is that it is checked here, beside the key.
  */
 import { Refusal } from '../../errors.ts';
+import { CURVE, HASH } from '../../model/algorithms.ts';
+import type { Curve } from '../../model/key.ts';
 import type { Span } from '../../wire/batch.ts';
-import { P256_POINT_SIZE } from '../../wire/encodings.ts';
 import type { Call } from '../call.ts';
-import { CURVE, HASH } from '../core.ts';
+import { IntegrityError } from '../core.ts';
 
 const PROOF_MAX = 16384;
-const SIGNATURE_SIZE = 64;
+/** The curves that an issuer may have; what a wrapping key keeps of him is his point, whose length tells which. */
+export const ISSUER_CURVES: readonly Curve[] = ['P-256', 'P-384'];
 
 const refuse = (reason: 'proofMissing' | 'proofMalformed' | 'proofForged' | 'proofExpired' | 'proofForeign') =>
   new Refusal('KEYCELL_PERMISSION_DENIED', reason);
@@ -24,9 +26,12 @@ export function checkProof(call: Call, span: Span, issuer: Uint8Array, recipient
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
     throw refuse('proofMalformed');
   }
+  const curve = ISSUER_CURVES.find((each) => CURVE[each].pointSize === issuer.length);
+  if (curve === undefined) throw new IntegrityError('an issuer of no curve');
   const { alg, crit, b64 } = parse(header);
-  if (alg !== 'ES256' || crit !== undefined || b64 !== undefined) throw refuse('proofMalformed');
-  if (!signedBy(call, span.offset, header.length + 1 + payload.length, decode(signature), issuer)) {
+  if (alg !== CURVE[curve].jws || crit !== undefined || b64 !== undefined) throw refuse('proofMalformed');
+  const input = { offset: span.offset, length: header.length + 1 + payload.length };
+  if (!signedBy(call, curve, input, decode(signature), issuer)) {
     throw refuse('proofForged');
   }
   const claims = parse(payload);
@@ -66,22 +71,23 @@ function parse(part: string): Members {
   return value;
 }
 
-function signedBy(call: Call, input: number, length: number, signature: Uint8Array, issuer: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_SIZE) throw refuse('proofMalformed');
+function signedBy(call: Call, curve: Curve, input: Span, signature: Uint8Array, issuer: Uint8Array): boolean {
+  const { number, size, hash } = CURVE[curve];
+  if (signature.length !== 2 * size) throw refuse('proofMalformed');
   const { core, work } = call.bench;
   const mark = work.mark();
   const job = work.take(16);
-  const point = work.take(P256_POINT_SIZE);
-  const digest = work.take(32);
-  const raw = work.take(SIGNATURE_SIZE);
+  const point = work.take(issuer.length);
+  const digest = work.take(HASH[hash].size);
+  const raw = work.take(signature.length);
   const result = work.take(4);
   core.bytes.set(issuer, point);
   core.bytes.set(signature, raw);
-  core.call.sha256(input, length, digest);
+  core.call.hash(HASH[hash].number, input.offset, input.length, digest);
   [point, digest, raw, result].forEach((address, i) => {
     core.view.setUint32(job + 4 * i, address, true);
   });
-  core.call.ecdsaVerify(CURVE['P-256'], HASH.sha256, job, 1);
+  core.call.ecdsaVerify(number, HASH[hash].number, job, 1);
   const valid = core.view.getUint32(result, true) === 1;
   work.release(mark);
   return valid;

@@ -1,5 +1,7 @@
 /** wrapKey, unwrapKey, rewrapKeys: AES-KW, AES-KWP and AES-GCM, and JWE for recipients outside. */
 import { Refusal } from '../../errors.ts';
+import { CURVE } from '../../model/algorithms.ts';
+import type { Curve } from '../../model/key.ts';
 import {
   boundToTrusted,
   checkDates,
@@ -9,14 +11,13 @@ import {
   checkWrap,
 } from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
-import { P256_POINT_SIZE, thumbprint } from '../../wire/encodings.ts';
-import { FormatError } from '../../wire/fields.ts';
-import { packList, readList } from '../../wire/list.ts';
+import { encodeJwk, thumbprint } from '../../wire/encodings.ts';
+import { packList } from '../../wire/list.ts';
 import type { Call, OpenKey, Operation, Outcome } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 import { sealJwes } from './jwe.ts';
 import { asked, sealNew } from './keys.ts';
-import { generateP256, plainSize, read, validPoint, writePlain } from './material.ts';
+import { generatePair, plainSize, read, validPoint, writePlain } from './material.ts';
 import { checkProof } from './proof.ts';
 
 const KW_OVERHEAD = 8;
@@ -32,6 +33,9 @@ const NO_AAD: Span = { offset: 0, length: 0 };
 
 /** The associated data of a request that may leave it out. */
 const aadOf = (call: Call, n: number): Span => (call.request.parts.length > n ? call.part(n) : NO_AAD);
+
+/** On which ECDH-ES is registered (RFC 7518 §6.2.1.1); their points differ in length. */
+const AGREEMENT_CURVES: readonly Curve[] = ['P-256', 'P-384'];
 
 const failed = () => new Refusal('KEYCELL_DECRYPT_FAILED');
 
@@ -134,7 +138,7 @@ export const rewrapKeys: Operation = (call) => {
   const jwe = call.flag(FLAG.jwe);
   const recipient = jwe ? outsideRecipient(call, from) : undefined;
   const to = jwe ? undefined : insideRecipient(call, from);
-  const keys = parts(call, 0).map((blob) => {
+  const keys = call.list(0).map((blob) => {
     const plain = unwrap(call, by, blob);
     checkRewrapSize(from.attributes, 8 * plain.length);
     return plain;
@@ -143,59 +147,55 @@ export const rewrapKeys: Operation = (call) => {
   return [wrapAll(call, to!, keys)];
 };
 
-/** The items of a list that part `n` holds, as addresses. */
-function parts(call: Call, n: number): Span[] {
-  const { offset, length } = call.part(n);
-  const { bytes } = call.bench.core;
-  try {
-    return readList(bytes.subarray(offset, offset + length)).map((item) => ({
-      offset: offset + item.offset,
-      length: item.length,
-    }));
-  } catch (error) {
-    if (error instanceof FormatError) throw new Refusal('KEYCELL_INPUT_INVALID');
-    throw error;
-  }
-}
-
 function insideRecipient(call: Call, from: OpenKey): OpenKey {
   const to = call.key(1, 'wrap');
   checkRecipientKey(from.attributes, to.attributes);
   return to;
 }
 
+interface Recipient {
+  readonly curve: Curve;
+  readonly point: Uint8Array;
+}
+
 /** The recipient's point, once policy allows it; what the log keeps of it is its thumbprint. */
-function outsideRecipient(call: Call, from: OpenKey): Uint8Array {
+function outsideRecipient(call: Call, from: OpenKey): Recipient {
   if (call.has(1)) {
     const to = call.ownKey(1);
-    if (to.attributes.point === null) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+    const { curve, point } = to.attributes;
+    if (curve === null || point === null) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+    if (!AGREEMENT_CURVES.includes(curve)) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'curve');
     checkDates(to.attributes, call.bench.now);
     checkRecipientKey(from.attributes, to.attributes);
-    call.recipient = thumbprint(to.attributes.point);
-    return to.attributes.point;
+    call.recipient = thumbprint(curve, point);
+    return { curve, point };
   }
-  const point = validPoint(call, call.part(1));
-  call.recipient = thumbprint(point);
-  if (from.attributes.rewrap === 'any') return point;
+  const stated = call.part(1);
+  const curve = AGREEMENT_CURVES.find((each) => [CURVE[each].pointSize, 1 + CURVE[each].size].includes(stated.length));
+  if (curve === undefined) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
+  const point = validPoint(call, curve, stated);
+  call.recipient = thumbprint(curve, point);
+  if (from.attributes.rewrap === 'any') return { curve, point };
   if (from.attributes.rewrap === 'trusted' || from.attributes.issuer === null) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
   }
   checkProof(call, call.part(2), from.attributes.issuer.point, call.recipient);
-  return point;
+  return { curve, point };
 }
 
 /** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
-function agree(call: Call, recipient: Uint8Array, keys: readonly Span[]): Outcome {
-  const { core, work, ecdh } = call.bench;
-  const headers = parts(call, 3);
+function agree(call: Call, { curve, point }: Recipient, keys: readonly Span[]): Outcome {
+  const { core, work, jobs } = call.bench;
+  const { size } = CURVE[curve];
+  const headers = call.list(3);
   if (headers.length > 1 && headers.length !== keys.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
-  const scalar = work.take(32);
-  const ephemeral = generateP256(call, scalar);
-  const peer = work.take(P256_POINT_SIZE);
-  core.bytes.set(recipient, peer);
-  const z = work.take(32);
+  const scalar = work.take(size);
+  const ephemeral = encodeJwk(curve, generatePair(call, curve, scalar));
+  const peer = work.take(point.length);
+  core.bytes.set(point, peer);
+  const z = { offset: work.take(size), length: size };
   const ok = work.take(4);
-  ecdh.add(scalar, peer, z, ok);
+  jobs.ecdh(curve).add(scalar, peer, z.offset, ok);
   return () => {
     if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
     return [call.publicResult(packList(sealJwes(call, ephemeral, z, keys, headers)))];

@@ -7,7 +7,7 @@ import { type ControlState, DIGEST_SIZE, decodeControl, encodeControl } from '..
 import { FormatError, fromHex, ZERO_ID } from '../../wire/fields.ts';
 import { decodeRecordHeader, RECORD_KIND, RECORD_MAX_SECRET, RECORD_TAG_SIZE } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';
-import { type Core, HASH } from '../core.ts';
+import type { Core } from '../core.ts';
 import type { Records } from '../records.ts';
 import type { Vault } from '../vault.ts';
 
@@ -103,7 +103,7 @@ export class Control {
   /** A record's term: HMAC(K(digest), kind ‖ id ‖ revision ‖ tag). */
   term(record: Uint8Array): bigint {
     const { kind, id, revision } = decodeRecordHeader(record);
-    const { call, bytes, view } = this.#core;
+    const { bytes, view } = this.#core;
     const mark = this.#work.mark();
     const at = this.#work.take(TERM_SIZE);
     const mac = this.#work.take(32);
@@ -111,7 +111,7 @@ export class Control {
     bytes.set(fromHex(id, 16), at + 1);
     view.setUint32(at + 17, revision);
     bytes.set(record.subarray(record.length - RECORD_TAG_SIZE), at + 21);
-    call.hmac(HASH.sha256, this.#vault.key('digest'), 32, at, TERM_SIZE, mac);
+    this.#vault.mac('digest', at, TERM_SIZE, mac);
     const term = this.#number(mac);
     this.#work.release(mark);
     return term;

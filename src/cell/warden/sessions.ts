@@ -1,19 +1,12 @@
 /** Tickets, revocations and leases: who is logged in, as the cells are told once a second. */
 import { Refusal } from '../../errors.ts';
-import { FormatError } from '../../wire/fields.ts';
-import { decodeLease, encodeLeaseBody, LEASE_MAX_REVOCATIONS, type Revocation } from '../../wire/lease.ts';
-import {
-  decodeTicket,
-  encodeTicketBody,
-  MAC_SIZE,
-  TICKET_LIFETIME,
-  type Ticket,
-  type TicketRole,
-} from '../../wire/ticket.ts';
+import { encodeLeaseBody, LEASE_MAX_REVOCATIONS, type Revocation } from '../../wire/lease.ts';
+import { encodeTicketBody, MAC_SIZE, TICKET_LIFETIME, type Ticket, type TicketRole } from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
-import { type Core, HASH } from '../core.ts';
+import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
-import type { Purpose, Vault } from '../vault.ts';
+import { openLease, openTicket } from '../signed.ts';
+import type { Vault } from '../vault.ts';
 
 const SESSION_LIFETIME = 12 * 3_600_000;
 
@@ -41,9 +34,7 @@ export class Sessions {
 
   /** Go on from the last lease of a warden that died. Throws Refusal unless it is of this boot. */
   resume(lease: Uint8Array, now: number): void {
-    if (!this.#authentic('lease', lease)) throw new Refusal('KEYCELL_LEASE_EXPIRED');
-    const { boot, number, revocations } = decodeLease(lease);
-    if (boot !== this.#vault.identity.boot) throw new Refusal('KEYCELL_LEASE_EXPIRED');
+    const { number, revocations } = this.#placed(lease, (at) => openLease(this.#core, this.#vault, at, lease.length));
     this.#leases = number;
     this.#revocations = revocations.map((revocation) => ({ until: now + TICKET_LIFETIME, revocation }));
   }
@@ -64,25 +55,17 @@ export class Sessions {
 
   /** The ticket's content if it is good now. Throws SESSION_EXPIRED or SESSION_REVOKED. */
   check(bytes: Uint8Array, now: number): Ticket {
-    const refuse = () => new Refusal('KEYCELL_SESSION_REVOKED');
-    if (!this.#authentic('ticket', bytes)) throw refuse();
-    let ticket: Ticket;
-    try {
-      ticket = decodeTicket(bytes);
-    } catch (error) {
-      if (error instanceof FormatError) throw refuse();
-      throw error;
-    }
-    const { hsmId, incarnation } = this.#vault.identity;
-    if (ticket.hsmId !== hsmId || ticket.incarnation !== incarnation) throw refuse();
-    const revoked = this.#revocations.some(({ revocation }) =>
+    return this.#placed(bytes, (at) =>
+      openTicket(this.#core, this.#vault, at, bytes.length, now, (ticket) => this.#isRevoked(ticket)),
+    );
+  }
+
+  #isRevoked(ticket: Ticket): boolean {
+    return this.#revocations.some(({ revocation }) =>
       revocation.kind === 'session'
         ? revocation.id === ticket.session
         : revocation.id === ticket.user && ticket.userEpoch < revocation.epoch,
     );
-    if (revoked) throw refuse();
-    if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
-    return ticket;
   }
 
   renew(bytes: Uint8Array, now: number): Uint8Array<ArrayBuffer> {
@@ -117,26 +100,24 @@ export class Sessions {
     return this.#sign('ticket', encodeTicketBody(ticket));
   }
 
-  #sign(purpose: Purpose, body: Uint8Array): Uint8Array<ArrayBuffer> {
-    const { call, bytes } = this.#core;
-    const mark = this.#work.mark();
-    const at = this.#work.take(body.length + MAC_SIZE);
-    bytes.set(body, at);
-    call.hmac(HASH.sha256, this.#vault.key(purpose), 32, at, body.length, at + body.length);
-    const signed = bytes.slice(at, at + body.length + MAC_SIZE);
-    this.#work.release(mark);
-    return signed;
+  #sign(purpose: 'ticket' | 'lease', body: Uint8Array): Uint8Array<ArrayBuffer> {
+    const signed = new Uint8Array(body.length + MAC_SIZE);
+    signed.set(body);
+    return this.#placed(signed, (at) => {
+      this.#vault.mac(purpose, at, body.length, at + body.length);
+      return this.#core.bytes.slice(at, at + signed.length);
+    });
   }
 
-  #authentic(purpose: Purpose, signed: Uint8Array): boolean {
-    if (signed.length <= MAC_SIZE) return false;
-    const { call, bytes } = this.#core;
+  /** Do something with these public bytes in linear memory. */
+  #placed<T>(bytes: Uint8Array, use: (at: number) => T): T {
     const mark = this.#work.mark();
-    const at = this.#work.take(signed.length);
-    bytes.set(signed, at);
-    const body = signed.length - MAC_SIZE;
-    const ok = call.hmacVerify(HASH.sha256, this.#vault.key(purpose), 32, at, body, at + body, MAC_SIZE) === 1;
-    this.#work.release(mark);
-    return ok;
+    try {
+      const at = this.#work.take(bytes.length);
+      this.#core.bytes.set(bytes, at);
+      return use(at);
+    } finally {
+      this.#work.release(mark);
+    }
   }
 }

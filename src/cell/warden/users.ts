@@ -11,7 +11,7 @@ import {
 import { ZERO_ID } from '../../wire/fields.ts';
 import { RECORD_KIND, type RecordHeader } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';
-import { type Core, HASH } from '../core.ts';
+import { type Core, SHA256 } from '../core.ts';
 import type { Random } from '../random.ts';
 import type { Records } from '../records.ts';
 import type { Passwords } from './passwords.ts';
@@ -119,7 +119,7 @@ export class Users {
   #equal(a: number, b: number): boolean {
     const { call } = this.#core;
     const mac = this.#work.take(32);
-    call.hmac(HASH.sha256, a, USER_VERIFIER_SIZE, a, 0, mac);
-    return call.hmacVerify(HASH.sha256, b, USER_VERIFIER_SIZE, b, 0, mac, 32) === 1;
+    call.hmac(SHA256, a, USER_VERIFIER_SIZE, a, 0, mac);
+    return call.hmacVerify(SHA256, b, USER_VERIFIER_SIZE, b, 0, mac, 32) === 1;
   }
 }

@@ -1,0 +1,101 @@
+/** What signing, derivation and re-wrapping are asked for, as a request says it: mechanisms, hashes, public keys, recipients. */
+import { HsmError, REASONS } from '../errors.ts';
+import { HASH, isHash } from '../model/algorithms.ts';
+import type { Kdf, Recipient, SigningKey, SignOptions } from '../model/hsm.ts';
+import type { Curve, Key, PublicJwk } from '../model/key.ts';
+import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
+import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
+import { FieldWriter, FormatError } from '../wire/fields.ts';
+import { packList } from '../wire/list.ts';
+import { copy, invalid, NOTHING, object } from './inputs.ts';
+
+/** Mechanism and flags of a sign or verify by this key. */
+export function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
+  const { hash, format, prehashed, nonce } = object(options, 'options');
+  const hashed = hash === undefined ? 0 : hashFlags(hash);
+  if (key?.type === 'EC') {
+    if (![undefined, 'p1363', 'der'].includes(format)) throw invalid('format is p1363 or der');
+    if (![undefined, 'hedged', 'rfc6979'].includes(nonce)) throw invalid('nonce is hedged or rfc6979');
+    const chosen =
+      (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
+    return { mechanism: 'ECDSA', flags: chosen | hashed };
+  }
+  // Ignored, they would leave a caller with something else than he asked for.
+  if (format !== undefined || nonce !== undefined || prehashed)
+    throw invalid('format, nonce and prehashed are for ECDSA');
+  if (key?.type === 'HMAC') return { mechanism: 'HMAC', flags: hashed };
+  if (key?.type !== 'AES') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.keyType[1]);
+  if (hash !== undefined) throw invalid('AES keys sign by CMAC, which has no hash');
+  return { mechanism: 'AES-CMAC', flags: 0 };
+}
+
+/** The flags that ask for a hash. */
+function hashFlags(name: unknown): number {
+  if (!isHash(name)) throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.hash[1]);
+  return hashFlag(HASH[name].number);
+}
+
+function publicKeyOf(key: unknown): StatedPoint {
+  try {
+    return key instanceof Uint8Array ? readPublicKey(key) : readJwk(key as PublicJwk);
+  } catch (error) {
+    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
+  }
+}
+
+/** The point of a public key that must be of this curve, if it says of which it is. */
+export function pointOn(curve: Curve | undefined, key: unknown): Uint8Array<ArrayBuffer> {
+  const stated = publicKeyOf(key);
+  if (curve !== undefined && stated.curve !== undefined && stated.curve !== curve) {
+    throw invalid(`the public key is of ${stated.curve}, not ${curve}`);
+  }
+  return stated.point;
+}
+
+/** A recipient's point tells its curve by its length: ECDH-ES is registered for P-256 and P-384 alone (RFC 7518 §6.2.1.1). */
+function recipientPoint(key: unknown): Uint8Array<ArrayBuffer> {
+  const { curve, point } = publicKeyOf(key);
+  if (curve === 'secp256k1') throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.curve[1]);
+  return point;
+}
+
+export function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof: Uint8Array } {
+  if (to !== null && typeof to === 'object') {
+    if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
+    const { proof: word = '' } = to;
+    if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
+    const proof = new TextEncoder().encode(word);
+    if ('jwk' in to) return { point: recipientPoint(to.jwk), proof };
+    if ('spki' in to) return { point: recipientPoint(to.spki), proof };
+  }
+  throw invalid('to is a key, { jwk } or { spki }');
+}
+
+/** The KDF as a request names it, and what it takes as info; the cell appends the length of what is derived, but for HKDF. */
+export function kdfOf(kdf: Kdf): { readonly name: number; readonly info: Uint8Array; readonly flags: number } {
+  object(kdf, 'a kdf');
+  switch (kdf.name) {
+    case 'none':
+      return { name: KDF.none, info: NOTHING, flags: 0 };
+    case 'concat': {
+      // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
+      if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
+      const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
+      const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
+      for (const field of fields) writer.u32(field.length).raw(field);
+      return { name: KDF.concat, info: writer.bytes, flags: hashFlags(kdf.hash) };
+    }
+    case 'sp800-108': {
+      const label = copy(kdf.label);
+      const context = copy(kdf.context ?? NOTHING);
+      const info = new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes;
+      return { name: KDF['sp800-108'], info, flags: hashFlags(kdf.hash) };
+    }
+    case 'hkdf': {
+      const info = packList([copy(kdf.salt ?? NOTHING), copy(kdf.info ?? NOTHING)]);
+      return { name: KDF.hkdf, info, flags: hashFlags(kdf.hash) };
+    }
+    default:
+      throw new HsmError('KEYCELL_MECHANISM_INVALID', 'a KDF is none, concat, sp800-108 or hkdf');
+  }
+}
