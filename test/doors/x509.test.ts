@@ -8,7 +8,6 @@ import { expect, test } from 'vitest';
 import { webcrypto } from '../../dist/doors/webcrypto/index.js';
 import { ephemeral } from '../operations/support.ts';
 import { temporaryFolder } from '../support/child.ts';
-import { expectSnippet } from '../support/snippet.ts';
 
 const hsm = ephemeral();
 const CURVES = [{ curve: 'P-256', hash: 'SHA-256', named: 'prime256v1' }] as const;
@@ -16,8 +15,6 @@ const DAY = 86_400_000;
 
 const openssl = (folder: string, ...args: string[]): string =>
   execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
-test("the page's snippet runs as pasted", () => expectSnippet('docs/webcrypto.md'));
 
 test.each(CURVES)('a request on $curve, which openssl verifies', async ({ curve, hash, named }) => {
   const crypto = webcrypto(hsm.session);
