@@ -8,6 +8,7 @@ import { errorOf, HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
 import type {
   CallOptions,
+  CheckOptions,
   Hsm,
   HsmEvents,
   HsmState,
@@ -409,12 +410,20 @@ export class HsmImpl implements Hsm, Engine {
     if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
   }
 
-  async check(): Promise<{ records: number; logEntries: number }> {
+  async check({ onProgress }: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
     this.mustBeReady();
+    const total = this.#journal.head.seq + this.users.size + this.keys.size;
+    let checked = 0;
+    const advance = (by: number): void => {
+      // What others write meanwhile is checked too, and not counted.
+      checked = Math.min(checked + by, total);
+      onProgress?.({ checked, total });
+    };
     let bodies: string[] = [];
     const checkBodies = async (): Promise<void> => {
       const { forged } = await this.ask('checkEntries', { bodies });
       if (forged > 0) throw new HsmError('KEYCELL_AUDIT_CORRUPT', `${forged} entries were not made by this HSM`);
+      advance(bodies.length);
       bodies = [];
     };
     const logEntries = await this.#parts.walkLog(async (body) => {
@@ -426,6 +435,7 @@ export class HsmImpl implements Hsm, Engine {
       let records = 0;
       const corrupt = await this.#scan(() => {
         records++;
+        if (records % SCAN_CHUNK === 0) advance(SCAN_CHUNK);
       });
       if (corrupt.length > 0) throw new HsmError('KEYCELL_STORE_CORRUPT', `not authentic: ${corrupt.join(', ')}`);
       const { matches } = await this.ask('compare', {});

@@ -1,9 +1,6 @@
 /** Which algorithms a key can be used with: the key decides, and a token's header only says which of them was taken. */
-import type { SignOptions } from '../model/hsm.ts';
-import type { AesBits, Curve, Key } from '../model/key.ts';
+import type { AesBits, Curve, HashName, Key } from '../model/key.ts';
 import { invalid } from './parts.ts';
-
-type HashName = NonNullable<SignOptions['hash']>;
 
 export type JwsAlgorithm = 'ES256' | 'ES384' | 'ES256K' | 'HS256' | 'HS384' | 'HS512';
 

@@ -184,6 +184,11 @@ export type HsmChannels = {
     : HsmEvents[E][0]);
 };
 
+export interface CheckOptions extends CallOptions {
+  /** Called every few hundred entries and records; `total` counts both. */
+  readonly onProgress?: (progress: { readonly checked: number; readonly total: number }) => void;
+}
+
 /** One HSM: a folder, or memory. Calls made while it is not `ready` fail with the code that says why. */
 export interface Hsm extends AsyncDisposable {
   /** What it is now; the event `state` tells when it changes. */
@@ -218,7 +223,7 @@ export interface Hsm extends AsyncDisposable {
    * Compare log and store with what the HSM remembers; throws what it finds: KEYCELL_AUDIT_CORRUPT, KEYCELL_STORE_CORRUPT.
    * Reads everything once; work goes on, changes of keys and users wait. Gives the number of keys and users, and of entries.
    */
-  check(options?: CallOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
+  check(options?: CheckOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
   /** End a cell as a crash would: for failure drills. The work in it is done again by another. */
   killCell(cell?: number): Promise<void>;
   /** Call `listener` at each event of this name. */

@@ -19,8 +19,8 @@ beforeAll(() => {
   ours = crypto.subtle;
 });
 
-const CURVES = ['P-256'] as const;
-const HASHES = ['SHA-256'] as const;
+const CURVES = ['P-256', 'P-384'] as const;
+const HASHES = ['SHA-256', 'SHA-384', 'SHA-512'] as const;
 const LENGTHS = [0, 1, 15, 16, 17, 63, 64, 65, 1000];
 const raw = (buffer: ArrayBuffer): Buffer => Buffer.from(buffer);
 
@@ -270,7 +270,7 @@ describe('AES-KW', () => {
 
 describe.each(CURVES)('ECDH, %s', (namedCurve) => {
   const ecdh = { name: 'ECDH', namedCurve } as const;
-  const size = 256;
+  const size = namedCurve === 'P-256' ? 256 : 384;
 
   /** A pair here and a pair there, and either's public half on the other side. */
   async function partners(extractable: boolean, usages: KeyUsage[]) {
@@ -297,6 +297,21 @@ describe.each(CURVES)('ECDH, %s', (namedCurve) => {
     }
   });
 
+  test('by way of HKDF to the key that Node comes to, without its ever being known here', async () => {
+    const { mine, other, mineThere, otherHere } = await partners(false, ['deriveKey']);
+    const params = { name: 'ECDH', public: otherHere };
+    const middle = await ours.deriveKey(params as never, mine.privateKey, 'HKDF', false, ['deriveKey']);
+    const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: bytes(32), info: bytes(5) };
+    const aes = { name: 'AES-GCM', length: 256 };
+    const key = await ours.deriveKey(hkdf, middle, aes, false, ['encrypt']);
+    const agreed = await theirs.deriveBits({ name: 'ECDH', public: mineThere }, other.privateKey, null);
+    const middleThere = await theirs.importKey('raw', agreed, 'HKDF', false, ['deriveKey']);
+    const keyThere = await theirs.deriveKey(hkdf, middleThere, aes, false, ['decrypt']);
+    const gcm = { name: 'AES-GCM', iv: bytes(12) };
+    const sealed = await ours.encrypt(gcm, key, bytes(40));
+    expect(raw(await theirs.decrypt(gcm, keyThere, sealed))).toEqual(Buffer.from(bytes(40)));
+  });
+
   test('what a key that may not be known agrees on, is not known either', async () => {
     const mine = (await ours.generateKey(ecdh, false, ['deriveBits', 'deriveKey'])) as CryptoKeyPair;
     const params = { name: 'ECDH', public: mine.publicKey };
@@ -319,6 +334,49 @@ describe.each(CURVES)('ECDH, %s', (namedCurve) => {
     expect(await derive(mine.privateKey)).toBe('InvalidAccessError');
     expect(await derive(there.publicKey)).toBe('TypeError');
     expect(await derive(undefined)).toBe('TypeError');
+  });
+});
+
+describe.each(HASHES)('HKDF with %s', (hash) => {
+  const secret = bytes(40, 3);
+  const cases = [
+    { salt: bytes(0), info: bytes(0) },
+    { salt: bytes(200), info: bytes(70) },
+  ];
+
+  test.each(cases)('the keys that Node derives', async ({ salt, info }) => {
+    const params = { name: 'HKDF', hash, salt, info };
+    const mine = await ours.importKey('raw', secret, 'HKDF', false, ['deriveKey']);
+    const there = await theirs.importKey('raw', secret, 'HKDF', false, ['deriveKey']);
+    expect([mine.algorithm, mine.extractable, mine.usages]).toEqual([there.algorithm, false, ['deriveKey']]);
+    for (const length of [128, 192, 256]) {
+      const aes = { name: 'AES-GCM', length };
+      const gcm = { name: 'AES-GCM', iv: bytes(12) };
+      const key = await ours.deriveKey(params, mine, aes, false, ['encrypt']);
+      const keyThere = await theirs.deriveKey(params, there, aes, false, ['encrypt']);
+      expect(key.algorithm).toEqual(keyThere.algorithm);
+      expect(raw(await ours.encrypt(gcm, key, bytes(9)))).toEqual(raw(await theirs.encrypt(gcm, keyThere, bytes(9))));
+    }
+    const mac = { name: 'HMAC', hash } as const;
+    const key = await ours.deriveKey(params, mine, mac, false, ['sign']);
+    const keyThere = await theirs.deriveKey(params, there, mac, false, ['sign']);
+    expect(key.algorithm).toEqual(keyThere.algorithm);
+    expect(raw(await ours.sign('HMAC', key, bytes(9)))).toEqual(raw(await theirs.sign('HMAC', keyThere, bytes(9))));
+  });
+
+  test('bits only from a key that may be known', async () => {
+    const params = { name: 'HKDF', hash, salt: bytes(1), info: bytes(2) };
+    const template = { type: 'GENERIC', bits: 320, usage: ['derive'], persistent: false } as const;
+    const open = await hsm.session.importKey({ ...template, extractable: 'plaintext' }, secret);
+    const there = await theirs.importKey('raw', secret, 'HKDF', false, ['deriveBits']);
+    for (const length of [128, 256, 1024]) {
+      expect(raw(await ours.deriveBits(params, crypto.key(open, 'HKDF'), length))).toEqual(
+        raw(await theirs.deriveBits(params, there, length)),
+      );
+    }
+    const shut = await ours.importKey('raw', secret, 'HKDF', false, ['deriveBits']);
+    expect(await nameOf(() => ours.deriveBits(params, shut, 256))).toBe('InvalidAccessError');
+    expect(await nameOf(() => ours.deriveBits(params, crypto.key(open, 'HKDF'), null as never))).toBe('OperationError');
   });
 });
 

@@ -10,7 +10,10 @@ import { ephemeral } from '../operations/support.ts';
 import { temporaryFolder } from '../support/child.ts';
 
 const hsm = ephemeral();
-const CURVES = [{ curve: 'P-256', hash: 'SHA-256', named: 'prime256v1' }] as const;
+const CURVES = [
+  { curve: 'P-256', hash: 'SHA-256', named: 'prime256v1' },
+  { curve: 'P-384', hash: 'SHA-384', named: 'secp384r1' },
+] as const;
 const DAY = 86_400_000;
 
 const openssl = (folder: string, ...args: string[]): string =>

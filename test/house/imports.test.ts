@@ -68,6 +68,8 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   // Entries of their own, over the public interface: importing one loads nothing of the HSM.
   jose: { values: ['errors.ts'], types: ['model'] },
   doors: { values: ['errors.ts'], types: ['model'] },
+  // It stands outside: the public door, the errors, and the types that both speak of.
+  cli: { values: ['index.ts', 'errors.ts'], types: ['model'] },
 };
 
 const ENTRY = new Set(['index.ts', 'open.ts']);
@@ -89,9 +91,10 @@ test('imports point one way', () => {
   expect(breaches).toEqual([]);
 });
 
-test('nothing imports the index, and the index alone what it opens', () => {
-  expect(all.filter(({ to }) => to === 'index.ts')).toEqual([]);
+test('nothing imports the index but the command line, which nothing imports', () => {
+  expect(all.filter(({ from, to }) => to === 'index.ts' && room(from) !== 'cli')).toEqual([]);
   expect(all.filter(({ to }) => to === 'open.ts').map(({ from }) => from)).toEqual(['index.ts', 'index.ts']);
+  expect(all.filter(({ from, to }) => room(to) === 'cli' && room(from) !== 'cli')).toEqual([]);
 });
 
 /** Each package has one importer; a Node module that is not listed is everybody's. */
@@ -101,7 +104,11 @@ const DOORS: Record<string, RegExp> = {
   'prom-client': /^observe\/metrics\.ts$/,
   '@opentelemetry/api': /^observe\/opentelemetry\.ts$/,
   lmdb: /^keystore\/lmdb\.ts$/,
-  'node:fs': /^(keystore\/|audit\/|open\.ts$|cell\/random\.ts$)/,
+  commander: /^cli\//,
+  '@inquirer/prompts': /^cli\/terminal\.ts$/,
+  'cli-progress': /^cli\/progress\.ts$/,
+  pino: /^cli\/log\.ts$/,
+  'node:fs': /^(keystore\/|audit\/|cli\/|open\.ts$|cell\/random\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|open\.ts$)/,
   'node:net': /^keystore\/lock\.ts$/,
 };
@@ -109,7 +116,9 @@ const DOORS: Record<string, RegExp> = {
 test('each library has its door', () => {
   const packages = all.filter(({ to }) => isPackage(to));
   expect(packages.filter(({ from, to }) => DOORS[to] !== undefined && !DOORS[to].test(from))).toEqual([]);
-  const unknown = packages.filter(({ to }) => !to.startsWith('node:') && DOORS[to] === undefined);
+  const unknown = packages.filter(
+    ({ to }) => !to.startsWith('node:') && DOORS[to] === undefined && !to.endsWith('.json'),
+  );
   expect(unknown).toEqual([]);
 });
 

@@ -9,7 +9,10 @@ import { header, reheaded, text, utf8 } from './support.ts';
 import vectors from './vectors.json' with { type: 'json' };
 
 const hsm = ephemeral();
-const CURVES: readonly { curve: Curve; node: string }[] = [{ curve: 'P-256', node: 'prime256v1' }];
+const CURVES: readonly { curve: Curve; node: string }[] = [
+  { curve: 'P-256', node: 'prime256v1' },
+  { curve: 'P-384', node: 'secp384r1' },
+];
 const ENCRYPTIONS: readonly JweEncryption[] = ['A128GCM', 'A192GCM', 'A256GCM'];
 const AGREEMENTS: readonly JweAlgorithm[] = ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A192KW', 'ECDH-ES+A256KW'];
 const WRAPS = [128, 192, 256] as const;

@@ -13,8 +13,8 @@ import type { Curve, EcKey, HmacKey, Session } from '../../dist/index.js';
 import type { JwsAlgorithm } from '../../dist/jose/index.js';
 
 /** npm jose 6 has all of them but ES256K; node:crypto has that too. */
-export const JOSE_ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'HS256'];
-export const ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'HS256'];
+export const JOSE_ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'ES384', 'HS256', 'HS384', 'HS512'];
+export const ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'ES384', 'ES256K', 'HS256', 'HS384', 'HS512'];
 
 const CURVES: Partial<Record<JwsAlgorithm, { curve: Curve; node: string }>> = {
   ES256: { curve: 'P-256', node: 'prime256v1' },

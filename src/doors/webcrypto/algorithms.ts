@@ -1,9 +1,6 @@
 /** The algorithms of WebCrypto that the cells have, in one table, and how their parameters are read. */
-import type { SignOptions } from '../../model/hsm.ts';
-import type { AesBits, Usage as CellUsage, Curve, KeyType } from '../../model/key.ts';
+import type { AesBits, Usage as CellUsage, Curve, HashName, KeyType } from '../../model/key.ts';
 import { failure, notSupported } from './errors.ts';
-
-export type HashName = NonNullable<SignOptions['hash']>;
 
 export type Usage = 'encrypt' | 'decrypt' | 'sign' | 'verify' | 'deriveKey' | 'deriveBits' | 'wrapKey' | 'unwrapKey';
 

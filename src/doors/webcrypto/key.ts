@@ -1,6 +1,6 @@
 /** A key in the shape of a CryptoKey: it holds a handle, which names a sealed record, and no secret. */
-import type { AesKey, EcKey, GenericKey, HmacKey, Key } from '../../model/key.ts';
-import { ALGORITHMS, type HashName, hashOf, type Name, type Parameters, type Usage, usagesOf } from './algorithms.ts';
+import type { AesKey, EcKey, GenericKey, HashName, HmacKey, Key } from '../../model/key.ts';
+import { ALGORITHMS, hashOf, type Name, type Parameters, type Usage, usagesOf } from './algorithms.ts';
 import { failure } from './errors.ts';
 
 export interface KeyAlgorithm {
