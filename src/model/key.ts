@@ -82,8 +82,8 @@ export interface AesTemplate extends CommonTemplate {
   readonly callerIv?: boolean;
 }
 /**
- * An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH).
- * P-384 offers 192 bits of strength at three to five times the cost of P-256; secp256k1 is for those who must speak it.
+ * An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH). P-384 offers 192 bits of strength at about three times
+ * the cost of P-256; secp256k1 is for those who must speak it.
  */
 export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
