@@ -25,6 +25,7 @@ await Promise.all([
   }),
 ]);
 for (const file of ['core.wasm', 'core.sha256']) copyFileSync(`dist/cell/${file}`, `${OUT}/${file}`);
+for (const folder of ['dist/pool', OUT]) copyFileSync('src/pool/thread.cjs', `${folder}/thread.cjs`);
 // Whatever the program's own package.json says of its .js files.
 writeFileSync(`${OUT}/package.json`, '{ "type": "commonjs" }\n');
 const licence = (name, file) => `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, 'utf8')}`;

@@ -113,7 +113,8 @@ function locate(assets: string | URL | undefined): { core: Uint8Array; digest: s
   });
   if (assets === undefined) return load(new URL('./cell/', import.meta.url));
   const folder = pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
-  const modules = { cell: new URL('cell.mjs', folder), warden: new URL('warden.mjs', folder), piscina: folder };
+  const file = (name: string) => new URL(name, folder);
+  const modules = { cell: file('cell.mjs'), thread: file('thread.cjs'), warden: file('warden.mjs'), piscina: folder };
   return { ...load(folder), modules };
 }
 

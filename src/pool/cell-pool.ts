@@ -97,8 +97,9 @@ class Pool implements CellPool {
     if (this.#closing !== undefined) return;
     const { workers, core, digest, modules } = this.#options;
     const worker = this.#options.worker ?? modules?.cell ?? new URL('../cell/worker.js', import.meta.url);
+    const thread = modules?.thread ?? new URL('./thread.cjs', import.meta.url);
     this.#cells = new Cells(
-      { workers, core, digest, worker, piscina },
+      { workers, core, digest, worker, thread, piscina },
       {
         onReply: (_link, batch, reply) => this.#batcher.onReply(batch, reply),
         onStart: (link) => this.#options.events.onCellStart(link.counter),

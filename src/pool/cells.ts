@@ -20,7 +20,9 @@ export interface CellsOptions {
   readonly workers: number;
   readonly core: Uint8Array;
   readonly digest: string;
+  /** The module that a cell runs, and what its thread loads to do so. */
   readonly worker: URL;
+  readonly thread: URL;
   readonly piscina: typeof Piscina;
 }
 
@@ -162,14 +164,17 @@ export class Cells {
   #run(link: CellLink): void {
     const start = link.startMessage(this.#options.core, this.#options.digest);
     // A symbol is not cloned: it tells the balancer whose task this is and never leaves the thread.
-    const task = Object.assign(start, { [this.#options.piscina.queueOptionsSymbol]: link });
+    const task = Object.assign(start, {
+      module: this.#options.worker.href,
+      [this.#options.piscina.queueOptionsSymbol]: link,
+    });
     let take!: () => void;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
     });
     this.#seats.set(link, { thread: undefined, taken, take });
     // The file is named here, not above: a module that does not load then fails its task, not Piscina's respawning.
-    const run = { filename: this.#options.worker.href, transferList: [start.port] as never };
+    const run = { filename: this.#options.thread.href, transferList: [start.port] as never };
     const end = (error: Error): void => {
       take();
       link.fail(error);

@@ -8,6 +8,7 @@ import type { CellRequest, CellResult } from '../wire/batch.ts';
 /** Where a bundled program keeps what threads are started with; each is a file of its own even there. */
 export interface ThreadModules {
   readonly cell: URL;
+  readonly thread: URL;
   readonly warden: URL;
   /** The folder of piscina.js and its worker script. */
   readonly piscina: URL;

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { ENV, emptyFolder, MANIFEST, node, run, unpack } from './support/package.ts';
+import { emptyFolder, MANIFEST, node, npmInstall, unpack } from './support/package.ts';
 
 const PROGRAM = `
 import { HsmError, openEphemeralHsm, openHsm } from 'keycell';
@@ -58,7 +58,7 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
   });
 
   test('with lmdb beside it, an HSM in a folder', () => {
-    run(out, 'npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', lmdb()], ENV);
+    npmInstall(out, `lmdb@${MANIFEST.dependencies.lmdb}`);
     expect(node(out, program, join(out, 'keycell-assets'))).toBe('ready true\n');
   });
 
@@ -68,5 +68,3 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
     );
   });
 });
-
-const lmdb = (): string => `lmdb@${MANIFEST.dependencies.lmdb}`;

@@ -2,11 +2,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ENV, emptyFolder, node, pack, ROOT, run } from './support/package.ts';
+import { ENV, emptyFolder, NPM_FLAGS, node, pack, ROOT, run } from './support/package.ts';
 
 const tarball = pack(emptyFolder());
 const npm = (folder: string, version: string, ...args: string[]): string =>
-  run(folder, 'npx', ['--yes', `npm@${version}`, ...args, '--no-audit', '--no-fund', '--prefer-offline'], {
+  run(folder, 'npx', ['--yes', `npm@${version}`, ...args, ...NPM_FLAGS], {
     ...ENV,
     npm_config_update_notifier: 'false',
   });
@@ -30,7 +30,7 @@ describe.each(['11', '12'])('npm %s', (version) => {
 
   test('installs it without running a script, and nothing is built', () => {
     writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true }');
-    npm(folder, version, 'install', '--ignore-scripts', tarball);
+    npm(folder, version, 'install', tarball);
     expect(npm(folder, version, '--version').trim().split('.')[0]).toBe(version);
     const built = readdirSync(join(folder, 'node_modules'), { recursive: true, encoding: 'utf8' });
     expect(built.filter((file) => /(^|\/)build\/(Release|Debug)$/.test(file))).toEqual([]);

@@ -48,3 +48,16 @@ export function unpack(folder: string, ...others: string[]): void {
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
   }
 }
+
+/** A stalled connection is given up and tried again, not waited for. */
+export const NPM_FLAGS = [
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  '--prefer-offline',
+  '--fetch-timeout=15000',
+  '--fetch-retries=4',
+  '--fetch-retry-mintimeout=500',
+];
+
+export const npmInstall = (folder: string, what: string): string => run(folder, 'npm', ['install', ...NPM_FLAGS, what]);
