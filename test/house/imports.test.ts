@@ -91,7 +91,7 @@ const DOORS: Record<string, RegExp> = {
   pino: /^cli\/log\.ts$/,
   'node:fs': /^(keystore\/|audit\/|cli\/|index\.ts$|cell\/random\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|index\.ts$)/,
-  'node:net': /^keystore\/lock\.ts$/,
+  'node:net': /^(keystore\/lock|cli\/files)\.ts$/,
 };
 
 test('each library has its door', () => {
