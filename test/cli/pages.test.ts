@@ -31,5 +31,5 @@ for (const { page, tools } of PAGES) {
       expect(at, `"${line}" in ${JSON.stringify(printed.slice(from))}`).toBeGreaterThanOrEqual(0);
       from = at + 1;
     }
-  });
+  }, 300_000);
 }
