@@ -38,6 +38,7 @@ const TABLE = {
   KEYCELL_TAMPERED: [29, false, "one of the HSM's own checks failed: it has wiped itself and serves nothing"],
   KEYCELL_USER_NOT_FOUND: [30, false, 'no such user'],
   KEYCELL_USER_CONFLICT: [31, false, 'a user of this name exists'],
+  KEYCELL_TOKEN_INVALID: [32, false, 'this token must not be accepted'],
 } as const satisfies Record<string, readonly [number, boolean, string]>;
 
 /** Why policy refused, for people; the number is what crosses the boundary. Nothing here depends on a secret. */

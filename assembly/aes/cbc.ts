@@ -7,13 +7,13 @@
  * and no address; even the zeroing of refused plaintext runs always, under the mask. What remains is the answer itself:
  * a caller that tells it on gives the oracle away, so who decrypts CBC should check a MAC first.
  *
- * Bounds: bytes and p are below 256, so a difference of two is below 2⁸ or, wrapped, at least 2³² - 2⁸: its top bit is
- * the comparison.
+ * Decryption runs four blocks at a time, encryption cannot: each block waits for the one before.
  */
 import { isZeroBit, lessBit, maskFromBit } from "../ct";
 import { CBC_SCRATCH, WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "./context";
 import { decryptVector, encryptVector } from "./vpaes";
+import { cbcDecrypt64 } from "./vpaes_cbc";
 
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
 
@@ -46,8 +46,9 @@ export function cbcEncrypt(ctxPtr: usize, ivPtr: usize, inPtr: usize, len: u32, 
  */
 export function cbcDecrypt(ctxPtr: usize, ivPtr: usize, inPtr: usize, len: u32, outPtr: usize): i32 {
   if (!isExpandedBit(ctxPtr) || len == 0 || (len & 15) != 0 || len > MAX_LEN) return -1;
-  let previous = v128.load(ivPtr);
-  for (let at: u32 = 0; at < len; at += 16) {
+  const groups = len >> 6;
+  let previous = cbcDecrypt64(ctxPtr, v128.load(ivPtr), inPtr, outPtr, groups);
+  for (let at = groups << 6; at < len; at += 16) {
     const C = v128.load(inPtr + at);
     v128.store(outPtr + at, v128.xor(decryptVector(ctxPtr, C), previous));
     previous = C;
@@ -59,7 +60,7 @@ export function cbcDecrypt(ctxPtr: usize, ivPtr: usize, inPtr: usize, len: u32, 
   return (len - pad) | ~okMask;
 }
 
-/** 1 if pad is 1 to 16 and the last pad bytes of the block all are pad. */
+/** 1 if pad is 1 to 16 and the last pad bytes of the block all are pad; every comparison is of numbers below 256. */
 function paddingBit(blockPtr: usize, pad: u32): u32 {
   let wrong = isZeroBit(pad) | lessBit(16, pad);
   for (let i: u32 = 0; i < 16; i++) {

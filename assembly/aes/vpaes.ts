@@ -65,11 +65,11 @@ export const SB1: usize = 64;
 export const SB2: usize = 96;
 export const SBO: usize = 128;
 export const DIPT: usize = 160;
-const DSBE: usize = 192;
-const DSBB: usize = 224;
-const DSBD: usize = 256;
-const DSB9: usize = 288;
-const DSBO: usize = 320;
+export const DSBE: usize = 192;
+export const DSBB: usize = 224;
+export const DSBD: usize = 256;
+export const DSB9: usize = 288;
+export const DSBO: usize = 320;
 
 const PERMUTE: usize = memory.data<u8>([
   0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11, // 0 ShiftRows
@@ -93,7 +93,7 @@ const LOW_NIBBLE: usize = 48;
 }
 
 // @ts-ignore: decorator
-@inline function invShiftRowsIndex(): v128 {
+@inline export function invShiftRowsIndex(): v128 {
   return v128.load(PERMUTE + INV_SHIFT_ROWS);
 }
 
@@ -169,7 +169,27 @@ export function encryptVector(ctxPtr: usize, block: v128): v128 {
   return lastRound(state, v128.load(lastKey, CTX_ENC_KEYS), inv, aOverK, low, table(SBO), table(SBO + 16), shiftRows);
 }
 
-/** CIPH⁻¹_K of one block: the equivalent inverse cipher, FIPS 197 §5.3.5. */
+/** InvShiftRows, InvSubBytes, InvMixColumns, AddRoundKey: the equivalent inverse cipher, FIPS 197 §5.3.5. */
+// @ts-ignore: decorator
+@inline export function decryptRound(
+  state: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, ue: v128, te: v128, ub: v128, tb: v128,
+  ud: v128, td: v128, u9: v128, t9: v128, invShiftRows: v128, r: v128,
+): v128 {
+  const x = i8x16.swizzle(state, invShiftRows);
+  const k = v128.and(x, low);
+  const i = i32x4.shr_u(v128.andnot(x, low), 4);
+  const j = v128.xor(i, k);
+  const ak = i8x16.swizzle(aOverK, k);
+  const io = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, i), ak)), j);
+  const jo = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, j), ak)), i);
+  let sum = v128.xor(i8x16.swizzle(u9, io), i8x16.swizzle(t9, jo));
+  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ud, io), i8x16.swizzle(td, jo)));
+  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ub, io), i8x16.swizzle(tb, jo)));
+  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ue, io), i8x16.swizzle(te, jo)));
+  return v128.xor(sum, roundKey);
+}
+
+/** CIPH⁻¹_K of one block. */
 export function decryptVector(ctxPtr: usize, block: v128): v128 {
   const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
   const ue = table(DSBE), te = table(DSBE + 16), ub = table(DSBB), tb = table(DSBB + 16);
@@ -178,18 +198,8 @@ export function decryptVector(ctxPtr: usize, block: v128): v128 {
   const lastKey = ctxPtr + (<usize>load<u32>(ctxPtr, CTX_NR) << 4);
   let state = v128.xor(linear(block, table(DIPT), table(DIPT + 16), low), v128.load(ctxPtr, CTX_DEC_KEYS));
   for (let key = ctxPtr + 16; key < lastKey; key += 16) {
-    const x = i8x16.swizzle(state, invShiftRows);
-    const k = v128.and(x, low);
-    const i = i32x4.shr_u(v128.andnot(x, low), 4);
-    const j = v128.xor(i, k);
-    const ak = i8x16.swizzle(aOverK, k);
-    const io = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, i), ak)), j);
-    const jo = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, j), ak)), i);
-    let sum = v128.xor(i8x16.swizzle(u9, io), i8x16.swizzle(t9, jo));
-    sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ud, io), i8x16.swizzle(td, jo)));
-    sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ub, io), i8x16.swizzle(tb, jo)));
-    sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ue, io), i8x16.swizzle(te, jo)));
-    state = v128.xor(sum, v128.load(key, CTX_DEC_KEYS));
+    const roundKey = v128.load(key, CTX_DEC_KEYS);
+    state = decryptRound(state, roundKey, inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, invShiftRows, r);
   }
   return lastRound(
     state, v128.load(lastKey, CTX_DEC_KEYS), inv, aOverK, low, table(DSBO), table(DSBO + 16), invShiftRows,

@@ -109,26 +109,29 @@ export class Mod384 {
   /** r = a·b/R mod M, below 2^385 if a and b are; the rows of mod256.ts, five more of them. */
   montMul(r: usize, a: usize, b: usize, m: usize): void {
     const inverse = <u64>load<u32>(m, 2 * BYTES);
+    const b0 = limb(b, 0), b1 = limb(b, 4), b2 = limb(b, 8), b3 = limb(b, 12), b4 = limb(b, 16);
+    const b5 = limb(b, 20), b6 = limb(b, 24), b7 = limb(b, 28), b8 = limb(b, 32), b9 = limb(b, 36);
+    const b10 = limb(b, 40), b11 = limb(b, 44), b12 = limb(b, 48), b13 = limb(b, 52);
     let t0: u64 = 0, t1: u64 = 0, t2: u64 = 0, t3: u64 = 0, t4: u64 = 0, t5: u64 = 0, t6: u64 = 0;
     let t7: u64 = 0, t8: u64 = 0, t9: u64 = 0, t10: u64 = 0, t11: u64 = 0, t12: u64 = 0;
     for (let i: usize = 0; i < BYTES; i += 4) {
       const ai = limb(a, i);
-      t0 += ai * limb(b, 0);
+      t0 += ai * b0;
       const q = ((t0 & LIMB_MASK) * inverse) & LIMB_MASK;
       t0 = (t0 + q * limb(m, 0)) >> 28;
-      t0 += t1 + ai * limb(b, 4) + q * limb(m, 4);
-      t1 = t2 + ai * limb(b, 8) + q * limb(m, 8);
-      t2 = t3 + ai * limb(b, 12) + q * limb(m, 12);
-      t3 = t4 + ai * limb(b, 16) + q * limb(m, 16);
-      t4 = t5 + ai * limb(b, 20) + q * limb(m, 20);
-      t5 = t6 + ai * limb(b, 24) + q * limb(m, 24);
-      t6 = t7 + ai * limb(b, 28) + q * limb(m, 28);
-      t7 = t8 + ai * limb(b, 32) + q * limb(m, 32);
-      t8 = t9 + ai * limb(b, 36) + q * limb(m, 36);
-      t9 = t10 + ai * limb(b, 40) + q * limb(m, 40);
-      t10 = t11 + ai * limb(b, 44) + q * limb(m, 44);
-      t11 = t12 + ai * limb(b, 48) + q * limb(m, 48);
-      t12 = ai * limb(b, 52) + q * limb(m, 52);
+      t0 += t1 + ai * b1 + q * limb(m, 4);
+      t1 = t2 + ai * b2 + q * limb(m, 8);
+      t2 = t3 + ai * b3 + q * limb(m, 12);
+      t3 = t4 + ai * b4 + q * limb(m, 16);
+      t4 = t5 + ai * b5 + q * limb(m, 20);
+      t5 = t6 + ai * b6 + q * limb(m, 24);
+      t6 = t7 + ai * b7 + q * limb(m, 28);
+      t7 = t8 + ai * b8 + q * limb(m, 32);
+      t8 = t9 + ai * b9 + q * limb(m, 36);
+      t9 = t10 + ai * b10 + q * limb(m, 40);
+      t10 = t11 + ai * b11 + q * limb(m, 44);
+      t11 = t12 + ai * b12 + q * limb(m, 48);
+      t12 = ai * b13 + q * limb(m, 52);
     }
     t1 += t0 >> 28;
     t2 += t1 >> 28;

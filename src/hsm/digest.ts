@@ -28,8 +28,7 @@ export const inPieces = (message: Uint8Array | Pieces): message is Pieces =>
   Symbol.asyncIterator in message;
 
 /**
- * The pieces as one message to sign or verify, and the options to do it with.
- * The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
+ * The pieces as one message to sign or verify, and the options to do it with. The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
  */
 export async function wholeOf(
   key: SigningKey,
@@ -39,9 +38,9 @@ export async function wholeOf(
   if (options.prehashed) throw invalid('a prehashed message comes in one piece');
   const started = performance.now();
   const prehashed = key.type === 'EC';
-  const message = await (key.type === 'EC'
-    ? digestOf(options.hash ?? CURVE[key.curve].hash, pieces, options)
-    : gather(pieces, options));
+  const message = prehashed
+    ? await digestOf(options.hash ?? CURVE[key.curve].hash, pieces, options)
+    : await gather(pieces, options);
   const timeout = options.timeout === undefined ? {} : { timeout: options.timeout - (performance.now() - started) };
   return { message, options: { ...options, ...timeout, ...(prehashed && { prehashed }) } };
 }

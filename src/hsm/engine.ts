@@ -19,6 +19,8 @@ export interface UserEntry {
 export interface Engine {
   readonly keys: KeyIndex;
   readonly users: Map<string, UserEntry>;
+  /** Throws the HsmError that says why not. */
+  mustBeReady(): void;
   /** Throws the HsmError of a refusal; otherwise a result of status 0. */
   submit(request: CellRequest, options: SubmitOptions): Promise<CellResult>;
   /** Ask the warden; its entries are on the disk when this resolves. */

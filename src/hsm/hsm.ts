@@ -8,6 +8,7 @@ import { errorOf, HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
 import type {
   CallOptions,
+  CheckOptions,
   Hsm,
   HsmEvents,
   HsmState,
@@ -29,8 +30,10 @@ import {
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { FormatError } from '../wire/fields.ts';
+import { decodeLease } from '../wire/lease.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
 import { Journal } from './journal.ts';
@@ -71,6 +74,9 @@ export class HsmImpl implements Hsm, Engine {
   readonly #commits: Commits;
   readonly #pool: CellPool;
   readonly #counters: SharedArrayBuffer[] = [];
+  readonly #openedAt = performance.now();
+  #logins = 0;
+  #wardenRestarts = 0;
   #warden: WardenLink;
   #state: HsmState;
   #id = '';
@@ -86,7 +92,10 @@ export class HsmImpl implements Hsm, Engine {
     this.#id = id;
     this.wave = Math.max(1, Math.floor(parts.queueLimit / 4));
     this.#events.setMaxListeners(0);
-    this.#journal = new Journal(parts.log, parts.board, (error) => this.#emit('audit-unavailable', { error }));
+    this.#journal = new Journal(parts.log, parts.board, {
+      onUnavailable: (error) => this.#emit('audit-unavailable', { error }),
+      onAvailable: () => this.#emit('audit-available'),
+    });
     this.#commits = new Commits(parts.store, this.#journal, () => this.#readyWarden());
     this.#warden = parts.startWarden((error, broken) => this.#onWardenDeath(error, broken));
     this.#pool = parts.startPool(this.#journal, () => parts.board.lease(), {
@@ -99,6 +108,7 @@ export class HsmImpl implements Hsm, Engine {
         this.#emit('cell-restart', { cell, error, retried });
       },
       onFatal: (error) => this.#tampered(error),
+      observer: batchObserver(this),
     });
   }
 
@@ -131,7 +141,15 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   #emit<E extends keyof HsmEvents>(event: E, ...args: HsmEvents[E]): void {
-    this.#events.emit(event, ...args);
+    try {
+      this.#events.emit(event, ...args);
+    } catch (error) {
+      // A listener's fault must not keep the HSM from what it was about to do: wiping itself, for one.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+    publish(this, event, args);
   }
 
   #become(state: HsmState): void {
@@ -143,13 +161,8 @@ export class HsmImpl implements Hsm, Engine {
   // What sessions use
 
   async submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
-    try {
-      if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
-      this.#journal.mustBeWritable();
-    } catch (error) {
-      if (options.wipe) for (const part of request.parts) part.fill(0);
-      throw error;
-    }
+    const refusal = this.#closing === undefined ? this.#journal.refusal : new HsmError('KEYCELL_CLOSING');
+    if (refusal !== undefined) return this.#pool.refuse(refusal, request, options);
     const result = await this.#pool.submit(request, options);
     if (result.status === 0) return result;
     const error = errorOf(result.status, result.reason);
@@ -186,9 +199,10 @@ export class HsmImpl implements Hsm, Engine {
       await this.#journal.durableAll(entries);
       return answer;
     } catch (error) {
-      if (!(error instanceof WardenRefusal)) throw error;
-      await this.#journal.durableAll(error.entries);
-      throw error.error;
+      const reason = error instanceof WardenRefusal ? error.error : error;
+      if (reason instanceof HsmError) this.#pool.failed(reason.code);
+      if (error instanceof WardenRefusal) await this.#journal.durableAll(error.entries);
+      throw reason;
     }
   }
 
@@ -375,7 +389,7 @@ export class HsmImpl implements Hsm, Engine {
   async login(options: LoginOptions): Promise<Session> {
     const password = await takePassword(options.password, options.wipe);
     try {
-      this.#mustBeReady();
+      this.mustBeReady();
     } catch (error) {
       password.fill(0);
       throw error;
@@ -385,22 +399,31 @@ export class HsmImpl implements Hsm, Engine {
       user: user?.record ?? null,
       password: ref!,
     }));
+    this.#logins++;
     return new SessionImpl(this, ticket, infoOf(user!));
   }
 
-  #mustBeReady(): void {
+  mustBeReady(): void {
     if (this.#closing !== undefined) throw new HsmError('KEYCELL_CLOSING');
     if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
     if (this.#state === 'sealed') throw new HsmError('KEYCELL_SEALED');
     if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
   }
 
-  async check(): Promise<{ records: number; logEntries: number }> {
-    this.#mustBeReady();
+  async check({ onProgress }: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
+    this.mustBeReady();
+    const total = this.#journal.head.seq + this.users.size + this.keys.size;
+    let checked = 0;
+    const advance = (by: number): void => {
+      // What others write meanwhile is checked too, and not counted.
+      checked = Math.min(checked + by, total);
+      onProgress?.({ checked, total });
+    };
     let bodies: string[] = [];
     const checkBodies = async (): Promise<void> => {
       const { forged } = await this.ask('checkEntries', { bodies });
       if (forged > 0) throw new HsmError('KEYCELL_AUDIT_CORRUPT', `${forged} entries were not made by this HSM`);
+      advance(bodies.length);
       bodies = [];
     };
     const logEntries = await this.#parts.walkLog(async (body) => {
@@ -412,6 +435,7 @@ export class HsmImpl implements Hsm, Engine {
       let records = 0;
       const corrupt = await this.#scan(() => {
         records++;
+        if (records % SCAN_CHUNK === 0) advance(SCAN_CHUNK);
       });
       if (corrupt.length > 0) throw new HsmError('KEYCELL_STORE_CORRUPT', `not authentic: ${corrupt.join(', ')}`);
       const { matches } = await this.ask('compare', {});
@@ -425,18 +449,17 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   stats(): HsmStats {
-    const { cells, queued, inFlight, operations, batches, failures, restarts } = this.#pool.stats();
-    const logEntries = this.#journal.head.seq;
+    const ready = this.#state === 'ready';
     return {
+      ...this.#pool.stats(),
       state: this.#state,
-      cells,
-      queued,
-      inFlight,
-      operations,
-      batches,
-      failures,
-      cellRestarts: restarts,
-      logEntries,
+      uptime: performance.now() - this.#openedAt,
+      keys: this.keys.size,
+      logins: this.#logins,
+      wardenRestarts: this.#wardenRestarts,
+      leaseAge: ready ? Date.now() - decodeLease(this.#parts.board.lease()).time : undefined,
+      logEntries: this.#journal.head.seq,
+      logBacklog: this.#journal.backlog,
     };
   }
 
@@ -460,6 +483,7 @@ export class HsmImpl implements Hsm, Engine {
       this.#tampered(error);
       return;
     }
+    this.#wardenRestarts++;
     this.#warden = this.#parts.startWarden((next, nextBroken) => this.#onWardenDeath(next, nextBroken));
     for (const counter of this.#counters) this.#warden.call('watch', { counter }).catch(() => {});
     const warden = this.#warden;

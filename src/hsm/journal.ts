@@ -9,19 +9,27 @@ import type { Board } from '../wire/board.ts';
 
 const RETRY_INTERVAL = 500;
 
+export interface JournalEvents {
+  onUnavailable(error: Error): void;
+  /** All that waited is written. */
+  onAvailable(): void;
+}
+
 export class Journal implements EntrySink {
   readonly #log: AuditLog;
   readonly #board: Board;
-  readonly #onUnavailable: (error: Error) => void;
+  readonly #events: JournalEvents;
   #backlog: string[] = [];
   #failure: Error | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retrying = false;
+  /** Entries of the backlog that are being written again. */
+  #retried = 0;
 
-  constructor(log: AuditLog, board: Board, onUnavailable: (error: Error) => void) {
+  constructor(log: AuditLog, board: Board, events: JournalEvents) {
     this.#log = log;
     this.#board = board;
-    this.#onUnavailable = onUnavailable;
+    this.#events = events;
     board.postEntries(log.head.seq);
   }
 
@@ -29,9 +37,14 @@ export class Journal implements EntrySink {
     return this.#log.head;
   }
 
-  /** Throws AUDIT_UNAVAILABLE while entries wait. */
-  mustBeWritable(): void {
-    if (this.#failure !== undefined) throw this.#unavailable('not-executed');
+  /** AUDIT_UNAVAILABLE while entries wait. */
+  get refusal(): HsmError | undefined {
+    return this.#failure === undefined ? undefined : this.#unavailable('not-executed');
+  }
+
+  /** How many wait. */
+  get backlog(): number {
+    return this.#backlog.length + this.#retried;
   }
 
   written(body: string): Promise<void> {
@@ -81,7 +94,7 @@ export class Journal implements EntrySink {
   #fail(error: Error): void {
     if (this.#failure === undefined) {
       this.#failure = error;
-      this.#onUnavailable(error);
+      this.#events.onUnavailable(error);
     }
     this.#retry ??= setInterval(() => void this.#again(), RETRY_INTERVAL).unref();
   }
@@ -100,12 +113,15 @@ export class Journal implements EntrySink {
   async #writeBacklog(): Promise<void> {
     const waiting = this.#backlog;
     this.#backlog = [];
+    this.#retried = waiting.length;
     try {
       if (waiting.length > 0) await this.#log.append(waiting);
       await this.#log.sync();
     } catch {
       this.#backlog = [...waiting, ...this.#backlog];
       return;
+    } finally {
+      this.#retried = 0;
     }
     this.#board.postEntries(this.#log.head.seq);
     // What came meanwhile is not lost: another turn of the timer takes it, and only then is the log open again.
@@ -113,6 +129,7 @@ export class Journal implements EntrySink {
     clearInterval(this.#retry);
     this.#retry = undefined;
     this.#failure = undefined;
+    this.#events.onAvailable();
   }
 
   async close(): Promise<void> {

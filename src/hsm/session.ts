@@ -101,6 +101,7 @@ export class SessionImpl implements Session {
 
   #mustBeOpen(): void {
     if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
+    this.#engine.mustBeReady();
   }
 
   #submit(work: Work): Promise<CellResult> {
@@ -121,6 +122,8 @@ export class SessionImpl implements Session {
   }
 
   #sealed(key: Key): SealedKey {
+    // A sealed HSM knows no keys, and shall not say of any that it is gone.
+    this.#engine.mustBeReady();
     return this.#engine.keys.sealed(key);
   }
 

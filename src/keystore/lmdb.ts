@@ -10,7 +10,7 @@
  */
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import { HsmError } from '../errors.ts';
 import { checkLmdbFile, DamagedFile } from './lmdb-check.ts';
 import { acquireLock, type FolderLock } from './lock.ts';
@@ -50,7 +50,7 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
 async function create(folder: string, path: string): Promise<void> {
   const fresh = join(folder, 'new.mdb');
   for (const file of [fresh, `${fresh}-lock`]) rmSync(file, { force: true });
-  const db = openLmdb(fresh);
+  const db = await openLmdb(fresh);
   await db.batch(() => {
     db.put(Buffer.from(META_KEY), Buffer.from(`${FORMAT_NAME}${FORMAT}`));
   });
@@ -78,7 +78,7 @@ async function openChecked(path: string): Promise<Db> {
   }
   // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
   rmSync(`${path}-lock`, { force: true });
-  const db = openLmdb(path);
+  const db = await openLmdb(path);
   try {
     checkFormat(path, db.getBinary(Buffer.from(META_KEY)));
   } catch (error) {
@@ -88,7 +88,9 @@ async function openChecked(path: string): Promise<Db> {
   return db;
 }
 
-function openLmdb(path: string): Db {
+/** lmdb is loaded with the first store: an HSM in memory runs without its native binary. */
+async function openLmdb(path: string): Promise<Db> {
+  const { open } = await import('lmdb');
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,

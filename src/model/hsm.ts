@@ -1,4 +1,5 @@
 /** The public interface: what `openHsm` gives, embedded or remote. Inputs are Uint8Array, outputs Uint8Array<ArrayBuffer>. */
+import type { HsmErrorCode } from '../errors.ts';
 import type {
   AesKey,
   Bytes,
@@ -19,92 +20,220 @@ export type Secret = Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
 /** A password may be a string, at a cost: a string stays in the heap until it is collected. */
 export type Password = Secret | string;
 
+/** What every call takes. */
 export interface CallOptions {
+  /** Aborted: KEYCELL_ABORTED. What still waits is not executed; what a cell has begun ends unseen. */
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails with KEYCELL_TIMEOUT. */
   readonly timeout?: number;
 }
 
+/** No HSM in the folder yet; locked; serving; or wiped, since one of its own checks failed. */
 export type HsmState = 'uninitialized' | 'sealed' | 'ready' | 'tampered';
+/** An admin manages users and trust and uses no keys; a crypto-user makes and uses his own. */
 export type Role = 'admin' | 'crypto-user';
 
-export interface OpenOptions {
-  /** The HSM's folder: store, log and lock. Made if it is missing. */
-  readonly path: string;
+/** Of both ways to open an HSM. */
+export interface EphemeralOptions {
   /** Cells. Default: one less than the available cores, at least 1. */
   readonly workers?: number;
+  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
+  readonly queueLimit?: number;
+  /** Only for a bundled program: the copied folder `keycell/dist/assets`, with what threads are started from. */
+  readonly assets?: string | URL;
+}
+
+export interface OpenOptions extends EphemeralOptions {
+  /** The HSM's folder: store, log and lock. Made if it is missing. */
+  readonly path: string;
   /** Asked once if the HSM is initialised; its result is wiped. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
   readonly lockTimeout?: number;
-  /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
-  readonly queueLimit?: number;
-}
-
-export interface EphemeralOptions {
-  readonly workers?: number;
-  readonly queueLimit?: number;
 }
 
 export interface InitializeOptions {
+  /** What unseals this HSM from now on: with the folder it is everything, and lost, so are the keys. */
   readonly passphrase: Password;
+  /** The first user. A name has 1 to 64 characters. */
   readonly admin: { readonly name: string; readonly password: Password };
   /** The cost of the passphrase: log2 of scrypt's N, 14 to 20. Default 17 (about 128 MiB and 0.3 s). */
   readonly scryptLog2N?: number;
-  /** Wipe the arrays given here. */
+  /** Overwrite the arrays given here with zeros, whatever becomes of the call. */
   readonly wipe?: boolean;
 }
 
 export interface LoginOptions extends CallOptions {
   readonly user: string;
   readonly password: Password;
+  /** Overwrite the password's array with zeros, whatever becomes of the call. */
   readonly wipe?: boolean;
 }
 
-export interface HsmStats {
-  readonly state: HsmState;
-  readonly cells: number;
-  /** Requests that wait for a cell, and requests that are with one. */
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly operations: number;
-  readonly batches: number;
-  readonly failures: number;
-  readonly cellRestarts: number;
-  /** Entries in the log. */
-  readonly logEntries: number;
+/** Counts of values: `counts[i]` of those up to `bounds[i]` (and above the bound before it), the last one of all beyond. */
+export interface HistogramStats {
+  readonly bounds: readonly number[];
+  /** One more than bounds. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
 }
 
+export interface CellStats {
+  readonly cell: number;
+  /** Self-testing; passed, without a master key; taking it; serving; dead and about to be replaced. */
+  readonly state: 'starting' | 'ready' | 'provisioning' | 'open' | 'dead';
+  /** Milliseconds since this thread of the cell was started. */
+  readonly uptime: number;
+  /** Batches that this thread answered. */
+  readonly batches: number;
+  /** Batches with it now: at most two. */
+  readonly inside: number;
+}
+
+/** What `hsm.stats()` gives: counts since it was opened, and the moment's state. Times are milliseconds. */
+export interface HsmStats {
+  readonly state: HsmState;
+  /** Milliseconds since it was opened. */
+  readonly uptime: number;
+  /** Keys in the store; 0 unless `ready`. Session keys are not in it. */
+  readonly keys: number;
+  /** Cells that passed their self-test. */
+  readonly cells: number;
+  readonly cellList: readonly CellStats[];
+  readonly cellRestarts: number;
+  readonly wardenRestarts: number;
+  /** Age of the warden's last word, which comes once a second; cells refuse one of 5 s. Undefined unless `ready`. */
+  readonly leaseAge: number | undefined;
+  /** Requests that wait for a cell, their bytes, how many may wait before KEYCELL_BUSY; and requests that are with one. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly queueLimit: number;
+  readonly inFlight: number;
+  /** Requests that a cell answered, refusals among them; and the same by operation: `sign`, `encrypt`, … */
+  readonly operations: number;
+  readonly byOperation: Readonly<Record<string, number>>;
+  /** Requests to cells and calls to the warden (logins, users) that ended in an error; and the same by its code. */
+  readonly failures: number;
+  readonly failuresByCode: Readonly<Partial<Record<HsmErrorCode, number>>>;
+  /** Logins that succeeded. */
+  readonly logins: number;
+  readonly batches: number;
+  /** Requests in a batch. */
+  readonly batchSize: HistogramStats;
+  /** From sending a batch to its answer. */
+  readonly cellTime: HistogramStats;
+  /** From a call to its settlement, of requests that a cell answered: queue, cell and log. */
+  readonly requestTime: HistogramStats;
+  /** Entries in the log: the sequence number of the last. */
+  readonly logEntries: number;
+  /** Entries that could not be written yet; while there are any, nothing is served. */
+  readonly logBacklog: number;
+}
+
+/**
+ * What an HSM tells by itself. A listener that throws disturbs nothing here: its error is thrown again on the next tick,
+ * as an uncaught exception. Each event is published on a channel of node:diagnostics_channel, too: HsmChannels.
+ */
 export interface HsmEvents {
+  /** The state has changed to this. */
   state: [state: HsmState];
+  /** A cell died; `retried` of its requests went back into the queue, and a new one takes its place. */
   'cell-restart': [event: { readonly cell: number; readonly error: Error; readonly retried: number }];
+  /** The warden died; a new one takes the master key from a cell. */
   'warden-restart': [event: { readonly error: Error }];
+  /** A sealed record is not authentic: it was altered or damaged in the store. */
   'record-corrupt': [event: { readonly id: string }];
   /** The HSM is `tampered`: one of its own checks failed. */
   fatal: [event: { readonly error: Error }];
+  /** The log cannot be written, so nothing is served; it is tried again every half second. */
   'audit-unavailable': [event: { readonly error: Error }];
+  /** The log can be written again, and all that waited is. */
+  'audit-available': [];
 }
 
+/** How a batch ended: answered; answered, but withheld since its entry could not be logged; lost with its cell. */
+export type BatchOutcome = 'answered' | 'withheld' | 'lost';
+
+/** One trip of a batch to a cell. Times are milliseconds. */
+export interface BatchReport {
+  readonly cell: number;
+  /** Requests in it, and how many of each operation. */
+  readonly size: number;
+  readonly operations: Readonly<Record<string, number>>;
+  /** Requests that the cell refused; all, where the batch was lost. */
+  readonly failures: number;
+  readonly outcome: BatchOutcome;
+  /** When it was sent, in milliseconds since 1970. */
+  readonly startTime: number;
+  /** How long the oldest request in it had waited. */
+  readonly queueTime: number;
+  /** From sending to the answer, or to the cell's death. */
+  readonly cellTime: number;
+  /** From the answer until its entry was written. */
+  readonly logTime: number;
+}
+
+/** The channels of node:diagnostics_channel and their messages. Without a subscriber none of them costs anything. */
+export type HsmChannels = {
+  'keycell:batch': BatchReport & { readonly hsm: Hsm };
+  'keycell:state': { readonly hsm: Hsm; readonly state: HsmState };
+} & {
+  [E in Exclude<keyof HsmEvents, 'state'> as `keycell:${E}`]: { readonly hsm: Hsm } & ([] extends HsmEvents[E]
+    ? unknown
+    : HsmEvents[E][0]);
+};
+
+export interface CheckOptions extends CallOptions {
+  /** Called every few hundred entries and records; `total` counts both. */
+  readonly onProgress?: (progress: { readonly checked: number; readonly total: number }) => void;
+}
+
+/** One HSM: a folder, or memory. Calls made while it is not `ready` fail with the code that says why. */
 export interface Hsm extends AsyncDisposable {
+  /** What it is now; the event `state` tells when it changes. */
   readonly state: HsmState;
   /** 32 hex digits; empty before the HSM is initialised. */
   readonly id: string;
-  /** Make the master key and the first admin; atomic, ends `ready`. */
+  /**
+   * Make the master key and the first admin; atomic, ends `ready`.
+   * Secrets are copied, the copies wiped; see `wipe`. KEYCELL_ALREADY_INITIALIZED, KEYCELL_INPUT_INVALID.
+   */
   initialize(options: InitializeOptions): Promise<void>;
+  /**
+   * Bring the master key back and compare the whole store with what the HSM remembers; ends `ready`, at once where it is.
+   * KEYCELL_PASSPHRASE_WRONG, KEYCELL_NOT_INITIALIZED, KEYCELL_STORE_CORRUPT. A function's result is wiped, an array with `wipe`.
+   */
   unseal(passphrase: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
-  /** Wipe the master key from warden and cells; `unseal` brings it back. */
+  /**
+   * Wipe the master key from warden and cells; `unseal` brings it back.
+   * Work in a cell ends, what waits fails with KEYCELL_SEALED, and every session is over for good.
+   */
   seal(): Promise<void>;
+  /**
+   * A session of 15 minutes, which `renew` extends up to 12 hours after this login. Costs about 0.1 s of scrypt off the
+   * event loop, one login after another. KEYCELL_LOGIN_FAILED for an unknown user and a wrong password alike.
+   */
   login(options: LoginOptions): Promise<Session>;
   /** Refuse new work, let the work in hand end (at most `timeout` ms, default 10 000), flush, wipe. May be called twice. */
   close(options?: { readonly timeout?: number }): Promise<void>;
+  /** Counts since it was opened, and the moment's state; about 20 µs. */
   stats(): HsmStats;
-  /** Compare log and store with what the HSM remembers; throws what it finds. */
-  check(options?: CallOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
+  /**
+   * Compare log and store with what the HSM remembers; throws what it finds: KEYCELL_AUDIT_CORRUPT, KEYCELL_STORE_CORRUPT.
+   * Reads everything once; work goes on, changes of keys and users wait. Gives the number of keys and users, and of entries.
+   */
+  check(options?: CheckOptions): Promise<{ readonly records: number; readonly logEntries: number }>;
   /** End a cell as a crash would: for failure drills. The work in it is done again by another. */
   killCell(cell?: number): Promise<void>;
+  /** Call `listener` at each event of this name. */
   on<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+  /** Call `listener` at the next event of this name. */
   once<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+  /** Take a listener away that `on` or `once` was given. */
   off<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this;
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** EC keys sign by ECDSA, HMAC keys by HMAC, AES keys by CMAC (SP 800-38B). All but `hash` is for ECDSA alone, `hash` not for CMAC. */
@@ -123,8 +252,10 @@ export interface SignOptions extends CallOptions {
 }
 
 export interface AadOption {
+  /** Associated data: authenticated, not stored, and the same at decryption. Default: none. */
   readonly aad?: Uint8Array;
 }
+/** The envelope, docs/formats.md §5: no mechanism is named. */
 export interface EnvelopeOptions extends CallOptions, AadOption {
   readonly mechanism?: undefined;
 }
@@ -227,6 +358,7 @@ export type DeriveOptions = CallOptions &
  */
 export type KeyMaterial = Secret | PublicJwk;
 
+/** What a key must be; a member that is left out matches all. */
 export interface KeyFilter {
   readonly id?: string;
   readonly label?: string;
@@ -235,13 +367,17 @@ export interface KeyFilter {
   readonly class?: 'secret' | 'private' | 'public';
 }
 
+/** Keys that `sign` and `verify` take. */
 export type SigningKey = EcKey | HmacKey | AesKey;
+/** Keys that `deriveKey` takes. */
 export type BaseKey = EcKey | HmacKey | GenericKey;
 
 /** A public key to import: usage verify (a signer of others) or derive (a partner of ECDH). */
 export type PublicKeyTemplate = Extract<KeyTemplate, { type: 'EC' }> & { readonly class: 'public' };
 
+/** A user, without any secret. */
 export interface UserInfo {
+  /** 32 hex digits; a name that is given anew has another id. */
   readonly id: string;
   readonly name: string;
   readonly role: Role;
@@ -250,32 +386,57 @@ export interface UserInfo {
 
 /** What a login gives: every call carries its ticket, which the cell checks. */
 export interface Session extends AsyncDisposable {
+  /** 32 hex digits, as in the log. */
   readonly id: string;
   readonly user: UserInfo;
+  /** When the ticket ends unless it is renewed. */
   readonly expiresAt: Date;
-  /** A new ticket, for as long as the login allows (12 hours). */
+  /** A new ticket: 15 minutes from now, but not beyond 12 hours after the login. KEYCELL_SESSION_EXPIRED, KEYCELL_SESSION_REVOKED. */
   renew(options?: CallOptions): Promise<void>;
-  /** Revoke the ticket and forget the session's keys. */
+  /** Revoke the ticket: the warden refuses it at once, cells within about a second. Session keys are of no use any more. */
   close(): Promise<void>;
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
 
+  /**
+   * A new random key, made in a cell; stored, unless the template says `persistent: false`.
+   * Crypto-users only. KEYCELL_KEY_CONFLICT where its label or id is taken, KEYCELL_PERMISSION_DENIED for usages that need `dualUse`.
+   */
   generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>>;
-  /** The key of this label, made if there is none; KEYCELL_KEY_CONFLICT where attributes differ. */
+  /**
+   * The key of this label, made if there is none; KEYCELL_KEY_CONFLICT where attributes differ.
+   * Calls at the same time meet in one key. Only for keys that are stored.
+   */
   ensureKey<const T extends KeyTemplate & { readonly label: string }>(
     template: T,
     options?: CallOptions,
   ): Promise<KeyOf<T>>;
+  /** A public key: SPKI (DER), a point (compressed or not) or a JWK, validated in full (SP 800-56A §5.6.2.3.3). KEYCELL_INPUT_INVALID. */
   importKey(template: PublicKeyTemplate, material: Uint8Array | PublicJwk, options?: CallOptions): Promise<EcKey>;
+  /**
+   * A key that exists elsewhere; see KeyMaterial. It is checked against the template: KEYCELL_INPUT_INVALID.
+   * The material is copied and the copy wiped; yours is wiped with `wipe: true`, a function's result always.
+   */
   importKey<const T extends KeyTemplate>(
     template: T,
     material: Secret,
     options?: CallOptions & { readonly wipe?: boolean },
   ): Promise<KeyOf<T>>;
-  /** The raw key, or PKCS#8 for EC; only keys that are extractable as plaintext. The result is the caller's to wipe. */
+  /**
+   * The raw key, or PKCS#8 (DER) for EC; SPKI for a public key. The result is the caller's to wipe.
+   * KEYCELL_PERMISSION_DENIED unless the key is extractable as plaintext.
+   */
   exportKey(key: Key, options?: CallOptions): Promise<Bytes>;
+  /**
+   * The one key that matches: KEYCELL_KEY_NOT_FOUND, KEYCELL_KEY_AMBIGUOUS. A crypto-user sees the stored keys that are his,
+   * an admin the names and attributes of all.
+   */
   getKey(filter: KeyFilter, options?: CallOptions): Promise<Key>;
+  /** All stored keys that match, as they are when it begins; seen by whom as for `getKey`. */
   findKeys(filter?: KeyFilter, options?: CallOptions): AsyncIterable<Key>;
   /** Tighten `extractable`, `destroyable`, `wrapWithTrusted`, change the label; `trusted` is an admin's. A new handle. */
   setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
+  /** Remove a key from the store, for good (backups aside); KEYCELL_PERMISSION_DENIED where it is not destroyable. */
   destroyKey(key: Key, options?: CallOptions): Promise<void>;
 
   /**
@@ -322,34 +483,56 @@ export interface Session extends AsyncDisposable {
    * is known only when it ends without an error. Anything else is KEYCELL_DECRYPT_FAILED. The chunks are the reader's to wipe.
    */
   decryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;
-  /** A fresh random key, in the clear and as an envelope that `decrypt` reopens. */
+  /**
+   * A fresh random key of 1 to 4096 bytes, in the clear and as an envelope that `decrypt` reopens.
+   * `plaintext` is the caller's to wipe. Needs `encrypt` and 256 bits.
+   */
   generateDataKey(
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }>;
 
+  /**
+   * A key, encrypted under another: AES, HMAC and GENERIC keys raw, EC keys as PKCS#8.
+   * KEYCELL_PERMISSION_DENIED unless `key` is extractable, and `wrapping` trusted where `key` asks for that (`wrapWithTrusted`).
+   */
   wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes>;
+  /**
+   * The key that a blob holds: a session key unless `persistent`. KEYCELL_PERMISSION_DENIED where the template asks for more
+   * than the wrapping key's `unwrapTemplate` allows; KEYCELL_DECRYPT_FAILED for a blob that is not authentic.
+   * It may leave only under trusted keys, unless the wrapping key's `rewrapPolicy` is `'any'`.
+   */
   unwrapKey<const T extends KeyTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
   ): Promise<KeyOf<T>>;
-  /** Open blobs and wrap them for another, in one message: no key becomes a key object on the way. All or nothing. */
+  /**
+   * Open blobs (at most 4096) and wrap them for another key of this HSM, in one message: no key becomes a key object on the
+   * way. All or nothing. KEYCELL_PERMISSION_DENIED unless `to` is trusted or the policy of `from` is `'any'`.
+   */
   rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToKeyOptions): Promise<Bytes[]>;
-  /** Compact JWEs (ECDH-ES, A256GCM; the payload is the raw key), all from one ephemeral agreement. */
+  /**
+   * The same for a public key: compact JWEs (RFC 7516; ECDH-ES, A256GCM) whose payload is the raw key, all from one ephemeral
+   * agreement. Policy and proof are checked in the same message; the log keeps the recipient's thumbprint.
+   */
   rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToJweOptions): Promise<string[]>;
-  /** unwrapKey and deriveKey give session keys unless `persistent`. */
+  /**
+   * A key from an agreement (ECDH) or from a key (KDF), never more extractable than its base; a session key unless
+   * `persistent`. KEYCELL_INPUT_INVALID for a public key that is not valid.
+   */
   deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>>;
 
+  /** Random bytes from the cell's generator (HMAC_DRBG, SP 800-90A, reseeded from the kernel before each batch), 1 to 65 536. */
   random(bytes: number, options?: CallOptions): Promise<Bytes>;
 
-  /** Admins only. */
+  /** Admins only. A name has 1 to 64 characters and is one user's: KEYCELL_USER_CONFLICT. */
   createUser(
     user: { readonly name: string; readonly role: Role; readonly password: Password; readonly wipe?: boolean },
     options?: CallOptions,
   ): Promise<UserInfo>;
-  /** Admins only: ends the user's sessions within a second; his keys stay. */
+  /** Admins only: ends the user's sessions within a second. His keys stay in the store, and nobody can use them. */
   removeUser(name: string, options?: CallOptions): Promise<void>;
   /** A user's own password, or any user's for an admin; ends the user's other sessions. */
   setPassword(name: string, password: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
@@ -357,6 +540,7 @@ export interface Session extends AsyncDisposable {
   listUsers(options?: CallOptions): Promise<UserInfo[]>;
 }
 
+/** What `setAttributes` changes. All but `trusted` is the owner's, and only tightens; `trusted` is an admin's. */
 export interface KeyChanges {
   readonly label?: string;
   readonly extractable?: false | 'wrapped';

@@ -1,5 +1,6 @@
 /** Keys as a user sees them: types, usages, attributes, and the templates that ask for a key. */
 
+/** What comes out: an array over an ArrayBuffer of its own, which the caller may transfer or wipe. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export type KeyType = 'AES' | 'EC' | 'HMAC' | 'GENERIC';
@@ -10,12 +11,14 @@ export type AesBits = 128 | 192 | 256;
 /** PKCS#11's classes: a public key has no secret part, a private one has both. */
 export type KeyClass = 'secret' | 'private' | 'public';
 
+/** The usages that each type of key can have. */
 export interface UsageOf {
   AES: 'encrypt' | 'decrypt' | 'wrap' | 'unwrap' | 'sign' | 'verify';
   EC: 'sign' | 'verify' | 'derive';
   HMAC: 'sign' | 'verify' | 'derive';
   GENERIC: 'derive';
 }
+/** Any usage. */
 export type Usage = UsageOf[KeyType];
 
 /**
@@ -63,11 +66,14 @@ interface CommonTemplate {
   readonly dualUse?: boolean;
 }
 
+/** An AES key: data (`encrypt`, `decrypt`) or keys (`wrap`, `unwrap`), not both without `dualUse`. */
 export interface AesTemplate extends CommonTemplate {
   readonly type: 'AES';
   readonly bits: AesBits;
   readonly usage: readonly UsageOf['AES'][];
+  /** The most that a key can be which comes in under this one. Default: anything but extractable as plaintext. */
   readonly unwrapTemplate?: UnwrapTemplate;
+  /** To whom this key may re-wrap what it holds. Default `'trusted'`. */
   readonly rewrapPolicy?: RewrapPolicy;
   /**
    * The caller, and never the cell, chooses this key's IVs: he answers for their uniqueness. With an IV used before,
@@ -75,24 +81,30 @@ export interface AesTemplate extends CommonTemplate {
    */
   readonly callerIv?: boolean;
 }
-/** P-384 offers 192 bits of strength at about ten times the cost of P-256; secp256k1 is for those who must speak it. */
+/**
+ * An EC key pair: signatures (ECDSA) or agreement (`derive`: ECDH). P-384 offers 192 bits of strength at about three times
+ * the cost of P-256; secp256k1 is for those who must speak it.
+ */
 export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
   readonly usage: readonly UsageOf['EC'][];
 }
+/** An HMAC key: MACs (`sign`, `verify`), or the base of others (`derive`), not both without `dualUse`. */
 export interface HmacTemplate extends CommonTemplate {
   readonly type: 'HMAC';
   /** 112 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['HMAC'][];
 }
+/** A secret that is no key yet, such as what an agreement gives: others are derived from it. */
 export interface GenericTemplate extends CommonTemplate {
   readonly type: 'GENERIC';
   /** 8 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['GENERIC'][];
 }
+/** What a key shall be; sealed in with it, and read by the cell at each use. */
 export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
 
 /** A public key as RFC 7518 §6.2.1 writes it; secp256k1 as RFC 8812 §3.1 does. */

@@ -5,42 +5,59 @@
  * before it. Only when every free place can be filled whole does it go at once; waiting could gain nothing then.
  * A timer that waits for more (Nagle) is rejected: while the cells work, the queue gathers by itself.
  */
-import { HsmError, type HsmErrorCode } from '../errors.ts';
+import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
+import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST, SPLIT_COST } from './cost.ts';
 import { Pending, wipeAll } from './pending.ts';
-import type { EntrySink, SubmitOptions } from './pool.ts';
+import type { BatchObserver, EntrySink, SubmitOptions } from './pool.ts';
 import { Queue } from './queue.ts';
+import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
 /** A request names at most this many keys: the layout of batch.ts. */
 const MAX_KEYS = 3;
 
+/** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
+interface Trip {
+  readonly cell: number;
+  readonly sentAt: number;
+  answeredAt: number;
+}
+
 export class Batcher {
+  readonly tally = new Tally();
   readonly #sink: EntrySink;
   readonly #links: () => readonly CellLink[];
   readonly #lease: () => Uint8Array;
   readonly #limit: number;
   readonly #queue: Queue;
   readonly #watch: Watch;
+  readonly #observer: BatchObserver | undefined;
   /** Batches that are in a cell or wait for their entry in the log. */
-  readonly #out = new Set<readonly Pending[]>();
+  readonly #out = new Map<readonly Pending[], Trip>();
   /** Requests that wait for the log. */
   #unwritten = 0;
   #inFlight = 0;
   #flushAsked = false;
+  /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
+  #tick = 0;
   #turn = 0;
   readonly #idle: (() => void)[] = [];
-  operations = 0;
-  batches = 0;
-  failures = 0;
 
-  constructor(sink: EntrySink, queueLimit: number, lease: () => Uint8Array, links: () => readonly CellLink[]) {
+  constructor(
+    sink: EntrySink,
+    queueLimit: number,
+    lease: () => Uint8Array,
+    links: () => readonly CellLink[],
+    observer?: BatchObserver,
+  ) {
     this.#sink = sink;
     this.#links = links;
     this.#lease = lease;
     this.#limit = queueLimit;
+    this.#observer = observer;
     this.#queue = new Queue(queueLimit);
     this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
   }
@@ -49,15 +66,20 @@ export class Batcher {
     return this.#queue.count;
   }
 
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
   get inFlight(): number {
     return this.#inFlight;
   }
 
   submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
-    const pending = new Pending(request, options);
+    if (!this.#flushAsked) this.#tick = performance.now();
+    const pending = new Pending(request, options, this.#tick);
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
-      this.failures++;
+      this.tally.failure(refusal);
       pending.reject(refusal, refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined);
       return pending.promise;
     }
@@ -75,10 +97,10 @@ export class Batcher {
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
-  refuse(code: HsmErrorCode, request: CellRequest, options: SubmitOptions, cause?: unknown): Promise<CellResult> {
-    this.failures++;
+  refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
+    this.tally.failure(error.code);
     if (options.wipe === true) wipeAll(request.parts);
-    return Promise.reject(new HsmError(code, undefined, cause === undefined ? {} : { cause }));
+    return Promise.reject(error);
   }
 
   /** Fill free places from the queue. */
@@ -92,7 +114,9 @@ export class Batcher {
   }
 
   onReply(batch: readonly Pending[], reply: Reply): void {
-    this.batches++;
+    const trip = this.#out.get(batch)!;
+    trip.answeredAt = performance.now();
+    this.tally.batch(batch.length, trip.answeredAt - trip.sentAt);
     // The place is free again: the cell shall not wait for the log.
     this.#unwritten += batch.length;
     this.flush();
@@ -122,7 +146,7 @@ export class Batcher {
   onLost(lost: readonly (readonly Pending[])[], refusal: HsmErrorCode | undefined, error: Error): number {
     const again: Pending[] = [];
     lost.forEach((batch, age) => {
-      this.#settled(batch);
+      this.#settled(batch, 'lost');
       for (const pending of batch) {
         if (pending.settled) continue;
         if (age === 0) {
@@ -149,7 +173,7 @@ export class Batcher {
   /** Fail everything; what comes later from cells and log is wiped. */
   failAll(code: HsmErrorCode, cause?: unknown): void {
     this.failQueue(code, cause);
-    for (const batch of this.#out)
+    for (const batch of this.#out.keys())
       for (const pending of batch) if (!pending.settled) this.#reject(pending, code, cause);
     this.#watch.stop();
   }
@@ -216,20 +240,22 @@ export class Batcher {
       return;
     }
     for (const pending of batch) pending.sent = true;
-    this.#out.add(batch);
+    this.#out.set(batch, { cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {
     this.#unwritten -= batch.length;
-    this.#settled(batch);
+    this.#settled(batch, 'answered', reply);
+    const now = performance.now();
     for (let i = 0; i < batch.length; i++) {
       const pending = batch[i]!;
       const result = reply.results[i]!;
       if (pending.settled) wipeAll(result.parts);
       else {
-        this.operations++;
-        if (result.status !== 0) this.failures++;
+        this.tally.operation(pending.request.op, now - pending.since);
+        // A status that this version does not know becomes TAMPERED: errorOf.
+        if (result.status !== 0) this.tally.failure(codeOf(result.status) ?? 'KEYCELL_TAMPERED');
         this.#watch.remove(pending);
         pending.resolve(result);
       }
@@ -240,7 +266,7 @@ export class Batcher {
 
   #withhold(batch: readonly Pending[], reply: Reply, error: unknown): void {
     this.#unwritten -= batch.length;
-    this.#settled(batch);
+    this.#settled(batch, 'withheld', reply);
     for (const result of reply.results) wipeAll(result.parts);
     for (const pending of batch) if (!pending.settled) this.#reject(pending, 'KEYCELL_AUDIT_UNAVAILABLE', error);
     this.#checkIdle();
@@ -250,13 +276,15 @@ export class Batcher {
   #reject(pending: Pending, code: HsmErrorCode, cause?: unknown): void {
     if (pending.queued) this.#queue.remove(pending);
     this.#watch.remove(pending);
-    this.failures++;
+    this.tally.failure(code);
     pending.reject(code, cause);
   }
 
-  #settled(batch: readonly Pending[]): void {
+  #settled(batch: readonly Pending[], outcome: BatchOutcome, reply?: Reply): void {
+    const trip = this.#out.get(batch)!;
     this.#out.delete(batch);
     this.#inFlight -= batch.length;
+    if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
   }
 
   #isIdle(): boolean {
@@ -267,4 +295,26 @@ export class Batcher {
     if (!this.#isIdle()) return;
     for (const tell of this.#idle.splice(0)) tell();
   }
+}
+
+function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
+  const now = performance.now();
+  const operations: Record<string, number> = {};
+  let oldest = trip.sentAt;
+  for (const { request, since } of batch) {
+    operations[request.op] = (operations[request.op] ?? 0) + 1;
+    oldest = Math.min(oldest, since);
+  }
+  const answeredAt = outcome === 'lost' ? now : trip.answeredAt;
+  return {
+    cell: trip.cell,
+    size: batch.length,
+    operations,
+    failures: reply === undefined ? batch.length : reply.results.filter((result) => result.status !== 0).length,
+    outcome,
+    startTime: performance.timeOrigin + trip.sentAt,
+    queueTime: trip.sentAt - oldest,
+    cellTime: answeredAt - trip.sentAt,
+    logTime: now - answeredAt,
+  };
 }

@@ -1,6 +1,7 @@
 /** One incarnation of a cell, seen from the batcher: its port, its two places, and what lies in each. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
 import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
+import type { CellStats } from '../model/hsm.ts';
 import { type CellResult, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
 import { FormatError } from '../wire/fields.ts';
 import type { Pending } from './pending.ts';
@@ -27,7 +28,7 @@ export class CellLink {
   /** Resolves once, with the reason, when nothing may be expected from this incarnation any more. */
   readonly died: Promise<Error>;
   /** `ready`: self-tested; `open`: holds the master key and takes batches. */
-  state: 'starting' | 'ready' | 'provisioning' | 'open' | 'dead' = 'starting';
+  state: CellStats['state'] = 'starting';
   /** Ended by our own hand, so not a sign of a fault. */
   killed = false;
   wasReady = false;
@@ -40,6 +41,7 @@ export class CellLink {
   /** Numbers of the places with the cell, oldest first: it works in this order. */
   readonly #inside: number[] = [];
   readonly #counter = new BigUint64Array(new SharedArrayBuffer(8));
+  readonly #startedAt = performance.now();
   #logged = 0n;
   readonly #waiting = new Map<Answer, { resolve: () => void; reject: (error: Error) => void }>();
   #die!: (error: Error) => void;
@@ -82,6 +84,11 @@ export class CellLink {
 
   get busy(): boolean {
     return this.#inside.length > 0;
+  }
+
+  stats(): CellStats {
+    const { cell, state, answered } = this;
+    return { cell, state, uptime: performance.now() - this.#startedAt, batches: answered, inside: this.#inside.length };
   }
 
   /** Where the cell counts its entries: for the warden. */

@@ -6,7 +6,8 @@ import { Batcher } from './batcher.ts';
 import type { CellLink } from './cell-link.ts';
 import { Cells } from './cells.ts';
 import type { Pending } from './pending.ts';
-import type { CellPool, EntrySink, PoolEvents, PoolStats, SubmitOptions } from './pool.ts';
+import { loadPiscina, type Piscina } from './piscina.ts';
+import type { CellPool, EntrySink, PoolEvents, PoolStats, SubmitOptions, ThreadModules } from './pool.ts';
 
 export interface CellPoolOptions {
   /** Cells, at least 1. */
@@ -18,6 +19,8 @@ export interface CellPoolOptions {
   readonly digest: string;
   /** The module that a cell's thread runs; its default export is `serve(start)`. */
   readonly worker?: URL;
+  /** Of a bundled program. */
+  readonly modules?: ThreadModules | undefined;
   /** The lease to send with a batch, asked for each. */
   readonly lease: () => Uint8Array;
   readonly sink: EntrySink;
@@ -72,6 +75,7 @@ class Pool implements CellPool {
       options.queueLimit ?? QUEUE_LIMIT,
       options.lease,
       () => this.#cells?.links ?? [],
+      options.events.observer,
     );
   }
 
@@ -82,10 +86,19 @@ class Pool implements CellPool {
       this.#starting.reject(new HsmError('KEYCELL_CLOSING'));
       return this.#starting.promise;
     }
-    const { workers, core, digest } = this.#options;
-    const worker = this.#options.worker ?? new URL('../cell/worker.js', import.meta.url);
+    loadPiscina(this.#options.modules?.piscina).then(
+      (piscina) => this.#startCells(piscina),
+      (error: Error) => this.#starting?.reject(error),
+    );
+    return this.#starting.promise;
+  }
+
+  #startCells(piscina: typeof Piscina): void {
+    if (this.#closing !== undefined) return;
+    const { workers, core, digest, modules } = this.#options;
+    const worker = this.#options.worker ?? modules?.cell ?? new URL('../cell/worker.js', import.meta.url);
     this.#cells = new Cells(
-      { workers, core, digest, worker },
+      { workers, core, digest, worker, piscina },
       {
         onReply: (_link, batch, reply) => this.#batcher.onReply(batch, reply),
         onStart: (link) => this.#options.events.onCellStart(link.counter),
@@ -94,13 +107,20 @@ class Pool implements CellPool {
         onFatal: (error) => this.#onFatal(error),
       },
     );
-    return this.#starting.promise;
   }
 
   submit(request: CellRequest, options: SubmitOptions = {}): Promise<CellResult> {
     const refusal = this.#refusal();
-    if (refusal !== undefined) return this.#batcher.refuse(refusal, request, options);
+    if (refusal !== undefined) return this.#batcher.refuse(new HsmError(refusal), request, options);
     return this.#batcher.submit(request, options);
+  }
+
+  refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
+    return this.#batcher.refuse(error, request, options);
+  }
+
+  failed(code: HsmErrorCode): void {
+    this.#batcher.tally.failure(code);
   }
 
   async unseal(connect: () => MessagePort): Promise<void> {
@@ -148,9 +168,25 @@ class Pool implements CellPool {
   }
 
   stats(): PoolStats {
-    const { queued, inFlight, operations, batches, failures } = this.#batcher;
-    const cells = this.#links().filter((link) => link.wasReady && link.state !== 'dead').length;
-    return { cells, queued, inFlight, operations, batches, failures, restarts: this.#cells?.restarts ?? 0 };
+    const { queued, queuedBytes, inFlight, tally } = this.#batcher;
+    const links = this.#links();
+    return {
+      cells: links.filter((link) => link.wasReady && link.state !== 'dead').length,
+      cellList: links.map((link) => link.stats()),
+      cellRestarts: this.#cells?.restarts ?? 0,
+      queued,
+      queuedBytes,
+      queueLimit: this.#options.queueLimit ?? QUEUE_LIMIT,
+      inFlight,
+      operations: tally.operations,
+      byOperation: tally.byOperation(),
+      failures: tally.failures,
+      failuresByCode: tally.byCode(),
+      batches: tally.batches,
+      batchSize: tally.batchSize.snapshot(),
+      cellTime: tally.cellTime.snapshot(),
+      requestTime: tally.requestTime.snapshot(),
+    };
   }
 
   close(timeout: number): Promise<void> {

@@ -7,9 +7,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { CellLink, type ReplyListener } from './cell-link.ts';
 import type { Pending } from './pending.ts';
+import type { Piscina } from './piscina.ts';
 
 /** Module, self-test and warm-up of a cell, in ms; a machine under load takes long. */
 const START_TIMEOUT = 30_000;
@@ -21,6 +21,7 @@ export interface CellsOptions {
   readonly core: Uint8Array;
   readonly digest: string;
   readonly worker: URL;
+  readonly piscina: typeof Piscina;
 }
 
 export interface CellsHost {
@@ -65,7 +66,7 @@ export class Cells {
   constructor(options: CellsOptions, host: CellsHost) {
     this.#options = options;
     this.#host = host;
-    this.#piscina = new Piscina({
+    this.#piscina = new options.piscina({
       minThreads: options.workers,
       maxThreads: options.workers,
       // Cells that wait for a thread; never an operation.
@@ -161,7 +162,7 @@ export class Cells {
   #run(link: CellLink): void {
     const start = link.startMessage(this.#options.core, this.#options.digest);
     // A symbol is not cloned: it tells the balancer whose task this is and never leaves the thread.
-    const task = Object.assign(start, { [Piscina.queueOptionsSymbol]: link });
+    const task = Object.assign(start, { [this.#options.piscina.queueOptionsSymbol]: link });
     let take!: () => void;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
@@ -177,7 +178,7 @@ export class Cells {
   }
 
   #choose(task: Task, workers: readonly Candidate[]): Candidate | null {
-    const seat = this.#seats.get(task[Piscina.queueOptionsSymbol] as CellLink);
+    const seat = this.#seats.get(task[this.#options.piscina.queueOptionsSymbol] as CellLink);
     if (seat === undefined) return null;
     for (const candidate of workers) {
       if (candidate.currentUsage > 0) continue;

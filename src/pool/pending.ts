@@ -21,6 +21,8 @@ export class Pending {
   readonly signal: AbortSignal | undefined;
   /** On the clock of `performance.now()`. */
   readonly deadline: number;
+  /** When it was submitted, on the same clock. */
+  readonly since: number;
   readonly promise: Promise<CellResult>;
   /** Cells that died while they worked on it. */
   deaths = 0;
@@ -36,8 +38,9 @@ export class Pending {
   #resolve!: (result: CellResult) => void;
   #reject!: (error: HsmError) => void;
 
-  constructor(request: CellRequest, options: SubmitOptions) {
+  constructor(request: CellRequest, options: SubmitOptions, since = performance.now()) {
     this.request = request;
+    this.since = since;
     this.size = requestSize(request);
     this.cost = costOf(request);
     this.durable = options.durable === true;

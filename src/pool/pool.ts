@@ -1,8 +1,17 @@
 /** What the facade asks of the cells and the warden, whoever runs them. */
 import type { MessagePort } from 'node:worker_threads';
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
-import type { HsmError } from '../errors.ts';
+import type { HsmError, HsmErrorCode } from '../errors.ts';
+import type { BatchReport, HsmStats } from '../model/hsm.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
+
+/** Where a bundled program keeps what threads are started with; each is a file of its own even there. */
+export interface ThreadModules {
+  readonly cell: URL;
+  readonly warden: URL;
+  /** The folder of piscina.js and its worker script. */
+  readonly piscina: URL;
+}
 
 export interface SubmitOptions {
   readonly signal?: AbortSignal;
@@ -22,14 +31,15 @@ export interface EntrySink {
   durable(body: string): Promise<void>;
 }
 
-export interface PoolStats {
-  readonly cells: number;
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly operations: number;
-  readonly batches: number;
-  readonly failures: number;
-  readonly restarts: number;
+export type PoolStats = Omit<
+  HsmStats,
+  'state' | 'uptime' | 'keys' | 'logins' | 'wardenRestarts' | 'leaseAge' | 'logEntries' | 'logBacklog'
+>;
+
+/** Who wants to hear of every batch; nothing is gathered for him while he does not. */
+export interface BatchObserver {
+  readonly wanted: boolean;
+  ended(report: BatchReport): void;
 }
 
 export interface PoolEvents {
@@ -39,6 +49,7 @@ export interface PoolEvents {
   onCellRestart(cell: number, error: Error, retried: number, missing: number): void;
   /** A cell failed twice to start, or found itself broken: nothing can be served any more. */
   onFatal(error: Error): void;
+  readonly observer?: BatchObserver;
 }
 
 /** The cells of one HSM. */
@@ -50,6 +61,10 @@ export interface CellPool {
    * (BUSY, ABORTED, TIMEOUT, CLOSING, SEALED, CELL_LOST, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED).
    */
   submit(request: CellRequest, options?: SubmitOptions): Promise<CellResult>;
+  /** A request that the facade refuses: counted like the pool's own refusals, its parts wiped where that was asked. */
+  refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never>;
+  /** A failure elsewhere, for the counts. */
+  failed(code: HsmErrorCode): void;
   /** Give every cell, and every later one, a port to the warden; resolves when all hold the master key. */
   unseal(connect: () => MessagePort): Promise<void>;
   /** Fail what waits, let batches in cells end, wipe the cells' vaults. */

@@ -36,9 +36,10 @@ export class WardenThread implements WardenLink {
     digest: string,
     board: SharedArrayBuffer,
     onDeath: (error: Error, broken: boolean) => void,
+    module: URL = new URL('../cell/warden/worker.js', import.meta.url),
   ) {
     const workerData: WardenStart = { core, digest, board, secrets: this.#secrets.buffer as SharedArrayBuffer };
-    this.#worker = new Worker(new URL('../cell/warden/worker.js', import.meta.url), {
+    this.#worker = new Worker(module, {
       workerData,
       execArgv: [],
       env: {},

@@ -1,5 +1,6 @@
 /** The only importer of msgpackr: for what is rare and rich, of fixed shape, and never a secret. */
-import { Packr } from 'msgpackr';
+// Without its native addon, which our short values don't need and which takes longest of all to load.
+import { Packr } from 'msgpackr/pack';
 import { FormatError } from './fields.ts';
 
 // No records and no shared structures: the same value always gives the same bytes, whatever was packed before.

@@ -34,6 +34,8 @@ describe('from folder to ready and back', () => {
     expect(await codeOf(login(hsm, 'alice', 'p'))).toBe('KEYCELL_SEALED');
     expect(await codeOf(hsm.check())).toBe('KEYCELL_SEALED');
     expect(await codeOf(alice.random(16))).toBe('KEYCELL_SEALED');
+    expect(await codeOf(alice.sign(key, bytes('m')))).toBe('KEYCELL_SEALED');
+    expect(await codeOf(alice.getKey({ id: key.id }))).toBe('KEYCELL_SEALED');
     expect(await codeOf(admin.listUsers())).toBe('KEYCELL_SEALED');
     expect(await codeOf(initialize(hsm))).toBe('KEYCELL_ALREADY_INITIALIZED');
 
@@ -47,6 +49,7 @@ describe('from folder to ready and back', () => {
 
     const closing = hsm.close();
     expect(await codeOf(again.random(16))).toBe('KEYCELL_CLOSING');
+    expect(await codeOf(again.sign(key, bytes('m')))).toBe('KEYCELL_CLOSING');
     expect(await codeOf(login(hsm, 'alice', 'p'))).toBe('KEYCELL_CLOSING');
     expect(await codeOf(hsm.unseal(PASSPHRASE))).toBe('KEYCELL_CLOSING');
     expect(await codeOf(hsm.seal())).toBe('KEYCELL_CLOSING');

@@ -274,7 +274,8 @@ describe('what cannot be written', () => {
     const { stdout } = await runNode('hsm/support/log-full.mjs', path);
     const said = JSON.parse(stdout);
     expect(said.failed).toBe('KEYCELL_AUDIT_UNAVAILABLE');
-    expect(said.events).toEqual(['KEYCELL_AUDIT_UNAVAILABLE']);
+    expect(said.events).toEqual(['KEYCELL_AUDIT_UNAVAILABLE', 'available, 0 waiting']);
+    expect(said.backlog).toBeGreaterThan(0);
     expect(new Set(said.during)).toEqual(new Set(['KEYCELL_AUDIT_UNAVAILABLE']));
     // The warden posts no lease meanwhile: the cells themselves would refuse.
     expect(said.leases).toBe(0);

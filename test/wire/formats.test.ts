@@ -151,6 +151,18 @@ const made: Record<string, Buffer> = {
   lease: withMac('lease', encodeLeaseBody(lease)),
   envelope: sealEnvelope(run(1, 32), id(0x20), 1, run(0xb0, 24), Buffer.from('aad'), Buffer.from('plaintext')),
   keyslot: sealKeyslot(master, Buffer.from('correct horse'), hsmId, epoch, 14, run(0xd0, 32)),
+  stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
+  emptyStream: sealStream(run(1, 32), { ...stream, aad: Buffer.alloc(0) }, Buffer.alloc(0)),
+  // Two segments would be 64 KiB of hex: their digest tells as much.
+  streamOfTwo: createHash('sha256')
+    .update(sealStream(run(1, 32), stream, run(0, 65537)))
+    .digest(),
+  streamGrant: hmac(
+    purposeKey(master, 'stream', hsmId, epoch),
+    Buffer.from(ticket.session, 'hex'),
+    streamHeader(stream),
+  ),
+  gcmWrapped: Buffer.concat([run(0xe0, 12), gcm(run(1, 32), run(0xe0, 12), Buffer.from('aad'), run(0x40, 16))]),
   ec384Key: sealRecord(master, {
     ...common,
     kind: 1,
@@ -172,18 +184,6 @@ const made: Record<string, Buffer> = {
     attributes: encodeAttributes(issuer384Attributes),
     secret: run(7, 32),
   }),
-  stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
-  emptyStream: sealStream(run(1, 32), { ...stream, aad: Buffer.alloc(0) }, Buffer.alloc(0)),
-  // Two segments would be 64 KiB of hex: their digest tells as much.
-  streamOfTwo: createHash('sha256')
-    .update(sealStream(run(1, 32), stream, run(0, 65537)))
-    .digest(),
-  streamGrant: hmac(
-    purposeKey(master, 'stream', hsmId, epoch),
-    Buffer.from(ticket.session, 'hex'),
-    streamHeader(stream),
-  ),
-  gcmWrapped: Buffer.concat([run(0xe0, 12), gcm(run(1, 32), run(0xe0, 12), Buffer.from('aad'), run(0x40, 16))]),
 };
 
 if (process.env['KEYCELL_WRITE_GOLDEN']) {

@@ -97,26 +97,29 @@ export class P384Field extends Mod384 {
 
   /** r = a·b/R; signed, for the negative powers in p. */
   mul(r: usize, a: usize, b: usize): void {
+    const b0 = limb(b, 0), b1 = limb(b, 4), b2 = limb(b, 8), b3 = limb(b, 12), b4 = limb(b, 16);
+    const b5 = limb(b, 20), b6 = limb(b, 24), b7 = limb(b, 28), b8 = limb(b, 32), b9 = limb(b, 36);
+    const b10 = limb(b, 40), b11 = limb(b, 44), b12 = limb(b, 48), b13 = limb(b, 52);
     let t0: i64 = 0, t1: i64 = 0, t2: i64 = 0, t3: i64 = 0, t4: i64 = 0, t5: i64 = 0, t6: i64 = 0;
     let t7: i64 = 0, t8: i64 = 0, t9: i64 = 0, t10: i64 = 0, t11: i64 = 0, t12: i64 = 0;
     for (let i: usize = 0; i < 56; i += 4) {
       const ai = limb(a, i);
-      t0 += <i64>(ai * limb(b, 0));
+      t0 += <i64>(ai * b0);
       const q: i64 = t0 & LIMB_MASK;
       // The column is made divisible by subtracting q; what is left moves down.
-      t0 = t1 + <i64>(ai * limb(b, 4)) + (t0 >> 28) + (q << 4); // 2^32 = 2^(28 + 4)
-      t1 = t2 + <i64>(ai * limb(b, 8));
-      t2 = t3 + <i64>(ai * limb(b, 12)) - (q << 12); // 2^96 = 2^(3·28 + 12)
-      t3 = t4 + <i64>(ai * limb(b, 16)) - (q << 16); // 2^128 = 2^(4·28 + 16)
-      t4 = t5 + <i64>(ai * limb(b, 20));
-      t5 = t6 + <i64>(ai * limb(b, 24));
-      t6 = t7 + <i64>(ai * limb(b, 28));
-      t7 = t8 + <i64>(ai * limb(b, 32));
-      t8 = t9 + <i64>(ai * limb(b, 36));
-      t9 = t10 + <i64>(ai * limb(b, 40));
-      t10 = t11 + <i64>(ai * limb(b, 44));
-      t11 = t12 + <i64>(ai * limb(b, 48));
-      t12 = <i64>(ai * limb(b, 52)) + (q << 20); // 2^384 = 2^(13·28 + 20)
+      t0 = t1 + <i64>(ai * b1) + (t0 >> 28) + (q << 4); // 2^32 = 2^(28 + 4)
+      t1 = t2 + <i64>(ai * b2);
+      t2 = t3 + <i64>(ai * b3) - (q << 12); // 2^96 = 2^(3·28 + 12)
+      t3 = t4 + <i64>(ai * b4) - (q << 16); // 2^128 = 2^(4·28 + 16)
+      t4 = t5 + <i64>(ai * b5);
+      t5 = t6 + <i64>(ai * b6);
+      t6 = t7 + <i64>(ai * b7);
+      t7 = t8 + <i64>(ai * b8);
+      t8 = t9 + <i64>(ai * b9);
+      t9 = t10 + <i64>(ai * b10);
+      t10 = t11 + <i64>(ai * b11);
+      t11 = t12 + <i64>(ai * b12);
+      t12 = <i64>(ai * b13) + (q << 20); // 2^384 = 2^(13·28 + 20)
     }
     t1 += t0 >> 28;
     t2 += t1 >> 28;

@@ -23,6 +23,7 @@ const prlimit = (limit) => execFileSync('prlimit', ['--pid', `${process.pid}`, `
 const hsm = await openHsm({ path, workers: 1, unseal: () => text('correct horse battery staple') });
 const events = [];
 hsm.on('audit-unavailable', ({ error }) => events.push(error.code));
+hsm.on('audit-available', () => events.push(`available, ${hsm.stats().logBacklog} waiting`));
 const session = await hsm.login({ user: 'alice', password: 'user password' });
 const key = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
 // The store's file is larger than the log by far, but it is not written meanwhile.
@@ -46,6 +47,7 @@ for (let i = 0; i < 30; i++) {
 }
 during.push(await codeOf(session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] })));
 during.push(await codeOf(hsm.login({ user: 'alice', password: 'user password' })));
+const backlog = hsm.stats().logBacklog;
 prlimit('unlimited');
 let again = 'nothing';
 const end = Date.now() + 8000;
@@ -59,4 +61,6 @@ const leasesAfter = posted() === first ? 0 : 1;
 const check = await hsm.check();
 const { logEntries } = hsm.stats();
 await hsm.close();
-process.stdout.write(JSON.stringify({ limit, failed, events, during, leases, again, leasesAfter, check, logEntries }));
+process.stdout.write(
+  JSON.stringify({ limit, failed, events, backlog, during, leases, again, leasesAfter, check, logEntries }),
+);

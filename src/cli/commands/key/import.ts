@@ -1,0 +1,65 @@
+/** keycell key import */
+import { type Command, Option } from 'commander';
+import type { PublicKeyTemplate, Session } from '../../../model/hsm.ts';
+import type { Key } from '../../../model/key.ts';
+import { type Cli, findKey, run } from '../../context.ts';
+import { keyDocument, nameOf } from '../../describe.ts';
+import { fromPem } from '../../encode.ts';
+import { readInput } from '../../files.ts';
+import { command } from '../../group.ts';
+import { issuerName, type TemplateOptions, templateOf, templateOptions } from '../../options.ts';
+import { publicKey } from '../../public-key.ts';
+
+const MATERIAL_MAX = 65536;
+
+export function importKey(parent: Command): void {
+  templateOptions(
+    command(
+      parent,
+      'import [file]',
+      'Bring a key in, from a file or stdin; what is left outside is for you to destroy.\n\n' +
+        'Secret keys are raw bytes; EC private keys PKCS#8 (PEM or DER) or the raw scalar; with --public, EC public keys\n' +
+        'as SPKI (PEM or DER), a raw point or a JWK. The length of the file says --bits unless you do. Prints its id.',
+      [
+        'openssl rand 32 | keycell key import --type AES --label shared',
+        'keycell key import --curve P-256 --label old-signer signer.pem',
+        'keycell key import --public --curve P-256 --usage verify --label partner partner.pem',
+      ],
+    ),
+  )
+    .addOption(new Option('--public', 'a public key (EC)'))
+    .action(run(task));
+}
+
+type Options = TemplateOptions & { readonly public?: true };
+
+async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
+  const material = await readInput(file, MATERIAL_MAX);
+  try {
+    await cli.withSession(async (session) => {
+      const key = await imported(session, material, options);
+      cli.note(`${nameOf(key)}, for ${key.usage.join(', ') || 'nothing'}`);
+      cli.answer(keyDocument(key), key.id);
+    });
+  } finally {
+    material.fill(0);
+  }
+}
+
+async function imported(session: Session, material: Uint8Array, options: Options): Promise<Key> {
+  if (options.public) {
+    const usage = options.usage ?? ['verify'];
+    const template = {
+      ...templateOf({ ...options, type: options.type ?? 'EC', usage }),
+      class: 'public',
+    } as PublicKeyTemplate;
+    return session.importKey(template, publicKey(material));
+  }
+  const issuer = issuerName(options);
+  const secret = options.type !== 'EC' && options.curve === undefined;
+  const bits = options.bits ?? (secret ? 8 * material.length : undefined);
+  const given = bits === undefined ? options : { ...options, bits };
+  const template = templateOf(given, issuer === undefined ? undefined : await findKey(session, issuer));
+  const der = secret ? undefined : fromPem(material);
+  return session.importKey(template, der ?? material, { wipe: true });
+}

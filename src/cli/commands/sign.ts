@@ -1,0 +1,72 @@
+/** keycell sign */
+import { type Command, Option } from 'commander';
+import type { SignOptions } from '../../model/hsm.ts';
+import type { HashName } from '../../model/key.ts';
+import { type Cli, type DataOptions, findKeyOf, run } from '../context.ts';
+import { ahead, readInput } from '../files.ts';
+import { command } from '../group.ts';
+import { encodeOption, hashOption, keyOption, outOption } from '../options.ts';
+
+const DIGEST_MAX = 64;
+
+export function sign(parent: Command): void {
+  signingOptions(
+    command(
+      parent,
+      'sign [file]',
+      'Sign a file or stdin: ECDSA with an EC key, whatever the size; HMAC or CMAC with a secret one, to 16 MiB.',
+      [
+        'keycell sign --key licence-signing --format der --out app.sig app.tar',
+        'cat app.tar | keycell sign --key licence-signing --encode base64',
+        'openssl dgst -sha256 -binary disk.img | keycell sign --key licence-signing --prehashed --out disk.sig',
+      ],
+    ).addOption(keyOption('the key that signs: its label or id')),
+  )
+    .addOption(
+      new Option('--nonce <how>', 'ECDSA: fresh noise beside RFC 6979, or RFC 6979 alone')
+        .choices(['hedged', 'rfc6979'])
+        .default('hedged'),
+    )
+    .addOption(outOption())
+    .addOption(encodeOption())
+    .action(run(task));
+}
+
+/** What signer and verifier must agree on. */
+export function signingOptions(made: Command): Command {
+  return made
+    .addOption(
+      new Option('--format <form>', 'ECDSA: r and s at full length, or DER as openssl wants it')
+        .choices(['p1363', 'der'])
+        .default('p1363'),
+    )
+    .addOption(hashOption())
+    .option('--prehashed', 'the input is the digest already');
+}
+
+export interface SigningOptions {
+  readonly key: string;
+  readonly format: 'p1363' | 'der';
+  readonly hash?: HashName;
+  readonly prehashed?: true;
+  readonly nonce?: 'hedged' | 'rfc6979';
+}
+
+/** What applies to a key of this type. */
+export function signOptionsOf(type: string, { format, hash, prehashed, nonce }: SigningOptions): SignOptions {
+  if (type !== 'EC') return { ...(hash && { hash }) };
+  return { format, ...(hash && { hash }), ...(prehashed && { prehashed }), ...(nonce && { nonce }) };
+}
+
+/** A digest is short; a message of any length comes in pieces, the first of them before the folder is locked. */
+export const messageOf = (file: string | undefined, { prehashed }: SigningOptions) =>
+  prehashed ? readInput(file, DIGEST_MAX) : ahead(file);
+
+async function task(cli: Cli, file: string | undefined, options: SigningOptions & DataOptions): Promise<void> {
+  const message = await messageOf(file, options);
+  await cli.withSession(async (session) => {
+    const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');
+    const signature = await session.sign(key, message, signOptionsOf(key.type, options));
+    await cli.data(signature, options, { kind: 'binary', document: { key: key.id }, member: 'signature' });
+  });
+}

@@ -1,0 +1,23 @@
+/** keycell user passwd */
+import type { Command } from 'commander';
+import { type Cli, run } from '../../context.ts';
+import { command } from '../../group.ts';
+import { type NewPasswordOptions, newPassword, newPasswordOptions } from './new-password.ts';
+
+export function passwd(parent: Command): void {
+  newPasswordOptions(
+    command(parent, 'passwd [name]', 'Set a password: your own, or as an admin that of any user.', [
+      'keycell user passwd --user licences',
+      'keycell user passwd licences --user officer --new-password-fd 5 5<new.txt',
+    ]),
+  ).action(run(task));
+}
+
+async function task(cli: Cli, given: string | undefined, options: NewPasswordOptions): Promise<void> {
+  const name = given ?? cli.user();
+  await cli.withSession(async (session) => {
+    await session.setPassword(name, await newPassword(cli, name, options), { wipe: true });
+    cli.note(`${name} has a new password`);
+    cli.answer({ user: name }, '');
+  });
+}

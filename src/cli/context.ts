@@ -1,0 +1,243 @@
+/** What every command has: its global options, the way to an HSM and a session, and where its answers go. */
+import { readdirSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Hsm, Session } from '../model/hsm.ts';
+import type { AesKey, Key, KeyType } from '../model/key.ts';
+import { type Encoding, encode } from './encode.ts';
+import { UsageError } from './failure.ts';
+import { type Output, openOutput } from './files.ts';
+import { followHsm, type Log, openLog } from './log.ts';
+import { readSecret, type SecretName, type SecretSource } from './secrets.ts';
+
+export interface GlobalOptions {
+  readonly path: string;
+  readonly user?: string;
+  readonly passphraseFile?: string;
+  readonly passphraseFd?: number;
+  readonly passwordFile?: string;
+  readonly passwordFd?: number;
+  readonly input: boolean;
+  readonly wait: number;
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly verbose?: true;
+}
+
+export interface DataOptions {
+  readonly out?: string;
+  readonly encode?: Encoding;
+  readonly force?: boolean;
+}
+
+/**
+ * What the bytes are. Binary ones are not shown on a terminal. Plaintext and keys are written readable by the owner
+ * alone. Unless forced, a key is not shown, and neither it nor a data key's envelope takes the place of a file.
+ */
+export type DataKind = 'text' | 'binary' | 'envelope' | 'plaintext' | 'key';
+
+export interface Answer {
+  readonly kind: DataKind;
+  /** What --json says beside the bytes. */
+  readonly document: object;
+  /** Where --json puts the bytes in base64 when there is no --out; without it they are secret and go into no JSON. */
+  readonly member?: string;
+}
+
+/** A command's task: what commander hands over, behind the context. */
+export type Task<A extends unknown[]> = (cli: Cli, ...args: A) => Promise<void>;
+
+/** A task as commander calls it: arguments, options, the command. */
+export const run =
+  <A extends unknown[]>(task: Task<A>) =>
+  async (...given: unknown[]): Promise<void> => {
+    const command = given.pop() as Command;
+    const options = command.optsWithGlobals<GlobalOptions>();
+    await task(new Cli(options, await openLog(options.verbose === true)), ...(given as A));
+  };
+
+export class Cli {
+  readonly options: GlobalOptions;
+  readonly log: Log;
+
+  constructor(options: GlobalOptions, log: Log) {
+    this.options = options;
+    this.log = log;
+  }
+
+  // The HSM
+
+  /** Open the folder's HSM, `ready` unless `sealed` is enough, and close it in the end. */
+  async withHsm<T>(use: (hsm: Hsm) => Promise<T>, options: { readonly sealed?: true } = {}): Promise<T> {
+    const { path } = this.options;
+    mustHoldHsm(path);
+    const passphrase = options.sealed ? undefined : await this.secret('passphrase', `Passphrase of ${path}`);
+    try {
+      return await this.#opened(use, passphrase);
+    } finally {
+      passphrase?.fill(0);
+    }
+  }
+
+  /** Open the HSM and log in as `--user`; both end with the task. */
+  async withSession<T>(use: (session: Session, hsm: Hsm) => Promise<T>): Promise<T> {
+    const { path } = this.options;
+    const user = this.user();
+    mustHoldHsm(path);
+    const passphrase = await this.secret('passphrase', `Passphrase of ${path}`);
+    let password: Uint8Array | undefined;
+    try {
+      password = await this.secret('password', `Password of ${user}`);
+      return await this.#opened(async (hsm) => {
+        const session = await hsm.login({ user, password: password!, wipe: true });
+        this.log.debug({ user, session: session.id }, 'logged in');
+        const result = await use(session, hsm);
+        // After a failure the HSM's own end is enough: its tickets are void with the unseal.
+        await session.close();
+        return result;
+      }, passphrase);
+    } finally {
+      passphrase.fill(0);
+      password?.fill(0);
+    }
+  }
+
+  async #opened<T>(use: (hsm: Hsm) => Promise<T>, passphrase: Uint8Array | undefined): Promise<T> {
+    const { path, wait } = this.options;
+    const { openHsm } = await import('../index.ts');
+    const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000 });
+    try {
+      followHsm(hsm, this.log);
+      if (passphrase !== undefined) await hsm.unseal(passphrase, { wipe: true });
+      return await use(hsm);
+    } finally {
+      await hsm.close();
+      this.log.debug('closed');
+    }
+  }
+
+  user(): string {
+    const { user } = this.options;
+    if (user === undefined || user === '')
+      throw new UsageError('no user is named', 'who is it? --user NAME, or KEYCELL_USER');
+    return user;
+  }
+
+  /** A secret by name, for the caller to wipe. `fresh`: one that is being set, asked for twice. */
+  secret(name: SecretName, prompt: string, options: { readonly fresh?: boolean; readonly from?: SecretSource } = {}) {
+    const { passphraseFile, passphraseFd, passwordFile, passwordFd, input } = this.options;
+    const sources: Record<string, SecretSource> = {
+      passphrase: { file: passphraseFile, fd: passphraseFd },
+      password: { file: passwordFile, fd: passwordFd },
+    };
+    const source = options.from ?? sources[name] ?? {};
+    return readSecret(source, { name, prompt, fresh: options.fresh ?? false, input, warn: (text) => this.warn(text) });
+  }
+
+  // Answers
+
+  get json(): boolean {
+    return this.options.json === true;
+  }
+
+  /** The command's answer: one JSON document for programs, or the text. */
+  answer(document: unknown, text: string): void {
+    process.stdout.write(this.json ? `${JSON.stringify(document)}\n` : text === '' ? '' : `${text}\n`);
+  }
+
+  /** A word beside the answer, for people. */
+  note(text: string): void {
+    if (!this.json && !this.options.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  warn(text: string): void {
+    if (!this.options.quiet)
+      process.stderr.write(this.json ? `${JSON.stringify({ warning: text })}\n` : `keycell: ${text}\n`);
+  }
+
+  /** Bytes that are the answer: to `--out` or stdout, and wiped. With --json, `describe` says the rest. */
+  async data(bytes: Uint8Array, options: DataOptions, { kind, document, member }: Answer): Promise<void> {
+    try {
+      if (this.json && isStdout(options)) {
+        if (member === undefined) throw secretInJson();
+        this.answer({ ...document, [member]: Buffer.from(bytes).toString('base64') }, '');
+        return;
+      }
+      const output = await this.output(options, kind);
+      const length = await this.send(bytes, output, options.encode ?? 'raw');
+      if (this.json) this.answer({ ...document, out: output.file, bytes: length }, '');
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
+  /** All of it, encoded, or nothing; gives the bytes written. */
+  async send(bytes: Uint8Array, output: Output, encoding: Encoding): Promise<number> {
+    const text = encode(bytes, encoding);
+    try {
+      await output.write(text);
+      await output.commit();
+    } catch (error) {
+      await output.discard();
+      throw error;
+    } finally {
+      text.fill(0);
+    }
+    return text.length;
+  }
+
+  /** Where data goes, which its kind decides. Call it before the work where the work can't be taken back. */
+  async output(options: DataOptions, kind: DataKind): Promise<Output> {
+    const force = options.force === true;
+    const raw = options.encode === undefined || options.encode === 'raw';
+    if (isStdout(options) && process.stdout.isTTY && !force) {
+      if (kind === 'key') throw new UsageError('a key would be shown on the terminal', 'give --out FILE, or --force');
+      if ((kind === 'binary' || kind === 'envelope') && raw) {
+        throw new UsageError('raw bytes would go to the terminal', 'give --out FILE, or --encode base64');
+      }
+    }
+    return openOutput(options.out, {
+      secret: kind === 'key' || kind === 'plaintext',
+      replace: force || !(kind === 'key' || kind === 'envelope'),
+    });
+  }
+}
+
+export const isStdout = ({ out }: DataOptions): boolean => out === undefined || out === '-';
+
+export const secretInJson = (): UsageError =>
+  new UsageError('a secret is not put into JSON', 'give --out FILE: with --json, stdout is for the JSON alone');
+
+/** `openHsm` would make the folder: a mistyped path shall not. */
+function mustHoldHsm(path: string): void {
+  let files: string[] = [];
+  try {
+    files = readdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  }
+  if (files.some((file) => file === 'audit.log' || file.endsWith('.mdb'))) return;
+  throw new UsageError(`there is no HSM in ${path}`, 'make one with `keycell init`, or name its folder with --path', {
+    exit: 'missing',
+    code: 'KEYCELL_NOT_INITIALIZED',
+  });
+}
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** A key by its id (32 hex digits) or its label; `label:…` for a label that looks like an id. */
+export function findKey(session: Session, name: string): Promise<Key> {
+  if (ID.test(name)) return session.getKey({ id: name });
+  return session.getKey({ label: name.replace(/^label:/, '') });
+}
+
+/** A key that must be of one of some types, so that the wrong one is told from a wrong mechanism. */
+export async function findKeyOf<T extends KeyType>(session: Session, name: string, ...types: T[]) {
+  const key = await findKey(session, name);
+  if (!(types as KeyType[]).includes(key.type)) {
+    throw new UsageError(`${name} is of type ${key.type}; this takes ${types.join(' or ')}`);
+  }
+  return key as Extract<Key, { type: T }>;
+}
+
+export const findAes = (session: Session, name: string): Promise<AesKey> => findKeyOf(session, name, 'AES');

@@ -1,0 +1,80 @@
+/** Keys and users as programs and people read them. */
+import type { UserInfo } from '../model/hsm.ts';
+import type { Key } from '../model/key.ts';
+
+const iso = (date: Date | undefined): string | null => date?.toISOString() ?? null;
+
+/** All that is known of a key; no part of it is secret. */
+export function keyDocument(key: Key): Record<string, unknown> {
+  return {
+    id: key.id,
+    label: key.label ?? null,
+    type: key.type,
+    class: key.class,
+    ...(key.type === 'EC' ? { curve: key.curve } : { bits: key.bits }),
+    usage: key.usage,
+    extractable: key.extractable,
+    version: key.version,
+    owner: key.owner,
+    createdAt: iso(key.createdAt),
+    notBefore: iso(key.notBefore),
+    notAfter: iso(key.notAfter),
+    local: key.local,
+    neverExtractable: key.neverExtractable,
+    destroyable: key.destroyable,
+    trusted: key.trusted,
+    wrapWithTrusted: key.wrapWithTrusted,
+    ...(key.type === 'AES' && {
+      checkValue: key.checkValue,
+      callerIv: key.callerIv,
+      rewrapPolicy: key.rewrapPolicy,
+    }),
+    ...(key.type === 'EC' && { kid: key.kid, jwk: key.jwk }),
+  };
+}
+
+export const userDocument = (user: UserInfo): Record<string, unknown> => ({
+  id: user.id,
+  name: user.name,
+  role: user.role,
+  createdAt: iso(user.createdAt),
+});
+
+/** "AES-256", "EC P-256 public": what a key is, in a word or two. */
+export function kindOf(key: Key): string {
+  const size = key.type === 'EC' ? ` ${key.curve}` : `-${key.bits}`;
+  return `${key.type}${size}${key.class === 'public' ? ' public' : ''}`;
+}
+
+/** The same, with the label. */
+export const nameOf = (key: Key): string => `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`;
+
+/** A document a line each, as `show` and `status` print it. */
+export function lines(document: Record<string, unknown>): string {
+  const width = Math.max(...Object.keys(document).map((name) => name.length));
+  const text = (value: unknown): string =>
+    value === null
+      ? '-'
+      : Array.isArray(value)
+        ? value.join(', ')
+        : typeof value === 'object'
+          ? JSON.stringify(value)
+          : String(value);
+  return Object.entries(document)
+    .map(([name, value]) => `${name.padEnd(width)}  ${text(value)}`)
+    .join('\n');
+}
+
+/** Rows under a heading, each column as wide as it must be. */
+export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [heading, ...rows];
+  const widths = heading.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

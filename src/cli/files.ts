@@ -1,0 +1,203 @@
+/** Files and pipes: what a command reads, and what it writes as a whole or not at all. */
+
+import { randomBytes } from 'node:crypto';
+import {
+  close,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  open,
+  openSync,
+  read,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  write,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import { UsageError } from './failure.ts';
+
+/** One message of the HSM. */
+export const INPUT_MAX = 16 * 1024 * 1024;
+const CHUNK = 1 << 20;
+const STDIN = 0;
+
+const openFile = promisify(open);
+const closeFile = promisify(close);
+const readInto = promisify(read);
+const writeFrom = promisify(write);
+
+const isStandard = (path: string | undefined): path is undefined => path === undefined || path === '-';
+
+export type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+/** All of a file, of stdin for `-` or nothing, or of chunks; in memory of its own, which the caller wipes. */
+export async function readInput(from: string | undefined | Chunks, max = INPUT_MAX): Promise<Uint8Array<ArrayBuffer>> {
+  let input = bytes(0);
+  for await (const chunk of typeof from === 'object' ? from : readChunks(from)) {
+    if (input.length + chunk.length > max) {
+      throw new UsageError(`the input has more than ${max} bytes`, undefined, { code: 'KEYCELL_LIMIT_EXCEEDED' });
+    }
+    const longer = bytes(input.length + chunk.length);
+    longer.set(input);
+    longer.set(chunk, input.length);
+    chunk.fill(0);
+    input.fill(0);
+    input = longer;
+  }
+  return input;
+}
+
+/** A file or stdin, a mebibyte at a time, each in memory of its own. */
+async function* readChunks(path: string | undefined): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const fd = isStandard(path) ? STDIN : await openFile(path, 'r');
+  const room = bytes(CHUNK);
+  try {
+    for (;;) {
+      const filled = await fill(fd, room);
+      if (filled > 0) yield copy(room.subarray(0, filled));
+      if (filled < room.length) return;
+    }
+  } finally {
+    room.fill(0);
+    if (fd !== STDIN) await closeFile(fd);
+  }
+}
+
+/** An input whose first bytes have been looked at. */
+export interface Ahead extends AsyncIterable<Uint8Array<ArrayBuffer>> {
+  readonly first: Uint8Array;
+  readonly size: number | undefined;
+}
+
+export async function ahead(file: string | undefined): Promise<Ahead> {
+  const size = sizeOf(file);
+  const chunks = readChunks(file);
+  const { value, done } = await chunks.next();
+  const first = done ? new Uint8Array(0) : value;
+  return {
+    first,
+    size,
+    async *[Symbol.asyncIterator]() {
+      if (first.length > 0) yield first;
+      yield* chunks;
+    },
+  };
+}
+
+/** The size of an input where it is known beforehand: for progress. */
+function sizeOf(path: string | undefined): number | undefined {
+  const stat = isStandard(path) ? fstatSync(STDIN) : statSync(path);
+  return stat.isFile() ? stat.size : undefined;
+}
+
+async function fill(fd: number, room: Uint8Array): Promise<number> {
+  let filled = 0;
+  while (filled < room.length) {
+    const bytesRead = await readSome(fd, room, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
+async function readSome(fd: number, room: Uint8Array, offset: number): Promise<number> {
+  for (;;) {
+    try {
+      return (await readInto(fd, room, offset, room.length - offset, null)).bytesRead;
+    } catch (error) {
+      // Whoever made the pipe may have made it non-blocking for his own end, and with it for ours.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+export interface OutputOptions {
+  /** Readable by its owner alone. */
+  readonly secret?: boolean;
+  /** Take the place of a file that exists. */
+  readonly replace: boolean;
+}
+
+/** Where a result goes. A file gets its name when it is complete; until then, and if anything fails, there is none. */
+export interface Output {
+  /** The file; undefined for stdout. */
+  readonly file: string | undefined;
+  write(bytes: Uint8Array): Promise<void>;
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export async function openOutput(path: string | undefined, options: OutputOptions): Promise<Output> {
+  if (isStandard(path)) return STDOUT;
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing !== undefined && !options.replace && existing.isFile()) {
+    throw new UsageError(`${path} exists already`, 'nothing was done: choose another name, or --force to replace it', {
+      exit: 'conflict',
+      code: 'EEXIST',
+    });
+  }
+  // A pipe or a device can't be renamed into being.
+  if (existing !== undefined && !existing.isFile()) return direct(path);
+  return replacing(existing === undefined ? path : realpathSync(path), path, options);
+}
+
+const STDOUT: Output = {
+  file: undefined,
+  write: (data) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+    }),
+  commit: async () => {},
+  discard: async () => {},
+};
+
+async function direct(path: string): Promise<Output> {
+  const fd = await openFile(path, 'w');
+  const end = () => closeFile(fd);
+  return { file: path, write: (data) => writeAll(fd, data), commit: end, discard: end };
+}
+
+/** Unfinished files: gone when the process is interrupted. */
+const unfinished = new Set<string>();
+
+export function discardUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+}
+
+function replacing(target: string, shown: string, options: OutputOptions): Output {
+  const path = `${target}.${randomBytes(6).toString('hex')}.part`;
+  const fd = openSync(path, 'wx', options.secret ? 0o600 : 0o666);
+  unfinished.add(path);
+  return {
+    file: shown,
+    write: (data) => writeAll(fd, data),
+    commit: async () => {
+      fsyncSync(fd);
+      closeSync(fd);
+      renameSync(path, target);
+      unfinished.delete(path);
+    },
+    discard: async () => {
+      closeSync(fd);
+      rmSync(path, { force: true });
+      unfinished.delete(path);
+    },
+  };
+}
+
+async function writeAll(fd: number, data: Uint8Array): Promise<void> {
+  for (let at = 0; at < data.length; ) at += (await writeFrom(fd, data, at, data.length - at, null)).bytesWritten;
+}
+
+function bytes(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+function copy(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const own = bytes(data.length);
+  own.set(data);
+  return own;
+}

@@ -1,0 +1,166 @@
+/** Options that several commands share, and how their texts become values. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Curve, Extractable, KeyTemplate, KeyType, UnwrapTemplate, Usage } from '../model/key.ts';
+import { ENCODINGS } from './encode.ts';
+import { UsageError } from './failure.ts';
+
+export function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is a whole number.');
+  return Number(text);
+}
+
+export function seconds(text: string): number {
+  if (!/^\d{1,6}(\.\d+)?$/.test(text)) throw new InvalidArgumentError('It is a number of seconds.');
+  return Number(text);
+}
+
+export function hex(text: string): Uint8Array<ArrayBuffer> {
+  if (!/^([0-9a-fA-F]{2})*$/.test(text)) throw new InvalidArgumentError('It is hex digits, two a byte.');
+  return new Uint8Array(Buffer.from(text, 'hex'));
+}
+
+function time(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('It is a time as 2030-01-31 or 2030-01-31T12:00Z.');
+  return date;
+}
+
+const list = (text: string): string[] => text.split(',').filter((word) => word !== '');
+
+function jsonObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {}
+  throw new InvalidArgumentError('It is a JSON object.');
+}
+
+export const outOption = () => new Option('-o, --out <file>', 'where the result goes ("-": stdout)').default('-');
+export const encodeOption = () =>
+  new Option('--encode <form>', 'raw bytes, or a line of text').choices([...ENCODINGS]).default('raw');
+export const forceOption = (what: string) => new Option('--force', what);
+export const keyOption = (what: string) => new Option('-k, --key <key>', what).makeOptionMandatory();
+export const yesOption = () => new Option('-y, --yes', 'do not ask');
+export const hashOption = () =>
+  new Option('--hash <hash>', "default: the curve's own").choices(['SHA-256', 'SHA-384', 'SHA-512']);
+
+export interface AadOptions {
+  readonly aad?: string;
+  readonly aadHex?: Uint8Array;
+}
+/** Data that is authenticated with the ciphertext and not in it. It is no secret. */
+export function aadOptions(command: Command): Command {
+  return command
+    .option('--aad <text>', 'associated data: text that decryption must be given again')
+    .addOption(new Option('--aad-hex <hex>', 'the same as bytes').argParser(hex).conflicts('aad'));
+}
+export function aadOf(options: AadOptions): { aad?: Uint8Array } {
+  if (options.aadHex !== undefined) return { aad: options.aadHex };
+  return options.aad === undefined ? {} : { aad: new TextEncoder().encode(options.aad) };
+}
+
+const TYPES: KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
+export const CURVES: Curve[] = ['P-256', 'P-384', 'secp256k1'];
+const USAGES: Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
+
+const DEFAULT_BITS: Partial<Record<KeyType, number>> = { AES: 256, HMAC: 256, GENERIC: 256 };
+const DEFAULT_USAGE: Record<KeyType, Usage[]> = {
+  AES: ['encrypt', 'decrypt'],
+  EC: ['sign', 'verify'],
+  HMAC: ['sign', 'verify'],
+  GENERIC: ['derive'],
+};
+
+export const typeOption = () => new Option('--type <type>', 'kind of key').choices(TYPES);
+export const curveOption = () => new Option('--curve <curve>', 'EC').choices(CURVES);
+
+export interface TemplateOptions {
+  readonly type?: KeyType;
+  readonly bits?: number;
+  readonly curve?: Curve;
+  readonly usage?: string[];
+  readonly label?: string;
+  readonly id?: string;
+  readonly extractable?: string;
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+  readonly destroyable: boolean;
+  readonly wrapWithTrusted?: true;
+  readonly dualUse?: true;
+  readonly callerIv?: true;
+  readonly rewrapPolicy?: string;
+  readonly unwrapTemplate?: UnwrapTemplate;
+}
+
+/** What a new key shall be, however it comes in. */
+export function templateOptions(command: Command): Command {
+  return command
+    .addOption(typeOption().default(undefined, 'EC where --curve is given, else AES'))
+    .addOption(
+      new Option('--bits <n>', 'AES: 128, 192 or 256; HMAC, GENERIC: a multiple of 8')
+        .argParser(whole)
+        .default(undefined, '256'),
+    )
+    .addOption(curveOption().default(undefined, 'P-256 for type EC'))
+    .addOption(
+      new Option('--usage <list>', `of ${USAGES.join(', ')}; "" for none`)
+        .argParser(list)
+        .default(undefined, 'encrypt,decrypt; sign,verify for EC and HMAC; derive for GENERIC'),
+    )
+    .option('-l, --label <label>', 'unique among the keys of this user')
+    .option('--id <id>', '32 hex digits; random unless given')
+    .addOption(
+      new Option('--extractable <how>', 'how it may leave the HSM')
+        .choices(['no', 'wrapped', 'plaintext'])
+        .default('no'),
+    )
+    .option('--not-before <time>', 'works from then on', time)
+    .option('--not-after <time>', 'works until then', time)
+    .option('--no-destroyable', 'nobody can ever destroy it')
+    .option('--wrap-with-trusted', 'may be wrapped only by a key that an admin marked as trusted')
+    .option('--dual-use', 'allow usages that together can extract keys or forge')
+    .option('--caller-iv', 'AES: whoever encrypts gives the IV, and answers for it')
+    .addOption(
+      new Option('--rewrap-policy <whom>', 'AES: to whom it may re-wrap: trusted, any, or issuer:KEY').default(
+        undefined,
+        'trusted',
+      ),
+    )
+    .option('--unwrap-template <json>', 'AES: the most that a key it unwraps can be', jsonObject);
+}
+
+/** The options as the library's template; whether their values suit each other is for the HSM to say. */
+export function templateOf(options: TemplateOptions, issuer?: { readonly id: string }): KeyTemplate {
+  const { label, id, notBefore, notAfter, wrapWithTrusted, dualUse, callerIv, unwrapTemplate, rewrapPolicy } = options;
+  const type = options.type ?? (options.curve === undefined ? 'AES' : 'EC');
+  const bits = options.bits ?? DEFAULT_BITS[type];
+  const misfit = type === 'EC' ? options.bits !== undefined && '--bits' : options.curve !== undefined && '--curve';
+  if (misfit) throw new UsageError(`${misfit} does not suit a key of type ${type}`);
+  const policy = issuer === undefined ? rewrapPolicy : { issuer };
+  return {
+    type,
+    usage: options.usage ?? DEFAULT_USAGE[type],
+    extractable: EXTRACTABLE[options.extractable ?? 'no'],
+    ...(bits !== undefined && { bits }),
+    ...(type === 'EC' && { curve: options.curve ?? 'P-256' }),
+    ...(label !== undefined && { label }),
+    ...(id !== undefined && { id }),
+    ...(notBefore && { notBefore }),
+    ...(notAfter && { notAfter }),
+    ...(!options.destroyable && { destroyable: false }),
+    ...(wrapWithTrusted && { wrapWithTrusted }),
+    ...(dualUse && { dualUse }),
+    ...(callerIv && { callerIv }),
+    ...(policy !== undefined && { rewrapPolicy: policy }),
+    ...(unwrapTemplate && { unwrapTemplate }),
+  } as KeyTemplate;
+}
+
+export const EXTRACTABLE: Record<string, Extractable> = { no: false, wrapped: 'wrapped', plaintext: 'plaintext' };
+
+/** The key that `--rewrap-policy issuer:KEY` names. Throws where the policy is none that there is. */
+export function issuerName({ rewrapPolicy }: TemplateOptions): string | undefined {
+  if (rewrapPolicy?.startsWith('issuer:')) return rewrapPolicy.slice('issuer:'.length);
+  if (rewrapPolicy === undefined || ['trusted', 'any'].includes(rewrapPolicy)) return undefined;
+  throw new UsageError('--rewrap-policy is trusted, any, or issuer:KEY');
+}

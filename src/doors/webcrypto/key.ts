@@ -1,0 +1,102 @@
+/** A key in the shape of a CryptoKey: it holds a handle, which names a sealed record, and no secret. */
+import type { AesKey, EcKey, GenericKey, HashName, HmacKey, Key } from '../../model/key.ts';
+import { ALGORITHMS, hashOf, type Name, type Parameters, type Usage, usagesOf } from './algorithms.ts';
+import { failure } from './errors.ts';
+
+export interface KeyAlgorithm {
+  readonly name: Name;
+  readonly namedCurve?: string;
+  readonly length?: number;
+  readonly hash?: { readonly name: HashName };
+}
+
+export type KeyClass = 'secret' | 'private' | 'public';
+
+export class HandleKey<K extends Key = Key> {
+  readonly #handle: K;
+  readonly type: KeyClass;
+  readonly extractable: boolean;
+  readonly algorithm: KeyAlgorithm;
+  readonly usages: readonly Usage[];
+
+  constructor(handle: K, type: KeyClass, extractable: boolean, algorithm: KeyAlgorithm, usages: readonly Usage[]) {
+    this.#handle = handle;
+    this.type = type;
+    this.extractable = extractable;
+    this.algorithm = Object.freeze(algorithm);
+    this.usages = Object.freeze([...usages]);
+    Object.freeze(this);
+  }
+
+  get handle(): K {
+    return this.#handle;
+  }
+
+  get [Symbol.toStringTag](): 'CryptoKey' {
+    return 'CryptoKey';
+  }
+}
+
+/** The halves of an EC key, over one handle. */
+export function pairOf(handle: EcKey, name: 'ECDSA' | 'ECDH', usages: readonly Usage[]) {
+  return {
+    privateKey: ecKey(handle, name, 'private', handle.extractable === 'plaintext', usages),
+    publicKey: ecKey(handle, name, 'public', true, usages),
+  };
+}
+
+/** One half, with those of `usages` that it can have. */
+export function ecKey(
+  handle: EcKey,
+  name: Name,
+  half: 'private' | 'public',
+  extractable: boolean,
+  usages: readonly Usage[],
+): HandleKey<EcKey> {
+  const known = half === 'private' ? ALGORITHMS[name].usages : ALGORITHMS[name].publicUsages;
+  const held = usages.filter((usage) => known.includes(usage));
+  return new HandleKey(handle, half, extractable, { name, namedCurve: handle.curve }, held);
+}
+
+export function secretKey(
+  handle: AesKey | HmacKey | GenericKey,
+  { name, hash }: Parameters,
+  usages: readonly Usage[],
+): HandleKey {
+  const hashed = handle.type === 'HMAC' ? { hash: Object.freeze({ name: hashOf(hash) }) } : {};
+  const sized = handle.type === 'GENERIC' ? {} : { length: handle.bits };
+  return new HandleKey(handle, 'secret', handle.extractable === 'plaintext', { name, ...hashed, ...sized }, usages);
+}
+
+/** A key of the HSM as a CryptoKey for this algorithm, with all usages that it has. Throws InvalidAccessError. */
+export function adopted(handle: Key, parameters: Parameters): HandleKey {
+  const { name } = parameters;
+  const { type, usages, publicUsages, callerIv = false } = ALGORITHMS[name];
+  if (handle?.type !== type) throw failure('InvalidAccessError', `the key is not for ${name}`);
+  if (handle.type === 'EC') {
+    const half = handle.class === 'public' ? 'public' : 'private';
+    const known = half === 'public' ? publicUsages : usages;
+    return ecKey(
+      handle,
+      name,
+      half,
+      half === 'public' || handle.extractable === 'plaintext',
+      usagesOf(known, handle.usage),
+    );
+  }
+  if (handle.type === 'AES' && handle.callerIv !== callerIv) {
+    throw failure('InvalidAccessError', 'WebCrypto has the caller choose the IV, which only keys with callerIv allow');
+  }
+  return secretKey(handle, parameters, usagesOf(usages, handle.usage));
+}
+
+/** The key that an operation is asked of: ours, for this algorithm, with this usage. */
+export function keyFor(key: unknown, name: Name, usage: Usage | undefined): HandleKey {
+  if (!(key instanceof HandleKey)) throw new TypeError('the key is not one of this HSM');
+  if (key.algorithm.name !== name)
+    throw failure('InvalidAccessError', `the key is for ${key.algorithm.name}, not ${name}`);
+  if (usage !== undefined && !key.usages.includes(usage)) {
+    throw failure('InvalidAccessError', `the key does not have the usage ${usage}`);
+  }
+  return key;
+}

@@ -1,0 +1,188 @@
+/** SubtleCrypto's methods over a session. They decide how to ask; whether a key may do it is the cell's to say. */
+import { webcrypto } from 'node:crypto';
+import type { GcmDecryptOptions, Session } from '../../model/hsm.ts';
+import type { AesKey, EcKey, GenericKey, HmacKey } from '../../model/key.ts';
+import {
+  ALGORITHMS,
+  aesBits,
+  cellUsages,
+  checkUsages,
+  curveOf,
+  hashOf,
+  hmacBits,
+  mustHaveUsages,
+  type Name,
+  parametersOf,
+} from './algorithms.ts';
+import { cipherOptions } from './ciphers.ts';
+import { bufferOf, bytesOf } from './data.ts';
+import { agreedBits, derive, derivedBits } from './derive.ts';
+import { failure, notSupported, translated } from './errors.ts';
+import { exportFrom, importInto, templateFor, transient } from './formats.ts';
+import { HandleKey, keyFor, pairOf, secretKey } from './key.ts';
+
+type SymmetricKey = AesKey | HmacKey | GenericKey;
+
+export class SessionSubtle {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async generateKey(algorithm: unknown, extractable: unknown, keyUsages: unknown): Promise<object> {
+    const parameters = parametersOf(algorithm);
+    const { name } = parameters;
+    const { type, usages: own, publicUsages } = ALGORITHMS[name];
+    if (type === 'GENERIC') throw notSupported(`a key for ${name} is imported or derived`);
+    const usages = checkUsages(name, keyUsages, [...own, ...publicUsages]);
+    mustHaveUsages(usages.filter((usage) => own.includes(usage)));
+    if (type === 'EC') {
+      const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
+      const template = { type, curve: curveOf(parameters['namedCurve']), usage, ...transient(extractable) } as const;
+      return pairOf(await translated(() => this.#session.generateKey(template)), name as 'ECDSA' | 'ECDH', usages);
+    }
+    const bits = type === 'AES' ? aesBits(parameters['length']) : hmacBits(parameters, hashOf(parameters['hash']));
+    const template = templateFor(parameters, bits, usages, extractable);
+    const handle = await translated(() => this.#session.generateKey(template));
+    return secretKey(handle as SymmetricKey, parameters, usages);
+  }
+
+  async importKey(
+    format: unknown,
+    keyData: unknown,
+    algorithm: unknown,
+    extractable: unknown,
+    usages: unknown,
+  ): Promise<HandleKey> {
+    const parameters = parametersOf(algorithm);
+    const asked = { format, keyData, parameters, extractable: Boolean(extractable), usages };
+    return translated(() => importInto(this.#session, asked), 'DataError');
+  }
+
+  async exportKey(format: unknown, key: unknown): Promise<object> {
+    const own = ours(key);
+    return translated(() => exportFrom(this.#session, format, own));
+  }
+
+  async sign(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
+    const { handle, hash } = signer(algorithm, key, 'sign');
+    return bufferOf(await translated(() => this.#session.sign(handle, bytesOf(data), { hash })));
+  }
+
+  async verify(algorithm: unknown, key: unknown, signature: unknown, data: unknown): Promise<boolean> {
+    const { handle, hash } = signer(algorithm, key, 'verify');
+    return translated(() => this.#session.verify(handle, bytesOf(signature), bytesOf(data), { hash }));
+  }
+
+  async encrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
+    const { handle, bytes, options } = cipher(algorithm, key, 'encrypt', data);
+    return bufferOf((await translated(() => this.#session.encrypt(handle, bytes, options))).ciphertext);
+  }
+
+  async decrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
+    const { handle, bytes, options } = cipher(algorithm, key, 'decrypt', data);
+    return bufferOf(await translated(() => this.#session.decrypt(handle, bytes, options)));
+  }
+
+  /** Of data alone, and so Node's own: no key is in it. */
+  async digest(algorithm: unknown, data: unknown): Promise<ArrayBuffer> {
+    return webcrypto.subtle.digest(algorithm as string, data as ArrayBuffer);
+  }
+
+  async deriveBits(algorithm: unknown, baseKey: unknown, length: number | null = null): Promise<ArrayBuffer> {
+    const parameters = parametersOf(algorithm);
+    const base = keyFor(baseKey, parameters.name, 'deriveBits');
+    const whole = parameters.name === 'ECDH' ? agreedBits(base) : length;
+    const bits = length ?? whole;
+    if (whole === null || bits === null || !Number.isInteger(bits) || bits <= 0 || bits % 8 !== 0 || bits > whole) {
+      throw failure('OperationError', 'length is a number of whole bytes, in bits, and no more than there are');
+    }
+    const all = await translated(async () => {
+      const template = { type: 'GENERIC', bits: whole, usage: [], ...transient(true) } as const;
+      return this.#session.exportKey(await derive(this.#session, parameters, base, template));
+    });
+    return bufferOf(all.subarray(0, bits / 8));
+  }
+
+  async deriveKey(
+    algorithm: unknown,
+    baseKey: unknown,
+    derivedKeyType: unknown,
+    extractable: unknown,
+    keyUsages: unknown,
+  ): Promise<HandleKey> {
+    const parameters = parametersOf(algorithm);
+    const wanted = parametersOf(derivedKeyType);
+    const base = keyFor(baseKey, parameters.name, 'deriveKey');
+    const usages = checkUsages(wanted.name, keyUsages, ALGORITHMS[wanted.name].usages);
+    mustHaveUsages(usages);
+    const template = templateFor(wanted, derivedBits(base, wanted), usages, extractable);
+    const handle = await translated(() => derive(this.#session, parameters, base, template));
+    return secretKey(handle as SymmetricKey, wanted, usages);
+  }
+
+  async wrapKey(format: unknown, key: unknown, wrappingKey: unknown, wrapAlgorithm: unknown): Promise<ArrayBuffer> {
+    const { handle, type } = ours(key);
+    const wrapping = wrapper(wrapAlgorithm, wrappingKey, 'wrapKey', format, type === 'secret');
+    return bufferOf(await translated(() => this.#session.wrapKey(wrapping, handle, { mechanism: 'AES-KW' })));
+  }
+
+  async unwrapKey(
+    format: unknown,
+    wrappedKey: unknown,
+    unwrappingKey: unknown,
+    unwrapAlgorithm: unknown,
+    unwrappedKeyAlgorithm: unknown,
+    extractable: unknown,
+    keyUsages: unknown,
+  ): Promise<HandleKey> {
+    const wanted = parametersOf(unwrappedKeyAlgorithm);
+    const { type, usages: own } = ALGORITHMS[wanted.name];
+    const wrapping = wrapper(unwrapAlgorithm, unwrappingKey, 'unwrapKey', format, type !== 'EC');
+    const usages = checkUsages(wanted.name, keyUsages, own);
+    mustHaveUsages(usages);
+    const blob = bytesOf(wrappedKey);
+    // RFC 3394 §2.2.1: a key grows by 8 bytes.
+    const template = templateFor(wanted, 8 * (blob.length - 8), usages, extractable);
+    const handle = await translated(() => this.#session.unwrapKey(wrapping, blob, template, { mechanism: 'AES-KW' }));
+    return secretKey(handle as SymmetricKey, wanted, usages);
+  }
+}
+
+function ours(key: unknown): HandleKey {
+  if (!(key instanceof HandleKey)) throw new TypeError('the key is not one of this HSM');
+  return key;
+}
+
+function signer(algorithm: unknown, key: unknown, usage: 'sign' | 'verify') {
+  const parameters = parametersOf(algorithm);
+  const { name } = parameters;
+  if (name !== 'ECDSA' && name !== 'HMAC') throw notSupported(`${name} does not sign`);
+  const { handle, algorithm: own } = keyFor(key, name, usage);
+  const hash = hashOf(name === 'ECDSA' ? parameters['hash'] : own.hash);
+  return { handle: handle as EcKey | HmacKey, hash };
+}
+
+function cipher(algorithm: unknown, key: unknown, usage: 'encrypt' | 'decrypt', data: unknown) {
+  const parameters = parametersOf(algorithm);
+  const bytes = bytesOf(data);
+  // The block modes' options have the same members, and their results too.
+  const options = cipherOptions(parameters, bytes.length) as GcmDecryptOptions;
+  return { handle: keyFor(key, parameters.name, usage).handle as AesKey, bytes, options };
+}
+
+/** The wrapping key; what it wraps is a raw secret key, the one format whose length AES-KW can carry. */
+function wrapper(
+  algorithm: unknown,
+  key: unknown,
+  usage: 'wrapKey' | 'unwrapKey',
+  format: unknown,
+  secret: boolean,
+): AesKey {
+  const { name } = parametersOf(algorithm);
+  if (name !== 'AES-KW') throw notSupported(`${name} does not wrap: AES-KW does`);
+  const { handle } = keyFor(key, name satisfies Name, usage);
+  if (format !== 'raw' || !secret) throw notSupported('AES-KW wraps secret keys in the format raw');
+  return handle as AesKey;
+}

@@ -1,0 +1,282 @@
+/**
+ * JWE in its compact serialization (RFC 7516 §3.1): the content key is made, agreed on or unwrapped in the cell and stays
+ * there; only public parts, ciphertext and the caller's plaintext pass through here.
+ */
+import { HsmError } from '../errors.ts';
+import type { CallOptions, Session } from '../model/hsm.ts';
+import type { AesBits, AesKey, Bytes, Curve, EcKey, PublicJwk, UsageOf } from '../model/key.ts';
+import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
+import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
+import {
+  callOptions,
+  checkHeader,
+  checkOptions,
+  fromBase64url,
+  invalid,
+  isObject,
+  type ProtectedHeader,
+  readHeader,
+  refused,
+  split,
+  toBase64url,
+  utf8,
+  writeObject,
+} from './parts.ts';
+
+/** An EC key (a handle, a JWK or SPKI), or an AES key of the session's user. */
+export type JweRecipient = EcKey | AesKey | PublicJwk | Uint8Array;
+
+export interface EncryptJweOptions extends CallOptions {
+  /** Default: ECDH-ES for EC keys, `dir` for AES keys that encrypt, AES Key Wrap for those that wrap. */
+  readonly alg?: JweAlgorithm;
+  /** Default A256GCM; with `dir`, what the key's size says. */
+  readonly enc?: JweEncryption;
+  /** Members of the protected header besides alg, enc, epk, apu and apv. `kid: undefined` leaves the kid out. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Who sends and who receives, as both agree to write it: goes into the agreement (RFC 7518 §4.6.1). */
+  readonly apu?: Uint8Array;
+  readonly apv?: Uint8Array;
+}
+
+export interface DecryptJweOptions extends CallOptions {
+  /** The algorithms to allow. Default: all that suit the key. */
+  readonly algorithms?: readonly JweAlgorithm[];
+  readonly encryptions?: readonly JweEncryption[];
+}
+
+const IV_SIZE = 12;
+const TAG_SIZE = 16;
+const CELL_SETS = ['alg', 'enc', 'epk', 'apu', 'apv'];
+
+/**
+ * Encrypt for a recipient, as a compact JWE.
+ * Each EC message has its own ephemeral key, a session key of the cell. Throws INPUT_INVALID (a recipient that is no valid
+ * public key, or that `alg` and `enc` do not suit), and what the session's calls throw.
+ */
+export async function encryptJwe(
+  session: Session,
+  recipient: JweRecipient,
+  plaintext: Uint8Array,
+  options: EncryptJweOptions = {},
+): Promise<string> {
+  const names = ['alg', 'enc', 'header', 'apu', 'apv', 'signal', 'timeout'] as const;
+  const { alg: wantedAlg, enc: wantedEnc, header = {}, apu, apv } = checkOptions(options, names);
+  const extra = checkHeader(header, CELL_SETS);
+  const to = readRecipient(recipient);
+  const alg = wantedAlg ?? to.algorithm;
+  if (!suits(alg, to)) throw invalid(`the recipient does not suit the algorithm ${String(alg)}`);
+  const enc = wantedEnc ?? (alg === 'dir' && to.bits !== null ? encryptionOf(to.bits) : 'A256GCM');
+  const bits = ENCRYPTIONS[enc];
+  if (bits === undefined || (alg === 'dir' && bits !== to.bits)) throw invalid(`the key does not suit ${String(enc)}`);
+  if (!MANAGEMENT[alg].agreed && (apu ?? apv) !== undefined) throw invalid('apu and apv go with ECDH-ES');
+  // The caller may change his array while the keys are being made.
+  const own = takePlaintext(plaintext);
+  try {
+    const call = callOptions(options);
+    const content = await contentKey(session, to, alg, enc, { apu, apv }, call);
+    const members = { alg, enc, ...(to.kid !== undefined && { kid: to.kid }), ...extra, ...content.members };
+    const protectedPart = toBase64url(writeObject(members, 'the header'));
+    const aad = utf8(protectedPart);
+    const { iv, ciphertext } = await session.encrypt(content.key, own, { ...call, mechanism: 'AES-GCM', aad });
+    const tagAt = ciphertext.length - TAG_SIZE;
+    const parts = [content.encryptedKey, iv, ciphertext.subarray(0, tagAt), ciphertext.subarray(tagAt)];
+    return [protectedPart, ...parts.map(toBase64url)].join('.');
+  } finally {
+    own.fill(0);
+  }
+}
+
+function takePlaintext(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (!(plaintext instanceof Uint8Array)) throw invalid('plaintext is a Uint8Array');
+  const own = new Uint8Array(new ArrayBuffer(plaintext.length));
+  own.set(plaintext);
+  return own;
+}
+
+interface Recipient {
+  /** Either the EC public key … */
+  readonly publicKey: Uint8Array | PublicJwk | null;
+  readonly curve: Curve | null;
+  /** … or the AES key. */
+  readonly aes: AesKey | null;
+  readonly bits: AesBits | null;
+  readonly kid: string | undefined;
+  readonly algorithm: JweAlgorithm;
+}
+
+const outside = (publicKey: Uint8Array | PublicJwk, curve: Curve, kid: string | undefined): Recipient => ({
+  ...{ publicKey, curve, kid, aes: null, bits: null, algorithm: 'ECDH-ES' },
+});
+
+function readRecipient(recipient: JweRecipient): Recipient {
+  if (recipient instanceof Uint8Array) return outside(recipient, curveOfSpki(recipient), undefined);
+  if (isJwk(recipient)) {
+    if (!mayBeFor('enc', recipient)) throw invalid('the JWK is not for encryption (use)');
+    return outside(recipient, curveOfJwk(recipient), recipient.kid);
+  }
+  if (recipient?.type === 'EC') {
+    if (!recipient.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
+    return outside(recipient.publicKey, recipient.curve, recipient.kid);
+  }
+  if (recipient?.type !== 'AES') throw invalid('a recipient is an EC or AES key, a JWK or SPKI');
+  const { id: kid, bits, usage } = recipient;
+  const algorithm = usage.includes('wrap') || usage.includes('unwrap') ? (`A${bits}KW` as const) : 'dir';
+  return { publicKey: null, curve: null, aes: recipient, bits, kid, algorithm };
+}
+
+/** ECDH-ES is defined over the NIST curves alone (RFC 8812 §3.1 leaves secp256k1 to signatures). */
+const AGREES: readonly (Curve | null)[] = ['P-256', 'P-384'];
+
+function suits(alg: JweAlgorithm, { curve, bits }: Pick<Recipient, 'curve' | 'bits'>): boolean {
+  if (!Object.hasOwn(MANAGEMENT, alg)) return false;
+  const { agreed, wrap } = MANAGEMENT[alg];
+  if (agreed) return AGREES.includes(curve);
+  return bits !== null && (wrap === null || wrap === bits);
+}
+
+interface Parties {
+  readonly apu: Uint8Array | undefined;
+  readonly apv: Uint8Array | undefined;
+}
+
+interface ContentKey {
+  readonly key: AesKey;
+  readonly encryptedKey: Uint8Array;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The key of one message, and what tells the recipient about it. */
+async function contentKey(
+  session: Session,
+  to: Recipient,
+  alg: JweAlgorithm,
+  enc: JweEncryption,
+  parties: Parties,
+  call: CallOptions,
+): Promise<ContentKey> {
+  const { agreed, wrap } = MANAGEMENT[alg];
+  if (!agreed) {
+    if (wrap === null) return { key: to.aes!, encryptedKey: NOTHING, members: {} };
+    return { ...(await wrapped(session, to.aes!, enc, call)), members: {} };
+  }
+  const template = { type: 'EC', curve: to.curve!, usage: ['derive'], persistent: false } as const;
+  const ephemeral = await session.generateKey(template, call);
+  const { kty, crv, x, y } = ephemeral.jwk;
+  const { apu, apv } = parties;
+  const members = {
+    epk: { kty, crv, x, y },
+    ...(apu && { apu: toBase64url(apu) }),
+    ...(apv && { apv: toBase64url(apv) }),
+  };
+  const agree = (usage: 'encrypt' | 'wrap') =>
+    agreedKey(session, ephemeral, to.publicKey!, alg, enc, parties, usage, call);
+  if (wrap === null) return { key: await agree('encrypt'), encryptedKey: NOTHING, members };
+  return { ...(await wrapped(session, await agree('wrap'), enc, call)), members };
+}
+
+async function wrapped(session: Session, wrapping: AesKey, enc: JweEncryption, call: CallOptions) {
+  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage: ['encrypt'], persistent: false } as const;
+  const key = await session.generateKey({ ...template, extractable: 'wrapped' }, call);
+  return { key, encryptedKey: await session.wrapKey(wrapping, key, { ...call, mechanism: 'AES-KW' }) };
+}
+
+/** RFC 7518 §4.6.2: the key is named after what it is for, `enc` itself or the `alg` that wraps; the cell adds the length. */
+function agreedKey(
+  session: Session,
+  own: EcKey,
+  publicKey: Uint8Array | PublicJwk,
+  alg: JweAlgorithm,
+  enc: JweEncryption,
+  { apu, apv }: Parties,
+  usage: UsageOf['AES'],
+  call: CallOptions,
+): Promise<AesKey> {
+  const { wrap } = MANAGEMENT[alg];
+  const algorithm = wrap === null ? enc : alg;
+  const kdf = { name: 'concat', hash: 'SHA-256', algorithm, ...(apu && { apu }), ...(apv && { apv }) } as const;
+  const template = { type: 'AES', bits: wrap ?? ENCRYPTIONS[enc], usage: [usage], persistent: false } as const;
+  return session.deriveKey(own, { ...call, mechanism: 'ECDH', publicKey, kdf }, template);
+}
+
+/**
+ * Decrypt a compact JWE with an EC key that derives, an AES key that decrypts (`dir`), or one that unwraps (AES Key Wrap).
+ * The plaintext is the caller's to wipe. Throws TOKEN_INVALID (malformed, or an algorithm that the key or the options do not
+ * allow), DECRYPT_FAILED (not authentic), and what the session's calls throw.
+ */
+export async function decryptJwe(
+  session: Session,
+  key: EcKey | AesKey,
+  jwe: string,
+  options: DecryptJweOptions = {},
+): Promise<{ plaintext: Bytes; header: ProtectedHeader }> {
+  const { algorithms, encryptions } = checkOptions(options, ['algorithms', 'encryptions', 'signal', 'timeout']);
+  for (const list of [algorithms, encryptions]) {
+    if (list !== undefined && !Array.isArray(list)) throw invalid('algorithms and encryptions are lists');
+  }
+  if (key?.type !== 'EC' && key?.type !== 'AES') throw invalid('a key is an EC or AES key');
+  const names = ['header', 'encrypted key', 'iv', 'ciphertext', 'tag'];
+  const parts = split(jwe, names, ['encrypted key', 'ciphertext']);
+  const header = readHeader(parts[0]!);
+  const [encryptedKey, iv, text, tag] = parts.slice(1).map((part, i) => fromBase64url(part, `the ${names[i + 1]}`));
+  const { alg, enc } = header as { readonly alg: JweAlgorithm; readonly enc?: JweEncryption };
+  const shape = key.type === 'EC' ? { curve: key.curve, bits: null } : { curve: null, bits: key.bits };
+  if (!suits(alg, shape) || (algorithms !== undefined && !algorithms.includes(alg))) {
+    throw refused(`the key does not allow the algorithm ${JSON.stringify(alg)}`);
+  }
+  const known = enc !== undefined && Object.hasOwn(ENCRYPTIONS, enc) && (encryptions?.includes(enc) ?? true);
+  if (!known || (alg === 'dir' && ENCRYPTIONS[enc] !== shape.bits)) {
+    throw refused(`the key does not allow the encryption ${JSON.stringify(enc)}`);
+  }
+  if (encryptedKey!.length > 0 !== (MANAGEMENT[alg].wrap !== null))
+    throw refused('the encrypted key does not suit alg');
+  if (iv!.length !== IV_SIZE || tag!.length !== TAG_SIZE) throw refused('the iv or tag has the wrong length');
+  const call = callOptions(options);
+  const content = await openContentKey(session, key, alg, enc, header, encryptedKey!, call);
+  const ciphertext = Buffer.concat([text!, tag!]);
+  const aad = utf8(parts[0]!);
+  const plaintext = await session.decrypt(content, ciphertext, { ...call, mechanism: 'AES-GCM', iv: iv!, aad });
+  return { plaintext, header };
+}
+
+async function openContentKey(
+  session: Session,
+  key: EcKey | AesKey,
+  alg: JweAlgorithm,
+  enc: JweEncryption,
+  header: ProtectedHeader,
+  encryptedKey: Uint8Array,
+  call: CallOptions,
+): Promise<AesKey> {
+  const { wrap } = MANAGEMENT[alg];
+  const usage = wrap === null ? 'decrypt' : 'unwrap';
+  const outer = key.type === 'AES' ? key : await openAgreed(session, key, alg, enc, header, usage, call);
+  if (wrap === null) return outer;
+  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage: ['decrypt'], persistent: false } as const;
+  return session.unwrapKey(outer, encryptedKey, template, { ...call, mechanism: 'AES-KW' });
+}
+
+async function openAgreed(
+  session: Session,
+  key: EcKey,
+  alg: JweAlgorithm,
+  enc: JweEncryption,
+  header: ProtectedHeader,
+  usage: 'decrypt' | 'unwrap',
+  call: CallOptions,
+): Promise<AesKey> {
+  const { epk } = header;
+  if (!isObject(epk) || epk['kty'] !== 'EC' || epk['crv'] !== key.curve)
+    throw refused("epk is no key of the key's curve");
+  const party = (name: 'apu' | 'apv') => (name in header ? fromBase64url(header[name], name) : undefined);
+  const parties = { apu: party('apu'), apv: party('apv') };
+  const { kty, crv, x, y } = epk as unknown as PublicJwk;
+  try {
+    return await agreedKey(session, key, { kty, crv, x, y }, alg, enc, parties, usage, call);
+  } catch (error) {
+    // What the cell did not take is the token's point: the rest is ours.
+    if (error instanceof HsmError && error.code === 'KEYCELL_INPUT_INVALID') throw refused('epk is not valid', error);
+    throw error;
+  }
+}

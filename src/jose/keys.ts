@@ -1,0 +1,148 @@
+/** The keys a token is checked with, and those a service publishes. */
+import type { CallOptions, KeyFilter, Session } from '../model/hsm.ts';
+import type { Curve, EcKey, HmacKey, PublicJwk } from '../model/key.ts';
+import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
+import { invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
+
+/** A public key as others publish it: RFC 7517 §4. */
+export interface PublishedJwk extends PublicJwk {
+  readonly alg?: string;
+  readonly use?: string;
+}
+/** RFC 7517 §5. */
+export interface JsonWebKeySet {
+  readonly keys: readonly PublishedJwk[];
+}
+
+/** A handle, a JWK, SPKI in DER, or any of these under the `kid` that its tokens have. */
+export type VerificationKey =
+  | EcKey
+  | HmacKey
+  | PublicJwk
+  | Uint8Array
+  | { readonly kid: string; readonly key: EcKey | HmacKey | PublicJwk | Uint8Array };
+/** One key, which is then the key whatever `kid` the token names; or those among which the token's `kid` chooses. */
+export type VerificationKeys = VerificationKey | readonly VerificationKey[] | JsonWebKeySet;
+
+/** A key that a token may be checked with. */
+interface Candidate {
+  readonly given: VerificationKey;
+  readonly kid: string | undefined;
+  readonly shape: Shape;
+  /** What its JWK pins. */
+  readonly alg: string | undefined;
+  readonly handle: (session: Session, options: CallOptions) => Promise<EcKey | HmacKey>;
+}
+
+const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
+
+/** SubjectPublicKeyInfo as far as the curve's name (RFC 5480 §2.1.1), behind its own length; the session reads the rest. */
+const SPKI_CURVES: Readonly<Record<string, Curve>> = {
+  '301306072a8648ce3d020106082a8648ce3d030107': 'P-256',
+  '301006072a8648ce3d020106052b81040022': 'P-384',
+  '301006072a8648ce3d020106052b8104000a': 'secp256k1',
+};
+
+/** Throws INPUT_INVALID. */
+export function curveOfSpki(spki: Uint8Array): Curve {
+  const head = Buffer.from(spki.subarray(2, 32)).toString('hex');
+  const found = Object.entries(SPKI_CURVES).find(([algorithm]) => head.startsWith(algorithm));
+  if (found === undefined) throw invalid('not a public key of a known curve in SPKI');
+  return found[1];
+}
+
+export const isJwk = (value: unknown): value is PublicJwk => isObject(value) && 'kty' in value;
+
+/** RFC 7517 §4.2. */
+export const mayBeFor = (use: 'sig' | 'enc', jwk: PublishedJwk): boolean => jwk.use === undefined || jwk.use === use;
+
+/** Throws INPUT_INVALID. */
+export function curveOfJwk(jwk: PublicJwk): Curve {
+  if (jwk.kty !== 'EC' || !CURVES.includes(jwk.crv)) throw invalid('not a public EC key of a known curve as a JWK');
+  return jwk.crv;
+}
+
+/** The `kid` that a handle's tokens get: an EC key's thumbprint (RFC 7638), an HMAC key's id. */
+export const kidOf = (key: EcKey | HmacKey): string => (key.type === 'EC' ? key.kid : key.id);
+
+function candidate(given: VerificationKey): Candidate {
+  if (given instanceof Uint8Array) return publicCandidate(given, curveOfSpki(given), {});
+  if (!isObject(given)) throw invalid('a key is a handle, a JWK, SPKI, or { kid, key }');
+  if (isJwk(given)) {
+    if (!mayBeFor('sig', given)) throw invalid('the JWK is not for signatures (use)');
+    return publicCandidate(given, curveOfJwk(given), given);
+  }
+  if ('key' in given) {
+    if (typeof given.kid !== 'string') throw invalid('a kid is a string');
+    return { ...candidate(given.key), given, kid: given.kid };
+  }
+  return { given, kid: kidOf(given), shape: shapeOf(given), alg: undefined, handle: async () => given };
+}
+
+/** A public key from outside becomes a session key, and so is checked before it is used. */
+function publicCandidate(
+  given: Uint8Array | PublicJwk,
+  curve: Curve,
+  { kid, alg }: Pick<PublishedJwk, 'kid' | 'alg'>,
+): Candidate {
+  const template = { type: 'EC', class: 'public', curve, usage: ['verify'], persistent: false } as const;
+  const handle: Candidate['handle'] = (session, options) => session.importKey(template, given, options);
+  return { given, kid, shape: { curve }, alg, handle };
+}
+
+const isSet = (keys: VerificationKeys): keys is JsonWebKeySet => isObject(keys) && Object.hasOwn(keys, 'keys');
+
+/** A set that others publish may hold keys that are not for us: they are passed over, as RFC 7517 §5 says. */
+const forSignatures = (jwk: PublishedJwk): boolean =>
+  isJwk(jwk) && jwk.kty === 'EC' && CURVES.includes(jwk.crv) && mayBeFor('sig', jwk);
+
+/**
+ * The keys to try for a token with this header. From a list, a token's `kid` chooses; only without one are all tried.
+ * `algorithms` is what the caller allows; without it, each key allows the one that it signs with by default.
+ */
+export function candidatesFor(
+  keys: VerificationKeys,
+  header: ProtectedHeader & { readonly alg: JwsAlgorithm },
+  algorithms: readonly JwsAlgorithm[] | undefined,
+): Candidate[] {
+  const { alg, kid } = header;
+  const set = isSet(keys) ? keys.keys : undefined;
+  if (set !== undefined && !Array.isArray(set)) throw invalid("a JWK set's keys are an array");
+  const list = set?.filter(forSignatures) ?? (Array.isArray(keys) ? (keys as readonly VerificationKey[]) : undefined);
+  const all = (list ?? [keys as VerificationKey]).map(candidate);
+  const named = list === undefined || kid === undefined ? all : all.filter((each) => each.kid === kid);
+  if (named.length === 0) throw refused(kid === undefined ? 'there is no key' : "no key has the token's kid");
+  const fitting = named.filter(
+    ({ shape, alg: pinned }) =>
+      suits(alg, shape) &&
+      (pinned === undefined || pinned === alg) &&
+      (algorithms === undefined ? defaultAlgorithm(shape) === alg : algorithms.includes(alg)),
+  );
+  if (fitting.length === 0) throw refused(`the key does not allow the algorithm ${alg}`);
+  return fitting;
+}
+
+/**
+ * The public halves of the session's EC keys as a JWK set (RFC 7517 §5), to be served at a `jwks_uri`.
+ * Keys that sign have `use: 'sig'` and their `alg`, keys that derive `use: 'enc'`. `filter` narrows it, by label say; keys of
+ * others that were imported as public keys are in it only with `class: 'public'`.
+ */
+export async function jwks(
+  session: Session,
+  filter: Omit<KeyFilter, 'type'> = {},
+  options: CallOptions = {},
+): Promise<{ keys: PublishedJwk[] }> {
+  const keys: PublishedJwk[] = [];
+  for await (const key of session.findKeys({ class: 'private', ...filter, type: 'EC' }, options)) {
+    if (key.type !== 'EC') continue;
+    const signs = key.usage.includes('sign') || key.usage.includes('verify');
+    const derives = key.usage.includes('derive');
+    const { kty, crv, x, y } = key.jwk;
+    keys.push({
+      ...{ kty, crv, x, y, kid: key.kid },
+      ...(signs && !derives && { use: 'sig', alg: defaultAlgorithm(shapeOf(key)) }),
+      ...(derives && !signs && { use: 'enc' }),
+    });
+  }
+  return { keys };
+}

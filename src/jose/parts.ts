@@ -1,0 +1,124 @@
+/** The pieces of a compact serialization: strict base64url, JSON objects, and the rules every protected header is held to. */
+import { HsmError } from '../errors.ts';
+
+/** The token is at fault, whoever sent it: malformed, forged, out of date, or meant for somebody else. */
+export const refused = (detail: string, cause?: unknown): HsmError =>
+  new HsmError('KEYCELL_TOKEN_INVALID', detail, cause === undefined ? {} : { cause });
+
+/** The caller is at fault. */
+export const invalid = (detail: string, cause?: unknown): HsmError =>
+  new HsmError('KEYCELL_INPUT_INVALID', detail, cause === undefined ? {} : { cause });
+
+export type JsonObject = { readonly [name: string]: unknown };
+
+export const toBase64url = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+
+/** Exactly one text stands for each byte string: padding, stray bits and foreign letters are refused. */
+export function fromBase64url(text: unknown, what: string): Uint8Array<ArrayBuffer> {
+  if (typeof text !== 'string') throw refused(`${what} is not base64url`);
+  const bytes = new Uint8Array(Buffer.from(text, 'base64url'));
+  if (toBase64url(bytes) !== text) throw refused(`${what} is not base64url`);
+  return bytes;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A JSON object out of a token. */
+export function readObject(bytes: Uint8Array, what: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch (error) {
+    throw refused(`${what} is not JSON`, error);
+  }
+  if (!isObject(value)) throw refused(`${what} is not a JSON object`);
+  return value;
+}
+
+/** A JSON object of the caller's, as it goes into a token. */
+export function writeObject(value: JsonObject, what: string): Uint8Array<ArrayBuffer> {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    throw invalid(`${what} is an object that JSON can carry`, error);
+  }
+  if (text === undefined || !text.startsWith('{')) throw invalid(`${what} is an object that JSON can carry`);
+  return utf8(text);
+}
+
+/** A token's parts, one for each of `names`; only `mayBeEmpty` may be empty. */
+export function split(token: string, names: readonly string[], mayBeEmpty: readonly string[]): string[] {
+  if (typeof token !== 'string') throw invalid('a token is a string');
+  const parts = token.split('.');
+  if (parts.length !== names.length) throw refused(`the token has ${parts.length} parts, not ${names.length}`);
+  names.forEach((name, i) => {
+    if (parts[i] === '' && !mayBeEmpty.includes(name)) throw refused(`the ${name} is empty`);
+  });
+  return parts;
+}
+
+export interface ProtectedHeader {
+  readonly alg: string;
+  readonly enc?: string;
+  readonly kid?: string;
+  readonly typ?: string;
+  readonly cty?: string;
+  readonly [name: string]: unknown;
+}
+
+/**
+ * The protected header, as far as JWS and JWE agree. No extension is understood here, so `crit` is refused whatever it names
+ * (RFC 7515 §4.1.11), and with it `b64: false` (RFC 7797 §6), whichever way it is written; so is compression (RFC 8725 §3.6).
+ */
+export function readHeader(part: string): ProtectedHeader {
+  const header = readObject(fromBase64url(part, 'the header'), 'the header');
+  if ('crit' in header) throw refused('the header has critical extensions (crit)');
+  if ('b64' in header && header['b64'] !== true) throw refused('the payload is not encoded (b64)');
+  if ('zip' in header) throw refused('the content is compressed (zip)');
+  if (typeof header['alg'] !== 'string') throw refused('the header has no alg');
+  for (const name of ['enc', 'kid', 'typ', 'cty']) {
+    if (name in header && typeof header[name] !== 'string') throw refused(`the header's ${name} is not a string`);
+  }
+  return header as ProtectedHeader;
+}
+
+const NEVER = ['crit', 'b64', 'zip'];
+
+/** The members that a caller adds to a header: none of those that would change what the token means, nor of `reserved`. */
+export function checkHeader(header: JsonObject, reserved: readonly string[]): JsonObject {
+  if (!isObject(header)) throw invalid('header is an object');
+  const bad = Object.keys(header).find((name) => NEVER.includes(name) || reserved.includes(name));
+  if (bad !== undefined) throw invalid(`header may not set ${bad}`);
+  for (const name of ['kid', 'typ', 'cty']) {
+    const value = header[name];
+    if (value !== undefined && typeof value !== 'string') throw invalid(`the header's ${name} is a string`);
+  }
+  return header;
+}
+
+/**
+ * An options bag with no member but these, and none that is there but undefined: a check that a caller asked for in a misspelt
+ * word, or by a setting that is missing, must not be left out without a word.
+ */
+export function checkOptions<T extends object>(options: T, names: readonly (keyof T & string)[]): T {
+  if (!isObject(options)) throw invalid('options is an object');
+  for (const [name, value] of Object.entries(options)) {
+    if (!(names as readonly string[]).includes(name)) throw invalid(`there is no option ${name}`);
+    if (value === undefined) throw invalid(`the option ${name} is undefined`);
+  }
+  return options;
+}
+
+/** What the calls below a call take. */
+export function callOptions(options: { readonly signal?: AbortSignal; readonly timeout?: number }) {
+  const { signal, timeout } = options;
+  return { ...(signal && { signal }), ...(timeout !== undefined && { timeout }) };
+}

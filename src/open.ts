@@ -1,0 +1,150 @@
+/** The one place that wires the HSM's parts together. */
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { openAuditLog } from './audit/file.ts';
+import type { AuditHead, AuditLog } from './audit/log.ts';
+import { memoryAuditLog } from './audit/memory.ts';
+import { verifyAuditLog } from './audit/verify.ts';
+import { HsmError } from './errors.ts';
+import { CONTROL_KEY } from './hsm/commits.ts';
+import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
+import { openLmdbStore } from './keystore/lmdb.ts';
+import { openMemoryStore } from './keystore/memory.ts';
+import type { Store } from './keystore/store.ts';
+import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
+import { createCellPool } from './pool/cell-pool.ts';
+import type { ThreadModules } from './pool/pool.ts';
+import { makeBoard, WardenThread } from './pool/warden-thread.ts';
+import { decodeControl } from './wire/control.ts';
+import { FormatError, toHex } from './wire/fields.ts';
+import { decodeRecordHeader } from './wire/record.ts';
+
+const LOG_FILE = 'audit.log';
+const QUEUE_LIMIT = 4096;
+
+export async function openHsm(options: OpenOptions): Promise<Hsm> {
+  const { path, unseal, lockTimeout } = options;
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const store = await openLmdbStore(path, lockTimeout === undefined ? {} : { lockTimeout });
+  let hsm: HsmImpl;
+  try {
+    const known = await glance(store);
+    const logPath = join(path, LOG_FILE);
+    const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
+    const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
+    const state = known === undefined ? 'uninitialized' : 'sealed';
+    try {
+      hsm = assemble(store, log, walkLog, options, state, known?.hsmId ?? '');
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  try {
+    await hsm.start();
+    if (unseal !== undefined && hsm.state === 'sealed') await hsm.unseal(async () => unseal());
+  } catch (error) {
+    await hsm.close({ timeout: 0 }).catch(() => {});
+    throw error;
+  }
+  return hsm;
+}
+
+export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
+  const log = memoryAuditLog();
+  const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, options, 'uninitialized', '');
+  try {
+    await hsm.start();
+    return { hsm, session: await hsm.initializeEphemeral() };
+  } catch (error) {
+    await hsm.close({ timeout: 0 }).catch(() => {});
+    throw error;
+  }
+}
+
+function assemble(
+  store: Store,
+  log: AuditLog,
+  walkLog: (onBody: (body: string) => Promise<void>) => Promise<number>,
+  options: EphemeralOptions,
+  state: 'uninitialized' | 'sealed',
+  id: string,
+): HsmImpl {
+  const { workers = Math.max(1, availableParallelism() - 1), queueLimit = QUEUE_LIMIT } = options;
+  for (const [name, value] of Object.entries({ workers, queueLimit })) {
+    if (!Number.isInteger(value) || value < 1) throw new HsmError('KEYCELL_INPUT_INVALID', `${name} is 1 or more`);
+  }
+  const { core, digest, modules } = locate(options.assets);
+  const { shared, board } = makeBoard();
+  return new HsmImpl(
+    {
+      store,
+      log,
+      board,
+      queueLimit,
+      startPool: (sink, lease, events) =>
+        createCellPool({ workers, queueLimit, core, digest, modules, sink, lease, events }),
+      startWarden: (onDeath) => new WardenThread(core, digest, shared, onDeath, modules?.warden),
+      walkLog,
+    },
+    state,
+    id,
+  );
+}
+
+/** The core as it was built, and the threads' modules: beside this file, or in the folder that a bundled program names. */
+function locate(assets: string | URL | undefined): { core: Uint8Array; digest: string; modules?: ThreadModules } {
+  const read = (url: URL) => {
+    try {
+      return readFileSync(url);
+    } catch (cause) {
+      throw new HsmError('KEYCELL_INPUT_INVALID', `${url.pathname} is missing: is "assets" right?`, { cause });
+    }
+  };
+  const load = (folder: URL) => ({
+    core: read(new URL('core.wasm', folder)),
+    digest: read(new URL('core.sha256', folder)).toString('utf8').trim(),
+  });
+  if (assets === undefined) return load(new URL('./cell/', import.meta.url));
+  const folder = pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
+  const modules = { cell: new URL('cell.mjs', folder), warden: new URL('warden.mjs', folder), piscina: folder };
+  return { ...load(folder), modules };
+}
+
+/** What the control record says in the clear: authentic only after the unseal, but enough to open the log with. */
+async function glance(store: Store): Promise<{ hsmId: string; log: AuditHead } | undefined> {
+  const control = await store.get(CONTROL_KEY);
+  const keyslot = await store.get(KEYSLOT_KEY);
+  if (control === undefined && keyslot === undefined) return undefined;
+  if (control === undefined || keyslot === undefined) {
+    throw new HsmError('KEYCELL_STORE_CORRUPT', 'the store lacks its control record or its key slot');
+  }
+  try {
+    const { hsmId, attributes } = decodeRecordHeader(control);
+    const { logSequence, logHash } = decodeControl(attributes);
+    return { hsmId, log: { seq: logSequence, hash: toHex(logHash) } };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new HsmError('KEYCELL_STORE_CORRUPT', 'the control record is damaged', { cause: error });
+  }
+}
+
+async function walk(path: string, log: AuditLog, onBody: (body: string) => Promise<void>): Promise<number> {
+  await log.sync();
+  const expect = log.head;
+  const report = await verifyAuditLog(path, {
+    expect,
+    checkBody: async (body) => {
+      await onBody(body);
+      return true;
+    },
+  });
+  if (report.ok) return report.entries;
+  throw new HsmError('KEYCELL_AUDIT_CORRUPT', `line ${report.line}, entry ${report.seq}: ${report.reason}`);
+}

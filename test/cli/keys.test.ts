@@ -1,0 +1,131 @@
+/** Keys through the command line, checked by openssl and by what the HSM refuses. */
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { beforeAll, expect, test } from 'vitest';
+import { fileFolder, Shell } from './support.ts';
+
+const shell = new Shell(fileFolder());
+beforeAll(() => shell.initialize());
+
+const ID = expect.stringMatching(/^[0-9a-f]{32}$/);
+
+const generate = (label: string, ...args: string[]) =>
+  shell.ok(['key', 'generate', '--label', label, '--json', ...args]).then((result) => result.json());
+
+test('a key is made once for its label, and shown without its secret', async () => {
+  const made = await shell.ok(['key', 'generate', '--label', 'signer', '--curve', 'P-256']);
+  const id = made.stdout.trim();
+  expect(id).toMatch(/^[0-9a-f]{32}$/);
+  expect(made.stderr).toContain('EC P-256');
+  expect(await shell.run(['key', 'generate', '--label', 'signer', '--curve', 'P-256'])).toMatchObject({ code: 6 });
+  const ensured = await shell.ok(['key', 'generate', '--label', 'signer', '--curve', 'P-256', '--ensure', '--quiet']);
+  expect(ensured).toMatchObject({ stdout: `${id}\n`, stderr: '' });
+
+  const shown = (await shell.ok(['key', 'show', id, '--json'])).json();
+  expect(shown).toMatchObject({
+    id,
+    label: 'signer',
+    type: 'EC',
+    curve: 'P-256',
+    usage: ['sign', 'verify'],
+    extractable: false,
+  });
+  expect(Object.keys(shown.jwk).sort()).toEqual(['crv', 'kid', 'kty', 'x', 'y']);
+
+  // The same public key in each form.
+  const publicKey = (await shell.ok(['key', 'public', 'signer'])).stdout;
+  const der = (await shell.ok(['key', 'public', 'signer', '--format', 'der'])).out;
+  expect(createPublicKey(publicKey).export({ format: 'der', type: 'spki' })).toEqual(der);
+  const set = (await shell.ok(['key', 'jwk', 'signer', '--set'])).json();
+  expect(createPublicKey({ key: set.keys[0], format: 'jwk' }).export({ format: 'der', type: 'spki' })).toEqual(der);
+
+  expect(await shell.run(['key', 'generate', '--type', 'AES', '--curve', 'P-256'])).toMatchObject({ code: 2 });
+});
+
+test('a key that openssl made comes in, signs, and leaves as it came if it may', async () => {
+  const made = await shell.bash(`
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out own.pem
+    keycell key import own.pem --curve P-256 --label own --extractable plaintext --quiet
+    keycell key export own --format pem --out back.pem
+    openssl pkey -in own.pem -outform DER | sha256sum
+    openssl pkey -in back.pem -outform DER | sha256sum
+    openssl pkey -in own.pem -pubout -out own.pub
+    keycell key import own.pub --public --curve P-256 --label own-public --quiet
+    printf message | keycell sign --key own --format der --out own.sig
+    printf message | keycell verify --key own-public --format der --signature own.sig
+    printf message | openssl dgst -sha256 -verify own.pub -signature own.sig
+  `);
+  expect(made, made.stderr).toMatchObject({ code: 0 });
+  const lines = made.stdout.trim().split('\n');
+  expect(lines).toEqual([ID, lines[1], lines[1], ID, 'valid', 'Verified OK']);
+});
+
+test('a raw key comes in by its length and leaves readable by its owner alone', async () => {
+  const key = randomBytes(24);
+  const imported = await shell.ok(
+    ['key', 'import', '--type', 'AES', '--label', 'raw', '--extractable', 'plaintext', '--json'],
+    {
+      input: key,
+    },
+  );
+  expect(imported.json()).toMatchObject({ type: 'AES', bits: 192, local: false });
+  await shell.ok(['key', 'export', 'raw', '--out', 'raw.key']);
+  expect(readFileSync(shell.path('raw.key'))).toEqual(key);
+  expect(statSync(shell.path('raw.key')).mode & 0o777).toBe(0o600);
+  // Not over what is there, not into JSON, not from a key that must stay.
+  expect(await shell.run(['key', 'export', 'raw', '--out', 'raw.key'])).toMatchObject({ code: 6 });
+  expect(await shell.run(['key', 'export', 'raw', '--json'])).toMatchObject({ code: 2, stdout: '' });
+  await generate('stays', '--type', 'AES');
+  const refused = await shell.run(['key', 'export', 'stays', '--json', '--out', 'stays.key']);
+  expect(refused.code).toBe(3);
+  expect(refused.error()).toMatchObject({ code: 'KEYCELL_PERMISSION_DENIED' });
+});
+
+test('keys are listed, changed and destroyed', async () => {
+  const { id } = await generate('old name', '--type', 'HMAC', '--extractable', 'wrapped');
+  const changed = await shell.ok(['key', 'set', id, '--label', 'new-name', '--extractable', 'no', '--json']);
+  expect(changed.json()).toMatchObject({ id, label: 'new-name', extractable: false });
+  expect((await shell.ok(['key', 'list', '--type', 'HMAC', '--json'])).json().keys).toMatchObject([{ id, bits: 256 }]);
+  expect((await shell.ok(['key', 'list'])).stdout).toMatch(/^ID +LABEL +KEY[\s\S]*new-name +HMAC-256 +sign,verify +no/);
+
+  expect(await shell.run(['key', 'destroy', 'new-name'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--yes'),
+  });
+  expect((await shell.ok(['key', 'destroy', 'new-name', '--yes', '--json'])).json()).toEqual({ destroyed: id });
+  expect(await shell.run(['key', 'show', id])).toMatchObject({ code: 4 });
+});
+
+test('wrapped keys leave, come back, and go from one wrapping key to another', async () => {
+  const template = JSON.stringify({ type: 'AES', bits: 128, usage: ['encrypt', 'decrypt'], extractable: 'wrapped' });
+  await generate('kek', '--usage', 'wrap,unwrap', '--rewrap-policy', 'any', '--unwrap-template', template);
+  const next = await generate('next-kek', '--usage', 'wrap,unwrap');
+  expect(next).toMatchObject({ usage: ['wrap', 'unwrap'], rewrapPolicy: 'trusted' });
+  const content = await generate('content', '--bits', '128', '--extractable', 'wrapped');
+
+  await shell.ok(['wrap', '--key', 'kek', 'content', '--out', 'content.kw']);
+  const unwrap = ['unwrap', '--key', 'kek', '--bits', '128', '--label', 'content-2', '--json', 'content.kw'];
+  const back = (await shell.ok([...unwrap, '--extractable', 'wrapped'])).json();
+  expect(back).toMatchObject({ label: 'content-2', checkValue: content.checkValue, local: false });
+  expect(await shell.run([...unwrap, '--label', 'loot', '--extractable', 'plaintext'])).toMatchObject({ code: 3 });
+
+  const blob = readFileSync(shell.path('content.kw'));
+  const lines = `${blob.toString('base64')}\n${blob.toString('base64')}\n`;
+  const rewrapped = await shell.ok(['rewrap', '--key', 'kek', '--to', 'next-kek', '--lines'], { input: lines });
+  const [first, second] = rewrapped.stdout.trim().split('\n');
+  expect(second).toBe(first);
+  expect(first).not.toBe(blob.toString('base64'));
+  const opened = await shell.ok(
+    ['unwrap', '--key', 'next-kek', '--bits', '128', '--usage', '', '--extractable', 'wrapped', '--json'],
+    {
+      input: Buffer.from(first!, 'base64'),
+    },
+  );
+  expect(opened.json()).toMatchObject({ checkValue: content.checkValue });
+
+  // To a device with a key of its own.
+  await shell.bash('openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout > device.pem');
+  const jwe = await shell.ok(['rewrap', '--key', 'kek', '--to-public', 'device.pem', 'content.kw']);
+  expect(jwe.stdout.split('.')).toHaveLength(5);
+  expect(await shell.run(['rewrap', '--key', 'kek', 'content.kw'])).toMatchObject({ code: 2 });
+});

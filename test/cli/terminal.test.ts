@@ -1,0 +1,72 @@
+/** At a terminal: hidden prompts, questions before what can't be taken back, and nothing binary on the screen. */
+import { readFileSync } from 'node:fs';
+import { beforeAll, expect, test } from 'vitest';
+import { fileFolder, SECRETS, Shell } from './support.ts';
+
+const shell = new Shell(fileFolder());
+const ENTER = '\r';
+const asking = { env: { CREDENTIALS_DIRECTORY: undefined } };
+
+/** What a person sees, without the control sequences that draw it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const seen = (text: string): string => text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
+
+beforeAll(async () => {
+  const made = await shell.terminal(
+    'keycell init --user alice --scrypt-log2n 14',
+    [
+      ['New passphrase for ./hsm', SECRETS.passphrase + ENTER],
+      ['The same again', SECRETS.passphrase + ENTER],
+      ['New password for alice', SECRETS.alice + ENTER],
+      ['The same again', SECRETS.alice + ENTER],
+    ],
+    asking,
+  );
+  expect(made, made.stdout).toMatchObject({ code: 0 });
+  expect(made.stdout).toContain('Made an HSM');
+  for (const secret of Object.values(SECRETS)) expect(made.stdout).not.toContain(secret);
+});
+
+test('the prompts set the very secrets that files give', async () => {
+  expect((await shell.ok(['unseal', '--json'])).json()).toMatchObject({ user: 'alice', role: 'admin' });
+});
+
+test('prompts work while stdin and stdout are pipes', async () => {
+  const made = await shell.terminal(
+    'cat credentials/keycell.passphrase | keycell random 16 --encode hex | cat > drawn',
+    [
+      ['Passphrase of ./hsm', SECRETS.passphrase + ENTER],
+      ['Password of alice', SECRETS.alice + ENTER],
+    ],
+    asking,
+  );
+  expect(made, made.stdout).toMatchObject({ code: 0 });
+  expect(readFileSync(shell.path('drawn'), 'utf8')).toMatch(/^[0-9a-f]{32}\n$/);
+});
+
+test('a mistyped repetition changes nothing', async () => {
+  const made = await shell.terminal(
+    'keycell init --path other --user alice --scrypt-log2n 14',
+    [
+      ['New passphrase', SECRETS.passphrase + ENTER],
+      ['The same again', SECRETS.fresh + ENTER],
+    ],
+    asking,
+  );
+  expect(made).toMatchObject({ code: 2, stdout: expect.stringContaining('the two answers differ') });
+  expect((await shell.ok(['status', '--path', 'other', '--json'])).json()).toMatchObject({ state: 'uninitialized' });
+});
+
+test('a question is asked before a key is destroyed, and only yes is yes', async () => {
+  await shell.ok(['user', 'add', 'bob', '--new-password-file', 'fresh', '--quiet']);
+  const bob = '--user bob --password-file fresh';
+  await shell.bash(`keycell key generate --label doomed --extractable plaintext --quiet ${bob}`);
+  const kept = await shell.terminal(`keycell key destroy doomed ${bob}`, [['Destroy the key doomed?', ENTER]]);
+  expect(kept).toMatchObject({ code: 130 });
+  // Neither raw bytes nor a key go to the screen unasked.
+  const shown = await shell.terminal(`keycell random 16; keycell key export doomed --encode hex ${bob}`, []);
+  expect(seen(shown.stdout)).toMatch(/raw bytes would go to the terminal[\s\S]*a key would be shown on the terminal/);
+  const gone = await shell.terminal(`keycell key destroy doomed ${bob}`, [['Destroy the key doomed?', `y${ENTER}`]]);
+  expect(gone, gone.stdout).toMatchObject({ code: 0 });
+  expect(await shell.bash(`keycell key show doomed ${bob}`)).toMatchObject({ code: 4 });
+});

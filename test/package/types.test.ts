@@ -1,0 +1,92 @@
+/** The types as a consumer's compiler sees them: the design's programs against the tarball, libraries checked, too. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { emptyFolder, node, ROOT, unpack } from './support/package.ts';
+
+const COMPILERS = { '5.9': 'typescript-5', '6.0': 'typescript-6', '7.0': 'typescript' };
+const SETTINGS = [
+  { module: 'nodenext', moduleResolution: 'nodenext', exactOptionalPropertyTypes: true },
+  { module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: false },
+  { module: 'esnext', moduleResolution: 'bundler', exactOptionalPropertyTypes: false },
+  { module: 'preserve', moduleResolution: 'bundler', exactOptionalPropertyTypes: true },
+];
+
+const folder = emptyFolder();
+unpack(folder, '@types/node', 'prom-client', '@opentelemetry/api');
+const programs = join(folder, 'programs');
+mkdirSync(programs);
+const design = readFileSync(join(ROOT, 'test/types/design.ts'), 'utf8');
+writeFileSync(join(programs, 'design.ts'), design.replaceAll(/'\.\.\/\.\.\/src\/index\.ts'/g, "'keycell'"));
+writeFileSync(
+  join(programs, 'entries.ts'),
+  `import { openEphemeralHsm, openHsm, type HsmChannels, type HsmStats } from 'keycell';
+import { registerMetrics } from 'keycell/metrics';
+import { instrument } from 'keycell/opentelemetry';
+import { trace } from '@opentelemetry/api';
+import { Registry } from 'prom-client';
+
+export async function entries(): Promise<HsmStats> {
+  const hsm = await openHsm({ path: 'hsm', assets: new URL('file:///srv/assets/') });
+  const { hsm: other } = await openEphemeralHsm({ assets: 'assets' });
+  const stop: (() => void)[] = [instrument(hsm), instrument(other, { tracer: trace.getTracer('x') })];
+  stop.push(registerMetrics(hsm), registerMetrics(other, { register: new Registry(), prefix: 'other_' }));
+  // @ts-expect-error: no such option
+  registerMetrics(hsm, { labels: {} });
+  for (const end of stop) end();
+  return hsm.stats();
+}
+export const outcome = (message: HsmChannels['keycell:batch']): 'answered' | 'withheld' | 'lost' => message.outcome;
+export const whose = (message: HsmChannels['keycell:cell-restart']): number => message.cell;
+// @ts-expect-error: ours is not the world's: no type of WebAssembly comes with the package
+export type Leak = WebAssembly.Module;
+`,
+);
+// Only where `require` of a module is known to the compiler.
+writeFileSync(
+  join(folder, 'required.cts'),
+  `import keycell = require('keycell');\nexport const open = keycell.openHsm;\n`,
+);
+
+function compile(compiler: string, options: Record<string, unknown>, include: string[]): string {
+  const config = join(folder, 'tsconfig.json');
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2023'],
+    types: ['node'],
+    strict: true,
+    skipLibCheck: false,
+    noEmit: true,
+    ...options,
+  };
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(config, JSON.stringify({ compilerOptions, include }));
+  const name = compiler === 'typescript' ? 'tsc.js' : '_tsc.js';
+  try {
+    return node(folder, join(ROOT, 'node_modules', compiler, 'lib', name), '-p', config);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe.each(Object.entries(COMPILERS))('TypeScript %s', (version, compiler) => {
+  test('is that version', () => {
+    expect(JSON.parse(readFileSync(join(ROOT, 'node_modules', compiler, 'package.json'), 'utf8')).version).toMatch(
+      version,
+    );
+  });
+
+  test.each(SETTINGS)('$module, exactOptionalPropertyTypes $exactOptionalPropertyTypes', (settings) => {
+    expect(compile(compiler, settings, ['programs'])).toBe('');
+  });
+
+  test('CommonJS requires it', () => {
+    expect(compile(compiler, { module: 'nodenext' }, ['required.cts'])).toBe('');
+  });
+});
+
+test('a program that is wrong does not compile: the runs above can fail', () => {
+  const wrong = join(folder, 'wrong.ts');
+  writeFileSync(wrong, `import { openHsm } from 'keycell';\nopenHsm({ path: 7 });\n`);
+  expect(compile('typescript', { module: 'nodenext' }, ['wrong.ts'])).toContain("Type 'number' is not assignable");
+});
