@@ -111,7 +111,11 @@ function locate(assets: string | URL | undefined): { core: Uint8Array; digest: s
     core: read(new URL('core.wasm', folder)),
     digest: read(new URL('core.sha256', folder)).toString('utf8').trim(),
   });
-  if (assets === undefined) return load(new URL('./cell/', import.meta.url));
+  if (assets === undefined) {
+    // In a bundle of CommonJS no module knows where it lies.
+    if (import.meta.url === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'a bundled program gives "assets"');
+    return load(new URL('./cell/', import.meta.url));
+  }
   const folder = pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
   const file = (name: string) => new URL(name, folder);
   const modules = { cell: file('cell.mjs'), thread: file('thread.cjs'), warden: file('warden.mjs'), piscina: folder };

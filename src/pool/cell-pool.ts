@@ -88,7 +88,12 @@ class Pool implements CellPool {
     }
     loadPiscina(this.#options.modules?.piscina).then(
       (piscina) => this.#startCells(piscina),
-      (error: Error) => this.#starting?.reject(error),
+      (cause: unknown) => {
+        const error = new HsmError('KEYCELL_INPUT_INVALID', 'piscina could not be loaded: is "assets" right?', {
+          cause,
+        });
+        this.#starting?.reject(error);
+      },
     );
     return this.#starting.promise;
   }

@@ -1,5 +1,5 @@
 /** A program in one file, made by esbuild, with the copied assets beside it and, where it keeps a store, lmdb. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { emptyFolder, MANIFEST, node, npmInstall, unpack } from './support/packa
 
 const PROGRAM = `
 import { HsmError, openEphemeralHsm, openHsm } from 'keycell';
-const assets = process.argv[2];
+const assets = process.argv[2] === 'none' ? undefined : process.argv[2];
 const message = new TextEncoder().encode('m');
 async function use(session) {
   const key = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'] });
@@ -66,5 +66,8 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
     expect(node(out, program, './elsewhere', 'ephemeral')).toMatch(
       /^true KEYCELL_INPUT_INVALID .*elsewhere\/core.wasm/,
     );
+    expect(node(out, program, 'none', 'ephemeral')).toMatch(/^true KEYCELL_INPUT_INVALID .*"assets"/);
+    rmSync(join(out, 'keycell-assets', 'piscina.js'));
+    expect(node(out, program, './keycell-assets', 'ephemeral')).toMatch(/^true KEYCELL_INPUT_INVALID piscina/);
   });
 });

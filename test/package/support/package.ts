@@ -11,7 +11,7 @@ export const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf
 
 /** What npm set for the run of the tests is not the consumer's. */
 export const ENV = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|VITEST|INIT_CWD)/i.test(name)),
+  Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|INIT_CWD$|NODE_(ENV|OPTIONS|PATH)$)/i.test(name)),
 );
 
 /** A new folder that is removed when the file's tests are over. */
