@@ -69,9 +69,11 @@ export class CurveJobs {
   }
 
   #list(name: string, kernel: Kernel): JobList {
-    const known = this.#lists.get(name) ?? { list: new JobList(this.#core), kernel };
-    this.#lists.set(name, known);
-    return known.list;
+    const known = this.#lists.get(name);
+    if (known !== undefined) return known.list;
+    const list = new JobList(this.#core);
+    this.#lists.set(name, { list, kernel });
+    return list;
   }
 
   run(work: Arena): void {

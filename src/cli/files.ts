@@ -15,12 +15,15 @@ import {
   statSync,
   write,
 } from 'node:fs';
+import { Socket } from 'node:net';
+import { isatty, ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
 import { UsageError } from './failure.ts';
 
 /** One message of the HSM. */
 export const INPUT_MAX = 16 * 1024 * 1024;
 const CHUNK = 1 << 20;
+const PIECE = 1 << 18;
 const STDIN = 0;
 
 const openFile = promisify(open);
@@ -51,16 +54,43 @@ export async function readInput(from: string | undefined | Chunks, max = INPUT_M
 
 /** A file or stdin, a mebibyte at a time, each in memory of its own. */
 async function* readChunks(path: string | undefined): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const fd = isStandard(path) ? STDIN : await openFile(path, 'r');
   const room = bytes(CHUNK);
+  let filled = 0;
   try {
-    for (;;) {
-      const filled = await fill(fd, room);
-      if (filled > 0) yield copy(room.subarray(0, filled));
-      if (filled < room.length) return;
+    for await (const piece of readPieces(isStandard(path) ? STDIN : await openFile(path, 'r'))) {
+      for (let at = 0; at < piece.length; ) {
+        const part = piece.subarray(at, at + room.length - filled);
+        room.set(part, filled);
+        at += part.length;
+        filled += part.length;
+        if (filled < room.length) continue;
+        yield copy(room);
+        filled = 0;
+      }
+      piece.fill(0);
     }
+    if (filled > 0) yield copy(room.subarray(0, filled));
   } finally {
     room.fill(0);
+  }
+}
+
+/** As they come; each may be overwritten once the next is asked for. */
+async function* readPieces(fd: number): AsyncGenerator<Uint8Array> {
+  const stat = fstatSync(fd);
+  // A read that blocks a thread, as of a pipe that nobody closes, would keep even process.exit waiting.
+  if (stat.isFIFO() || stat.isSocket() || isatty(fd)) {
+    yield* fd === STDIN ? process.stdin : isatty(fd) ? new ReadStream(fd) : new Socket({ fd, writable: false });
+    return;
+  }
+  const room = bytes(PIECE);
+  try {
+    for (;;) {
+      const { bytesRead } = await readInto(fd, room, 0, room.length, null);
+      if (bytesRead === 0) return;
+      yield room.subarray(0, bytesRead);
+    }
+  } finally {
     if (fd !== STDIN) await closeFile(fd);
   }
 }
@@ -90,28 +120,6 @@ export async function ahead(file: string | undefined): Promise<Ahead> {
 function sizeOf(path: string | undefined): number | undefined {
   const stat = isStandard(path) ? fstatSync(STDIN) : statSync(path);
   return stat.isFile() ? stat.size : undefined;
-}
-
-async function fill(fd: number, room: Uint8Array): Promise<number> {
-  let filled = 0;
-  while (filled < room.length) {
-    const bytesRead = await readSome(fd, room, filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
-}
-
-async function readSome(fd: number, room: Uint8Array, offset: number): Promise<number> {
-  for (;;) {
-    try {
-      return (await readInto(fd, room, offset, room.length - offset, null)).bytesRead;
-    } catch (error) {
-      // Whoever made the pipe may have made it non-blocking for his own end, and with it for ours.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
 }
 
 export interface OutputOptions {

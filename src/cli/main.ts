@@ -6,29 +6,32 @@ import { discardUnfinished } from './files.ts';
 import { createProgram } from './program.ts';
 import { packageVersion } from './version.ts';
 
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-async function main(argv: readonly string[]): Promise<number> {
-  for (const [signal, code] of Object.entries(SIGNALS)) {
+async function main(argv: readonly string[]): Promise<void> {
+  for (const signal of SIGNALS) {
     process.once(signal, () => {
       discardUnfinished();
-      process.exit(code);
+      // With no listener left, this ends the process as it would have without us.
+      process.kill(process.pid, signal);
     });
   }
   // A reader that went away is told by the write that fails; without a listener Node would print a stack.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     await createProgram(packageVersion()).parseAsync(argv as string[]);
-    return Number(process.exitCode ?? EXIT.ok[0]);
   } catch (error) {
     // Help and version end the parse and are no failure; the help that a missing command brings is told already.
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok[0];
-    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage[0];
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      process.exitCode = EXIT.usage[0];
+      return;
+    }
     const failure = failureOf(error);
     const stack = argv.includes('--verbose') || argv.includes('-v') ? (error as Error).stack : undefined;
-    process.stderr.write(tell(failure, argv.includes('--json'), stack));
-    return EXIT[failure.exit][0];
+    // Not left to the end of all work: a read from a pipe that nobody closes would never end.
+    process.stderr.write(tell(failure, argv.includes('--json'), stack), () => process.exit(EXIT[failure.exit][0]));
   }
 }
 
-process.exitCode = await main(process.argv);
+await main(process.argv);

@@ -1,7 +1,7 @@
-/** What signing, derivation and re-wrapping are asked for, as a request says it: mechanisms, hashes, public keys, recipients. */
+/** What signing, encryption, wrapping and derivation are asked for, as a request says it. */
 import { HsmError, REASONS } from '../errors.ts';
 import { HASH, isHash } from '../model/algorithms.ts';
-import type { Kdf, Recipient, SigningKey, SignOptions } from '../model/hsm.ts';
+import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
@@ -33,6 +33,30 @@ export function signing(key: SigningKey, options: SignOptions): { mechanism: Mec
 function hashFlags(name: unknown): number {
   if (!isHash(name)) throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.hash[1]);
   return hashFlag(HASH[name].number);
+}
+
+const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
+
+export function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
+  if (mechanism === undefined) return 'envelope';
+  const found = CIPHERS.find((each) => each === mechanism);
+  if (found === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID');
+  return found;
+}
+
+const WRAP_AS = { JWE: FLAG.jwe, 'AES-KW': 0, 'AES-KWP': FLAG.wrapAsKwp, 'AES-GCM': FLAG.wrapAsGcm } as const;
+
+/** The flags that say how rewrapKeys wraps. */
+export function wrapAs(as: keyof typeof WRAP_AS): number {
+  if (Object.hasOwn(WRAP_AS, as)) return WRAP_AS[as];
+  throw new HsmError('KEYCELL_MECHANISM_INVALID', 'as is AES-KW, AES-KWP, AES-GCM or JWE');
+}
+
+/** AES-KW and AES-KWP have no associated data. */
+export function wrapAad(options: WrapOptions): Uint8Array {
+  if (options.mechanism === 'AES-GCM') return copy(options.aad ?? NOTHING);
+  if ('aad' in options && options.aad !== undefined) throw invalid(`${options.mechanism} takes no aad`);
+  return NOTHING;
 }
 
 function publicKeyOf(key: unknown): StatedPoint {

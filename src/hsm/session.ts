@@ -27,7 +27,7 @@ import type {
 } from '../model/hsm.ts';
 import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
-import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
+import type { CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
@@ -35,7 +35,7 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
-import { kdfOf, pointOn, recipient, signing } from './mechanisms.ts';
+import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
 import { takePassword, takeSecret } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { attributesOf, idOf, sameAttributes } from './template.ts';
@@ -439,14 +439,12 @@ export class SessionImpl implements Session {
     if (!Array.isArray(blobs)) throw invalid('blobs is an array');
     const list = packList(blobs.map(copy));
     const jwe = options.as === 'JWE';
-    const as = Object.hasOwn(WRAP_AS, options.as) ? WRAP_AS[options.as] : undefined;
-    if (as === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID', 'as is AES-KW, AES-KWP, AES-GCM or JWE');
     const to = recipient(options.to);
     const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
     const { parts } = await this.#submit({
       op: 'rewrapKeys',
       mechanism: options.mechanism,
-      flags: as,
+      flags: wrapAs(options.as),
       keys: to.key === undefined ? [from] : [from, this.#sealed(to.key)],
       parts: [list, to.point, to.proof, headers],
       options,
@@ -579,24 +577,6 @@ function checkChanges(changes: KeyChanges): void {
 function count(bytes: number, max: number): Uint8Array {
   if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > max) throw invalid(`bytes is 1 to ${max}`);
   return new FieldWriter(4).u32(bytes).bytes;
-}
-
-const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
-
-function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
-  if (mechanism === undefined) return 'envelope';
-  const found = CIPHERS.find((each) => each === mechanism);
-  if (found === undefined) throw new HsmError('KEYCELL_MECHANISM_INVALID');
-  return found;
-}
-
-const WRAP_AS = { JWE: FLAG.jwe, 'AES-KW': 0, 'AES-KWP': FLAG.wrapAsKwp, 'AES-GCM': FLAG.wrapAsGcm } as const;
-
-/** AES-KW and AES-KWP have no associated data. */
-function wrapAad(options: WrapOptions): Uint8Array {
-  if (options.mechanism === 'AES-GCM') return copy(options.aad ?? NOTHING);
-  if ('aad' in options && options.aad !== undefined) throw invalid(`${options.mechanism} takes no aad`);
-  return NOTHING;
 }
 
 function json(value: unknown): Uint8Array {

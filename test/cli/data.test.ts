@@ -65,6 +65,24 @@ test('pipes of two commands over one folder, as far as one input fits', async ()
   expect(piped, piped.stderr).toMatchObject({ code: 0, stdout: '' });
 });
 
+test('a command that is interrupted leaves no unfinished file, and one that fails does not wait for its input', async () => {
+  const ended = await shell.bash(`
+    mkfifo pipe
+    keycell encrypt --key files --out never.kc pipe & pid=$!
+    exec 9> pipe
+    head -c 3000000 /dev/zero >&9
+    until ls | grep -q 'never.kc.*part'; do sleep 0.05; done
+    kill -TERM $pid
+    wait $pid || echo $?
+    exec 9>&-
+    ls | grep never || echo clean
+    { head -c 2000000 /dev/zero | sed s/^/KCST/; sleep 60; } | keycell decrypt --key files > /dev/null & pid=$!
+    wait $pid || echo $?
+    keycell status --quiet > /dev/null
+  `);
+  expect(ended, ended.stderr).toMatchObject({ code: 0, stdout: '143\nclean\n1\n' });
+});
+
 test('an envelope names its key; the wrong aad, a foreign file and a secret in JSON are refused', async () => {
   const sealed = (
     await shell.ok(['encrypt', '--key', 'files', '--envelope', '--aad', 'row 7', '--json'], { input: 'hello' })

@@ -13,7 +13,8 @@ const PAGES = [
 for (const { page, tools } of PAGES) {
   const shell = new Shell(fileFolder());
   const missing = tools.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
-  test(`docs/${page}.md works as it stands`, async () => {
+  // Side by side: a page is mostly waiting for processes.
+  test.concurrent(`docs/${page}.md works as it stands`, async () => {
     expect(missing, 'install the Debian packages of these tools').toEqual([]);
     const text = readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8');
     const script = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((block) => block[1]).join('\n');
@@ -31,5 +32,5 @@ for (const { page, tools } of PAGES) {
       expect(at, `"${line}" in ${JSON.stringify(printed.slice(from))}`).toBeGreaterThanOrEqual(0);
       from = at + 1;
     }
-  });
+  }, 300_000);
 }

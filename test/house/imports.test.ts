@@ -110,7 +110,7 @@ const DOORS: Record<string, RegExp> = {
   pino: /^cli\/log\.ts$/,
   'node:fs': /^(keystore\/|audit\/|cli\/|open\.ts$|cell\/random\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|open\.ts$)/,
-  'node:net': /^keystore\/lock\.ts$/,
+  'node:net': /^(keystore\/lock|cli\/files)\.ts$/,
 };
 
 test('each library has its door', () => {

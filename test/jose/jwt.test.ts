@@ -49,6 +49,14 @@ describe.each(JOSE_ALGORITHMS)('%s', (alg) => {
   });
 });
 
+test('npm jose takes no handle for a key, which is why these functions are here', async () => {
+  const key = await hsm.session.generateKey({
+    ...{ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'], persistent: false },
+  });
+  const signing = new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).sign(key as never);
+  await expect(signing).rejects.toThrow(TypeError);
+});
+
 describe('claims against the clock and the options', () => {
   const verdict = async (claims: object, options: VerifyJwtOptions = {}): Promise<string> => {
     const { key } = await keyFor(hsm.session, 'HS256');

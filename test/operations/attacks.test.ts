@@ -390,6 +390,13 @@ describe('requests made by hand', () => {
     expect(new Set(codes)).toEqual(new Set(['KEYCELL_RECORD_CORRUPT']));
     expect(await raw({ ...signing, keys: [{ id: kek.id, record }] })).toBe('KEYCELL_RECORD_CORRUPT');
     expect(await raw({ ...signing, keys: [{ id, record: record.slice(0, -1) }] })).toBe('KEYCELL_RECORD_CORRUPT');
+    // What is no id at all refuses its own request, and no neighbour's.
+    const bad = ['', 'zz', id.slice(1), `${id}0`, id.toUpperCase().replace(/\d/g, 'A'), '0'.repeat(32)];
+    const codesOfBad = await Promise.all([
+      ...bad.map((name) => raw({ ...signing, keys: [{ id: name, record }] })),
+      raw({ ...signing, keys: [{ id, record: new Uint8Array(record) }] }),
+    ]);
+    expect(codesOfBad).toEqual([...bad.map(() => 'KEYCELL_RECORD_CORRUPT'), 'done']);
   });
 
   test('attributes that claim trust, age or more are refused or not believed', async () => {

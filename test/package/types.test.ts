@@ -20,9 +20,11 @@ const design = readFileSync(join(ROOT, 'test/types/design.ts'), 'utf8');
 writeFileSync(join(programs, 'design.ts'), design.replaceAll(/'\.\.\/\.\.\/src\/index\.ts'/g, "'keycell'"));
 writeFileSync(
   join(programs, 'entries.ts'),
-  `import { openEphemeralHsm, openHsm, type HsmChannels, type HsmStats } from 'keycell';
+  `import { type EcKey, openEphemeralHsm, openHsm, type HsmChannels, type HsmStats, type Session } from 'keycell';
+import { decryptJwe, encryptJwe, jwks, signJwt, verifyJwt } from 'keycell/jose';
 import { registerMetrics } from 'keycell/metrics';
 import { instrument } from 'keycell/opentelemetry';
+import { type CryptoKey, webcrypto } from 'keycell/webcrypto';
 import { trace } from '@opentelemetry/api';
 import { Registry } from 'prom-client';
 
@@ -35,6 +37,18 @@ export async function entries(): Promise<HsmStats> {
   registerMetrics(hsm, { labels: {} });
   for (const end of stop) end();
   return hsm.stats();
+}
+export async function doors(session: Session, key: EcKey): Promise<string | undefined> {
+  const token: string = await signJwt(session, key, { sub: 'alice' }, { expiresIn: 60 });
+  const { claims } = await verifyJwt(session, [key, ...(await jwks(session)).keys], token, { issuer: ['a'] });
+  const jwe = await encryptJwe(session, key.jwk, new Uint8Array(1), { enc: 'A128GCM' });
+  const opened: Uint8Array<ArrayBuffer> = (await decryptJwe(session, key, jwe)).plaintext;
+  const crypto = webcrypto(session);
+  const { privateKey }: { privateKey: CryptoKey } = crypto.keyPair(key, 'ECDSA');
+  await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, opened);
+  // @ts-expect-error: it signs by no such algorithm
+  await signJwt(session, key, {}, { header: { alg: 'none' } });
+  return claims.sub;
 }
 export const outcome = (message: HsmChannels['keycell:batch']): 'answered' | 'withheld' | 'lost' => message.outcome;
 export const whose = (message: HsmChannels['keycell:cell-restart']): number => message.cell;
