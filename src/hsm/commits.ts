@@ -122,7 +122,8 @@ export class Commits {
     const present = (records: (Uint8Array | null)[]) => records.filter((record) => record !== null);
     const added = present([...group.map((c) => c.record), ...undo.map((c) => c.before)]);
     const removed = present([...group.map((c) => c.before), ...undo.map((c) => c.record)]);
-    const { answer } = await warden.call('commit', { added, removed, log: this.#journal.head }).catch((error) => {
+    const log = await this.#journal.durableHead();
+    const { answer } = await warden.call('commit', { added, removed, log }).catch((error) => {
       throw error instanceof WardenRefusal ? error.error : error;
     });
     this.#undo = [];

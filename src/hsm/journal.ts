@@ -37,6 +37,16 @@ export class Journal implements EntrySink {
     return this.#log.head;
   }
 
+  /**
+   * A head that is on the disk, for who remembers it elsewhere: one that was only written is gone when the machine loses
+   * power, and the log that is left would look cut short.
+   */
+  async durableHead(): Promise<AuditHead> {
+    const { head } = this.#log;
+    await this.#synced();
+    return head;
+  }
+
   /** AUDIT_UNAVAILABLE while entries wait. */
   get refusal(): HsmError | undefined {
     return this.#failure === undefined ? undefined : this.#unavailable('not-executed');
