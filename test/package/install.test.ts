@@ -2,15 +2,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ENV, emptyFolder, NPM_FLAGS, node, pack, ROOT, run } from './support/package.ts';
+import { emptyFolder, node, npmOf, pack, ROOT } from './support/package.ts';
 
 const tarball = pack(emptyFolder());
-const npm = (folder: string, version: string, ...args: string[]): string =>
-  run(folder, 'npx', ['--yes', `npm@${version}`, ...args, ...NPM_FLAGS], {
-    ...ENV,
-    npm_config_update_notifier: 'false',
-  });
-
 const STORE = `
   const passphrase = new TextEncoder().encode('a passphrase');
   const hsm = await openHsm({ path: './hsm', workers: 1, unseal: () => passphrase.slice() });
@@ -27,11 +21,12 @@ const STORE = `
 
 describe.each(['11', '12'])('npm %s', (version) => {
   const folder = emptyFolder();
+  const npm = npmOf(version);
 
   test('installs it without running a script, and nothing is built', () => {
     writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true }');
-    npm(folder, version, 'install', tarball);
-    expect(npm(folder, version, '--version').trim().split('.')[0]).toBe(version);
+    npm(folder, 'install', tarball);
+    expect(npm(folder, '--version').trim().split('.')[0]).toBe(version);
     const built = readdirSync(join(folder, 'node_modules'), { recursive: true, encoding: 'utf8' });
     expect(built.filter((file) => /(^|\/)build\/(Release|Debug)$/.test(file))).toEqual([]);
     // Optional peers are the consumer's to install.

@@ -1,6 +1,6 @@
 /** The package as npm would publish it, made from dist/ as it is now, and folders that know nothing else of the project. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,9 +21,16 @@ export function emptyFolder(): string {
   return folder;
 }
 
-export function run(folder: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = ENV): string {
+export function run(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = ENV,
+  timeout = 0,
+): string {
   try {
-    return execFileSync(command, args, { cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    return execFileSync(command, args, { cwd: folder, env, encoding: 'utf8', stdio: [...stdio], timeout });
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`);
@@ -50,14 +57,43 @@ export function unpack(folder: string, ...others: string[]): void {
 }
 
 /** A stalled connection is given up and tried again, not waited for. */
-export const NPM_FLAGS = [
+const NPM_FLAGS = [
   '--ignore-scripts',
   '--no-audit',
   '--no-fund',
   '--prefer-offline',
   '--fetch-timeout=15000',
-  '--fetch-retries=4',
+  '--fetch-retries=2',
   '--fetch-retry-mintimeout=500',
 ];
+const STALLED = 45_000;
+const TRIES = 4;
 
-export const npmInstall = (folder: string, what: string): string => run(folder, 'npm', ['install', ...NPM_FLAGS, what]);
+/** The same for what npm itself does not give up. */
+function patiently(folder: string, command: string, args: readonly string[]): string {
+  const env = { ...ENV, npm_config_update_notifier: 'false' };
+  for (let tries = 1; ; tries++) {
+    try {
+      return run(folder, command, args, env, STALLED);
+    } catch (error) {
+      if (tries === TRIES) throw error;
+    }
+  }
+}
+
+export const npmInstall = (folder: string, what: string): string =>
+  patiently(folder, 'npm', ['install', ...NPM_FLAGS, what]);
+
+/** Another major version of npm, which `build/` keeps for the next run. */
+export function npmOf(major: string): (folder: string, ...args: string[]) => string {
+  const home = join(ROOT, 'build', `npm-${major}`);
+  const program = join(home, 'bin', 'npm-cli.js');
+  if (!existsSync(program)) {
+    mkdirSync(join(ROOT, 'build'), { recursive: true });
+    const fresh = mkdtempSync(join(ROOT, 'build', `npm-${major}-`));
+    const [made] = JSON.parse(patiently(fresh, 'npm', ['pack', '--json', ...NPM_FLAGS, `npm@${major}`]));
+    run(fresh, 'tar', ['xzf', made.filename, '--strip-components=1']);
+    renameSync(fresh, home);
+  }
+  return (folder, ...args) => patiently(folder, process.execPath, [program, ...args, ...NPM_FLAGS]);
+}
