@@ -102,7 +102,9 @@ export class SessionSubtle {
       const template = { type: 'GENERIC', bits: whole, usage: [], ...transient(true) } as const;
       return this.#session.exportKey(await derive(this.#session, parameters, base, template));
     });
-    return bufferOf(all.subarray(0, bits / 8));
+    const wanted = bufferOf(all.subarray(0, bits / 8));
+    if (wanted !== all.buffer) all.fill(0);
+    return wanted;
   }
 
   async deriveKey(
