@@ -1,13 +1,16 @@
 /** How commands are put into the tree. */
 import type { Command } from 'commander';
 
+/** What a list of commands says: the description as far as its first stop. */
+const headline = (description: string): string => /^[^.:\n]*/.exec(description)![0];
+
 /** A command with its first example below its help: each line is one that works as it stands. */
-export function command(parent: Command, usage: string, summary: string, examples: readonly string[]): Command {
+export function command(parent: Command, usage: string, description: string, examples: readonly string[]): Command {
   const shown = examples.map((line) => `  $ ${line}`).join('\n');
   return parent
     .command(usage)
-    .summary(summary)
-    .description(summary)
+    .summary(headline(description))
+    .description(description)
     .addHelpText(
       'after',
       `\nExamples:\n${shown}\n\nOptions of all commands (folder, user, secrets, --json): keycell --help`,
@@ -18,9 +21,9 @@ export function command(parent: Command, usage: string, summary: string, example
 export function group(
   parent: Command,
   name: string,
-  summary: string,
+  description: string,
   members: readonly ((group: Command) => void)[],
 ): void {
-  const made = parent.command(name).summary(summary).description(summary);
+  const made = parent.command(name).summary(headline(description)).description(description);
   for (const add of members) add(made);
 }
