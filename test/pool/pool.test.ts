@@ -206,14 +206,14 @@ describe('bounds and ends', () => {
     const { pool } = await open();
     const controller = new AbortController();
     const inCell = pool.submit(request('sleep:200'), { signal: controller.signal });
-    const late = pool.submit(request('sleep:1'), { timeout: 30 });
+    const late = refused(pool.submit(request('sleep:1'), { timeout: 30 }));
     await sleep(5);
     const queued = pool.submit(request('q'), { signal: controller.signal });
-    const queuedLate = pool.submit(request('q'), { timeout: 20 });
+    const queuedLate = refused(pool.submit(request('q'), { timeout: 20 }));
     const fine = pool.submit(request('fine'), { timeout: 5000 });
     const began = performance.now();
-    expect(await refused(queuedLate)).toBe('KEYCELL_TIMEOUT not-executed');
-    expect(await refused(late)).toBe('KEYCELL_TIMEOUT unknown');
+    expect(await queuedLate).toBe('KEYCELL_TIMEOUT not-executed');
+    expect(await late).toBe('KEYCELL_TIMEOUT unknown');
     controller.abort(new Error('why'));
     expect(await refused(inCell)).toBe('KEYCELL_ABORTED unknown');
     expect(await refused(queued)).toBe('KEYCELL_ABORTED not-executed');
