@@ -27,6 +27,8 @@ const QUEUE_LIMIT = 4096;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
   const { path, unseal, lockTimeout } = options;
+  if (typeof path !== 'string' || path === '')
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'path is the folder of the HSM');
   await mkdir(path, { recursive: true, mode: 0o700 });
   const store = await openLmdbStore(path, lockTimeout === undefined ? {} : { lockTimeout });
   let hsm: HsmImpl;

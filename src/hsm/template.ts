@@ -1,7 +1,7 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { HsmError } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
-import { FLAGS, type KeyAttributes, type UnwrapLimit, USAGES } from '../model/attributes.ts';
+import { FLAGS, type KeyAttributes, TYPES, type UnwrapLimit, USAGES } from '../model/attributes.ts';
 import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
 import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 
@@ -15,6 +15,7 @@ export function attributesOf(
 ): KeyAttributes {
   if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
   const { type, usage, label } = template;
+  if (!TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
   const aes = type === 'AES' ? template : undefined;
   const policy = aes?.rewrapPolicy ?? 'trusted';

@@ -81,7 +81,7 @@ function lockedBy(pid: number, folder: string): HsmError {
   return new HsmError(
     'KEYCELL_STORE_LOCKED',
     `The folder ${folder} is in use by process ${pid}${pid === process.pid ? ', which is this one' : ''}. ` +
-      'One folder serves one process: stop the other, give lockTimeout to wait for it, or share it through the daemon.',
+      'One folder serves one process: stop the other, or give lockTimeout to wait for it.',
   );
 }
 

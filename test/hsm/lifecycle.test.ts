@@ -199,6 +199,13 @@ describe('one folder, one HSM', () => {
     expect((await open({ path })).state).toBe('uninitialized');
   });
 
+  test('what is no path is refused', async () => {
+    for (const path of [undefined, null, '', 7]) {
+      const opening = openHsm({ path } as { path: string });
+      await expect(opening).rejects.toMatchObject({ code: 'KEYCELL_INPUT_INVALID' });
+    }
+  });
+
   test('what cannot be opened with leaves the folder free', async () => {
     const path = temporaryFolder();
     for (const options of [{ workers: 0 }, { workers: 1.5 }, { queueLimit: 0 }]) {
