@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { BUILD } from '../support/core.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -72,10 +73,11 @@ const REVIEWED: Record<string, readonly [selects: number, ifs: number, on: strin
 
 test('every select and every branch that is not a loop was reviewed', () => {
   mkdirSync(`${ROOT}build`, { recursive: true });
-  const options = ['--config', 'asconfig.json', '--target', 'plain', '--outFile', 'build/flow.wasm'];
+  const file = `build/flow-${BUILD}`;
+  const options = ['--config', 'asconfig.json', '--target', BUILD, '--outFile', `${file}.wasm`];
   const asc = `${ROOT}node_modules/assemblyscript/bin/asc.js`;
-  execFileSync(process.execPath, [asc, ...options, '--textFile', 'build/flow.wat'], { cwd: ROOT, stdio: 'ignore' });
-  const functions = readFileSync(`${ROOT}build/flow.wat`, 'utf8')
+  execFileSync(process.execPath, [asc, ...options, '--textFile', `${file}.wat`], { cwd: ROOT, stdio: 'ignore' });
+  const functions = readFileSync(`${ROOT}${file}.wat`, 'utf8')
     .split(/\n \(func \$/)
     .slice(1);
   expect(functions.length).toBeGreaterThan(50);

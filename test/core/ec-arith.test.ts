@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openCore } from '../support/core.ts';
+import { BUILD, openCore } from '../support/core.ts';
 import {
   type Bytes,
   CURVES,
@@ -27,11 +27,12 @@ execFileSync(
   process.execPath,
   [
     `${ROOT}node_modules/assemblyscript/bin/asc.js`,
-    ...['assembly/test-entry.ts', '--config', 'asconfig.json', '--outFile', 'build/ec-arith.wasm'],
+    ...['assembly/test-entry.ts', '--config', 'asconfig.json', '--target', BUILD],
+    ...['--outFile', `build/ec-arith-${BUILD}.wasm`],
   ],
   { cwd: ROOT, stdio: 'ignore' },
 );
-const box = openCore(new URL('../../build/ec-arith.wasm', import.meta.url));
+const box = openCore(new URL(`../../build/ec-arith-${BUILD}.wasm`, import.meta.url));
 const exported = box.core as unknown as Record<string, { value: number }> & typeof box.core;
 const [a, b, r, bytes, packed] = [192, 192, 192, 128, 192].map((length) => box.reserve(length)) as [
   number,
