@@ -22,7 +22,7 @@ export { REPLY, WINDOW } from "./layout";
 /** The operations of `run`; the module exports each number as Op.<name>. */
 export enum Op {
   fromBe, toBe, packed, montMul, toMont, fromMont, addMod, reduceOnce, reduceWide, isBelowN, isBelowP,
-  fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
+  pInvert, nInvert, fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
   fieldReduce, fieldIsZero, fieldFromBe, fieldToBe,
   scalarMul, scalarInvert, scalarInvertMany, scalarFromBe, scalarFromDigest,
   addPoints, addAffine, doublePoint, setInfinity, fromAffine, toAffine, isInfinity,
@@ -54,6 +54,8 @@ function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
     case Op.reduceWide: reduceWide<C>(r, a, <u32>b, c.nMinus1); break;
     case Op.isBelowN: return isBelow<C>(a, c.n);
     case Op.isBelowP: return isBelow<C>(a, c.p);
+    case Op.pInvert: return <u32>c.pInvert;
+    case Op.nInvert: return <u32>c.nInvert;
     case Op.fieldMul: c.mul(r, a, b); break;
     case Op.fieldAdd: c.add(r, a, b); break;
     case Op.fieldSub: c.sub(r, a, b); break;

@@ -4,15 +4,15 @@
  *
  * A division step takes (delta, f, g), f odd, to (1 - delta, g, (g - f)/2) if delta > 0 and g is odd, else to
  * (1 + delta, f, (g + (g mod 2)·f)/2). Begun with f = M and g = a it ends at g = 0 and f = ±gcd(M, a). Beside them run
- * d and e with d·a = start·f and e·a = start·g mod M, so that at the end start/a = ±d. For 0 <= g <= f < 2^256
- * 590 steps are enough, for 2^384 886: the convex hulls of github.com/sipa/safegcd-bounds, whose formula is
- * (45907·bits + 26313)/19929 for all lengths. Here it is 600 and 900. That g came to 0 is checked all the same.
+ * d and e with d·a = start·f and e·a = start·g mod M, so that at the end start/a = ±d. For 0 <= g <= f < 2^bits
+ * (45907·bits + 26313)/19929 steps are enough, 591 for 256 bits and 885 for 384, proved through convex hulls in
+ * genproofhd.md of github.com/sipa/safegcd-bounds. Here it is 600 and 900. That g came to 0 is checked all the same.
  *
  * What 30 steps do depends on the lowest 30 bits of f and g alone and is a matrix (u v; q r)/2^30 of integers with
  * |u| + |v|, |q| + |r| <= 2^30. So: 30 steps on single words, then the matrix on whole numbers, which are signed limbs
  * of 30 bits. SIMD lane 0 holds f or d, lane 1 g or e. The steps are one long chain of dependent instructions, the
  * matrix products are not: a processor does those of one batch while it waits for the steps of the next.
- * Rejected: Fermat's a^(M - 2), six to twelve times slower.
+ * Rejected: Fermat's a^(M - 2), six to twenty times slower.
  *
  * Modulus for this file: a record of M, then start < M, each in `2·size/8 + 1` limbs, then 1/M mod 2^30. With
  * start = R^2 the inverse of a·R comes out as R/a: Montgomery form in, Montgomery form out.

@@ -92,6 +92,7 @@ const LIMB_MASK: i64 = 0x1fffffff;
 @unmanaged
 export class P256Field extends Mod256 {
   @inline get p(): usize { return P; }
+  @inline get pInvert(): usize { return P_INVERT; }
   @inline get one(): usize { return ONE_MONT; }
   @inline get squareOfR(): usize { return R2; }
 

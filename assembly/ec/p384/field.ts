@@ -101,6 +101,7 @@ const LIMB_MASK: i64 = 0xfffffff;
 @unmanaged
 export class P384Field extends Mod384 {
   @inline get p(): usize { return P; }
+  @inline get pInvert(): usize { return P_INVERT; }
   @inline get one(): usize { return ONE_MONT; }
   @inline get squareOfR(): usize { return R2; }
 
