@@ -4,8 +4,8 @@
  *
  * A column gathers at most 14 products of limbs below 2^28 in magnitude (the top one may be -1) and 4 terms of
  * q, in all below 2^62; the bias of 2^63 keeps it above 0, so that a logical shift carries right. What the bias leaves
- * in the column above, 2^35, is taken from that column's own bias. q, the lowest limb, is the factor that makes
- * the column divisible: p = -1 modulo a limb, and the rest of q·p is 2^32, -2^96, -2^128, 2^384 times q.
+ * in the column above, 2^35, is taken from that column's own bias. q is the factor that makes the column divisible:
+ * the lowest limb, since p = -1 modulo a limb; the rest of q·p is 2^32, -2^96, -2^128, 2^384 times q.
  * Every limb of r is written when no column to come reads that of a or b, so r may be one of them.
  */
 import { QUAD_SCRATCH } from "../scratch";
