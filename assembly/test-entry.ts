@@ -2,7 +2,9 @@
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldReduce, fieldToBe } from "./ec/field";
 import { ELEMENT, addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
 import { P256 } from "./ec/p256/curve";
+import { P256Quad } from "./ec/p256/quad";
 import { P384 } from "./ec/p384/curve";
+import { P384Quad } from "./ec/p384/quad";
 import {
   affineFromBytes,
   affinePack,
@@ -15,6 +17,7 @@ import {
 } from "./ec/point";
 import { scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul } from "./ec/scalar";
 import { Secp256k1 } from "./ec/secp256k1/curve";
+import { Secp256k1Quad } from "./ec/secp256k1/quad";
 
 export { nonceInit, nonceNext, nonceReject } from "./ec/nonce";
 export { REPLY, WINDOW } from "./layout";
@@ -34,6 +37,37 @@ export function run(curve: u32, op: u32, r: usize, a: usize, b: usize): u32 {
   if (curve == 1) return runOn<P256>(op, r, a, b);
   if (curve == 2) return runOn<P384>(op, r, a, b);
   return runOn<Secp256k1>(op, r, a, b);
+}
+
+/** The operations of `runQuad`. */
+export enum QuadOp {
+  mul, square, add, sub, unpack, set, get,
+}
+
+/** One operation on quads; for `set` and `get` a lane is the number b, and for `unpack` a holds four packed numbers. */
+export function runQuad(curve: u32, op: u32, r: usize, a: usize, b: usize): void {
+  if (curve == 1) runQuadOn<P256Quad>(op, 32, r, a, b);
+  else if (curve == 2) runQuadOn<P384Quad>(op, 48, r, a, b);
+  else runQuadOn<Secp256k1Quad>(op, 32, r, a, b);
+}
+
+export function quadBytes(curve: u32): usize {
+  if (curve == 1) return changetype<P256Quad>(0).bytes;
+  return curve == 2 ? changetype<P384Quad>(0).bytes : changetype<Secp256k1Quad>(0).bytes;
+}
+
+function runQuadOn<Q>(op: u32, size: usize, r: usize, a: usize, b: usize): void {
+  const q = changetype<Q>(0);
+  switch (op) {
+    case QuadOp.mul: q.mul(r, a, b); break;
+    case QuadOp.square: q.square(r, a); break;
+    case QuadOp.add: q.add(r, a, b); break;
+    case QuadOp.sub: q.sub(r, a, b); break;
+    case QuadOp.unpack: q.unpack(r, a, a + size, a + 2 * size, a + 3 * size); break;
+    case QuadOp.set: q.set(r, b, a); break;
+    case QuadOp.get: q.get(r, a, b); break;
+    default: unreachable();
+  }
 }
 
 export function times3b(r: usize, a: usize): void {

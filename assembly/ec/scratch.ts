@@ -25,7 +25,9 @@ export const MULTIPLES_SCRATCH: usize = EC_SCRATCH + 0x0e00;
 export const OPERATION_SCRATCH: usize = EC_SCRATCH + 0x1e00;
 /** nonce.ts: HMAC state, K, V, and the padded input. */
 export const NONCE_SCRATCH: usize = EC_SCRATCH + 0x2300;
-const SCRATCH_USED: usize = 0x2800;
+/** <curve>/quad_products.ts: half a product. */
+export const QUAD_SCRATCH: usize = EC_SCRATCH + 0x2800;
+const SCRATCH_USED: usize = 0x2900;
 
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
