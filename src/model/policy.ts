@@ -161,6 +161,9 @@ export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
  * undoes the policy of every key that trusts it must not depend on his knowing it.
  */
 function givesInClear(key: KeyAttributes): boolean {
+  if (key.class === 'public') return false;
+  // Its owner takes the key itself out, or wraps it under one that he knows, and opens the rest at home.
+  if (key.extractable === 'plaintext' || (key.extractable === 'wrapped' && !key.wrapWithTrusted)) return true;
   if (key.class === 'private') return key.usage.includes('derive');
   const opened = key.unwrapLimit ?? OPEN_LIMIT;
   const wide = opened.extractable === 'plaintext' || key.rewrap === 'any';
