@@ -11,9 +11,12 @@ import { sign, signRaw, verify } from "./ecdsa";
 import { generateKey, publicKey, validatePoint } from "./keys";
 import { buildBaseTable } from "./multiply";
 import { P256 } from "./p256/curve";
+import { P256Quad } from "./p256/quad";
 import { P384 } from "./p384/curve";
+import { P384Quad } from "./p384/quad";
 import { ecWipe } from "./scratch";
 import { Secp256k1 } from "./secp256k1/curve";
+import { Secp256k1Quad } from "./secp256k1/quad";
 
 const P256_NUMBER: u32 = 1;
 const P384_NUMBER: u32 = 2;
@@ -80,8 +83,8 @@ export function ecdsaVerify(curve: u32, hash: u32, jobsPtr: usize, count: u32): 
 }
 
 export function ecdh(curve: u32, jobsPtr: usize, count: u32): void {
-  if (curve == P256_NUMBER) return agree<P256>(jobsPtr, count);
-  if (curve == P384_NUMBER) return agree<P384>(jobsPtr, count);
+  if (curve == P256_NUMBER) return agree<P256, P256Quad>(jobsPtr, count);
+  if (curve == P384_NUMBER) return agree<P384, P384Quad>(jobsPtr, count);
   if (curve != SECP256K1_NUMBER) unreachable();
-  return agree<Secp256k1>(jobsPtr, count);
+  return agree<Secp256k1, Secp256k1Quad>(jobsPtr, count);
 }
