@@ -27,7 +27,9 @@ export const OPERATION_SCRATCH: usize = EC_SCRATCH + 0x1e00;
 export const NONCE_SCRATCH: usize = EC_SCRATCH + 0x2300;
 /** <curve>/quad_products.ts: half a product. */
 export const QUAD_SCRATCH: usize = EC_SCRATCH + 0x2800;
-const SCRATCH_USED: usize = 0x2900;
+/** quad.ts: a quad. */
+export const QUAD_WORK: usize = EC_SCRATCH + 0x2900;
+const SCRATCH_USED: usize = 0x2a00;
 
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
