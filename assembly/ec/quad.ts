@@ -14,9 +14,16 @@
  *   mul square add sub       on quads; results may overlie inputs
  *   tripleSub subTwice       3(a - b) and a - 2b, at the price of one sum
  *   addWide subWide          a + b and a - b without carries: wide
- *   unpack                   four packed numbers, as a table holds them, into a quad
+ *   pack                     an element as a table holds it: `size` bytes, in the quad's own Montgomery form
+ *   unpack                   four packed elements into a quad
+ *   fromWords                the same, where vector i of `size`/4 holds word i of all four
+ *   negateIf                 q = -q in the lanes where the mask, a word a lane, is all ones
  *   set get                  one lane from and to a single element
  */
+import { fieldReduce } from "./field";
+import { QUAD_WORK } from "./scratch";
+
+const WORK: usize = QUAD_WORK;
 
 // @ts-ignore: decorator
 @inline export function laneAt(q: usize, limb: usize, lane: usize): usize {
@@ -62,4 +69,17 @@ export function pickQuad<Q>(mask: v128, r: usize, a: usize, b: usize): void {
   for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) {
     v128.store(r + i, i32x4.sub(v128.load(a + i), v128.load(b + i)));
   }
+}
+
+/** q = mask ? -q : q, lane by lane. */
+export function negateQuadIf<Q>(mask: v128, q: usize): void {
+  const f = changetype<Q>(0);
+  memory.fill(WORK, 0, f.bytes);
+  f.sub(WORK, WORK, q);
+  pickQuad<Q>(mask, q, WORK, q);
+}
+
+export function packElement<C>(ptr: usize, e: usize): void {
+  fieldReduce<C>(WORK, e);
+  changetype<C>(0).pack(ptr, WORK);
 }

@@ -27,11 +27,15 @@ export const OPERATION_SCRATCH: usize = EC_SCRATCH + 0x1e00;
 export const NONCE_SCRATCH: usize = EC_SCRATCH + 0x2300;
 /** <curve>/quad_products.ts: half a product. */
 export const QUAD_SCRATCH: usize = EC_SCRATCH + 0x2800;
+/** quad.ts: a quad. */
+export const QUAD_WORK: usize = EC_SCRATCH + 0x2900;
 /** lanes.ts: eight elements. */
-export const LANES_SCRATCH: usize = EC_SCRATCH + 0x2a00;
+export const LANES_SCRATCH: usize = EC_SCRATCH + 0x3200;
 /** jacobian.ts: five quads, and one that stays 0. */
-export const JACOBIAN_SCRATCH: usize = EC_SCRATCH + 0x2c00;
-const SCRATCH_USED: usize = 0x3200;
+export const JACOBIAN_SCRATCH: usize = EC_SCRATCH + 0x3400;
+/** affine_tree.ts: eight elements and three quads. */
+export const TREE_SCRATCH: usize = EC_SCRATCH + 0x2a00;
+const SCRATCH_USED: usize = 0x3a00;
 
 /** ladder.ts: tables of four points; wiped by who uses it. */
 export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
