@@ -43,7 +43,7 @@ export function sumTree<C, Q>(points: usize, terms: usize, quads: usize, work: u
 }
 
 /** a_i += b_i for count pairs of points; 1, or 0 if any x were equal. */
-function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u32 {
+export function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u32 {
   const q = changetype<Q>(0);
   const size = q.bytes, point: usize = 2 * size;
   // Of each pair the difference, and the product of all differences up to it.

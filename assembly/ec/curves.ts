@@ -7,7 +7,8 @@
  */
 import { isHash } from "../sha2/hash";
 import { agree } from "./ecdh";
-import { sign, signRaw, verify } from "./ecdsa";
+import { sign, signRaw } from "./ecdsa";
+import { buildBaseKeyTable } from "./key_tables";
 import { generateKey, publicKey, validatePoint } from "./keys";
 import { buildBaseTable } from "./multiply";
 import { P256 } from "./p256/curve";
@@ -15,6 +16,7 @@ import { P256Quad } from "./p256/quad";
 import { P384 } from "./p384/curve";
 import { P384Quad } from "./p384/quad";
 import { ecWipe } from "./scratch";
+import { verify } from "./verify";
 import { Secp256k1 } from "./secp256k1/curve";
 import { Secp256k1Quad } from "./secp256k1/quad";
 
@@ -25,8 +27,11 @@ const SECP256K1_NUMBER: u32 = 3;
 /** Build the tables of the base points; everything else here requires them. */
 export function ecInit(): void {
   buildBaseTable<P256>();
+  buildBaseKeyTable<P256, P256Quad>();
   buildBaseTable<P384>();
+  buildBaseKeyTable<P384, P384Quad>();
   buildBaseTable<Secp256k1>();
+  buildBaseKeyTable<Secp256k1, Secp256k1Quad>();
   ecWipe();
 }
 
@@ -76,10 +81,10 @@ export function ecdsaSignRaw(
 
 export function ecdsaVerify(curve: u32, hash: u32, jobsPtr: usize, count: u32): void {
   if (!isHash(hash)) unreachable();
-  if (curve == P256_NUMBER) return verify<P256>(hash, jobsPtr, count);
-  if (curve == P384_NUMBER) return verify<P384>(hash, jobsPtr, count);
+  if (curve == P256_NUMBER) return verify<P256, P256Quad>(hash, jobsPtr, count);
+  if (curve == P384_NUMBER) return verify<P384, P384Quad>(hash, jobsPtr, count);
   if (curve != SECP256K1_NUMBER) unreachable();
-  return verify<Secp256k1>(hash, jobsPtr, count);
+  return verify<Secp256k1, Secp256k1Quad>(hash, jobsPtr, count);
 }
 
 export function ecdh(curve: u32, jobsPtr: usize, count: u32): void {

@@ -103,31 +103,3 @@ export function signRaw<C>(hash: u32, scalarPtr: usize, digestPtr: usize, kPtr: 
   ecWipe();
   return okBit;
 }
-
-/** Jobs of {point, digest, signature, result u32}: result = 1 if the signature r ‖ s is valid, else 0. */
-export function verify<C>(hash: u32, jobsPtr: usize, count: u32): void {
-  for (let i: u32 = 0; i < count; i++) {
-    const job = jobsPtr + i * JOB;
-    store<u32>(load<u32>(job, 12), verifyOne<C>(hash, load<u32>(job), load<u32>(job, 4), load<u32>(job, 8)));
-  }
-  ecWipe();
-}
-
-/** §6.4.2, after a check of the key. */
-function verifyOne<C>(hash: u32, pointPtr: usize, digestPtr: usize, sigPtr: usize): u32 {
-  const c = changetype<C>(0);
-  if (affineFromBytes<C>(Q, pointPtr, encodedSize<C>()) == 0) return 0;
-  if ((scalarFromBe<C>(R, sigPtr) & scalarFromBe<C>(S, sigPtr + c.size)) == 0) return 0;
-  scalarFromDigest<C>(E, digestPtr, hashSize(hash));
-  scalarInvert<C>(S, S);
-  scalarMul<C>(U1, E, S);
-  scalarMul<C>(U2, R, S);
-  multiplyBase<C>(PRODUCT, U1);
-  multiplyPoint<C>(SUM, U2, Q);
-  c.addPoints(SUM, SUM, PRODUCT);
-  if (pointIsInfinity<C>(SUM)) return 0;
-  pointToAffine<C>(Q, SUM);
-  fieldToLimbs<C>(E, Q + X);
-  scalarReduce<C>(E, E);
-  return isEqual<C>(E, R);
-}
