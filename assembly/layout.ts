@@ -1,5 +1,5 @@
 /**
- * The memory map. One module, one memory, fixed at build: 664 pages (41.5 MiB), no heap.
+ * The memory map. One module, one memory, fixed at build: 680 pages (42.5 MiB), no heap.
  *
  *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
  *   0x0010000  tables       public precomputation, made once at start; survives wipes
@@ -43,6 +43,8 @@ export const REPLY: usize = WINDOW + WINDOW_SIZE;
 /** Tables of public keys that verify often (ec/key_tables.ts): behind everything, public, and kept from batch to batch. */
 export const KEY_TABLES: usize = REPLY + WINDOW_SIZE;
 export const KEY_TABLES_SIZE: usize = 0x4000 + 19 * 0x30000;
+/** Where verification works: public too, and not wiped. */
+export const PUBLIC_WORK: usize = KEY_TABLES + 0x400000;
 
 // Tables, one area a curve: multiples of its base point (ec/base_table.ts).
 export const P256_TABLE: usize = TABLES;

@@ -6,12 +6,11 @@
  * made when a key comes up for the EARNED-th time while it is remembered. Who sends many keys so often makes his own work
  * dearer by a bounded amount, and drives out those used longest ago. Slots 0 to 2 hold the base points and stay.
  */
-import { KEY_TABLES } from "../layout";
+import { KEY_TABLES, PUBLIC_WORK } from "../layout";
 import { addPairs } from "./affine_tree";
 import { ELEMENT, copy } from "./modular";
 import { AFFINE, POINT, X, Y, Z, pointFromAffine } from "./point";
 import { copyQuad } from "./quad";
-import { GROUP_POINTS } from "./scratch";
 
 export const KEY_WINDOW: usize = 6;
 const ENTRIES: usize = 32;
@@ -34,6 +33,8 @@ const NEXT: usize = REMEMBERED + <usize>REMEMBERED_COUNT * NAME;
 const CLOCK: usize = NEXT + 4;
 const TABLES_AT: usize = KEY_TABLES + 0x4000;
 const EARNED: u32 = 8;
+/** Where the points of verify.ts lie, which come later. */
+const WORK: usize = PUBLIC_WORK + 0x8000;
 
 /** Rows: windows that cover 8·size bits. */
 // @ts-ignore: decorator
@@ -59,7 +60,7 @@ const EARNED: u32 = 8;
 
 export function buildBaseKeyTable<C, Q>(): void {
   const c = changetype<C>(0);
-  const base = GROUP_POINTS;
+  const base = WORK;
   copy<C>(base + X, c.gx);
   copy<C>(base + Y, c.gy);
   buildTable<C, Q>(baseKeyTable<C>(), base, base + POINT);
@@ -84,7 +85,7 @@ function giveName<C>(name: usize, point: usize, count: u32): void {
 
 /**
  * The table of a key that was validated, or 0 if it has none. `encoded` is its x ‖ y big-endian, `affine` the point of
- * single elements; the count goes up, and a table may be made, in the points of the group.
+ * single elements; the count goes up, and a table may be made.
  */
 export function keyTable<C, Q>(encoded: usize, affine: usize): usize {
   const clock = load<u32>(CLOCK) + 1;
@@ -100,7 +101,7 @@ export function keyTable<C, Q>(encoded: usize, affine: usize): usize {
   }
   if (!earned<C>(encoded)) return 0;
   giveName<C>(NAMES + <usize>oldest * NAME, encoded, clock);
-  buildTable<C, Q>(tableOf(oldest), affine, GROUP_POINTS);
+  buildTable<C, Q>(tableOf(oldest), affine, WORK);
   return tableOf(oldest);
 }
 

@@ -5,7 +5,7 @@
  * k, d or a table of multiples outlives a call; ecWipe is a memory.fill of some KiB, a fraction of a
  * microsecond. Rejected: wiping variable by variable, where one is sooner or later forgotten.
  */
-import { EC_SCRATCH, GROUP } from "../layout";
+import { EC_SCRATCH } from "../layout";
 
 /** invert.ts: the number in words, and f, g, d and e in limbs. */
 export const INVERT_SCRATCH: usize = EC_SCRATCH;
@@ -39,13 +39,6 @@ const SCRATCH_USED: usize = 0x3a00;
 
 /** ladder.ts: tables of four points; wiped by who uses it. */
 export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
-/** verify.ts: 64 elements and two lists of addresses. */
-export const VERIFY_SCRATCH: usize = EC_SCRATCH + 0x1a000;
-/** ecdsa.ts, verify.ts: what a group keeps of its operations. */
-export const GROUP_OPERATIONS: usize = GROUP + 0x1000;
-/** The points of a group, in quads, then what affine_tree.ts needs. */
-export const GROUP_POINTS: usize = GROUP + 0x6000;
-
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
 }

@@ -11,6 +11,7 @@
  *
  * s is neither normalised nor asked to be low: both s and n - s are valid (FIPS 186-5 §6.4.2).
  */
+import { PUBLIC_WORK } from "../layout";
 import { hashSize } from "../sha2/hash";
 import { sumTree } from "./affine_tree";
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldToLimbs } from "./field";
@@ -22,7 +23,7 @@ import { multiplyBase, multiplyPoint } from "./multiply";
 import { AFFINE, POINT, X, Y, affineFromBytes, encodedSize, pointIsInfinity, pointToAffine } from "./point";
 import { copyQuad } from "./quad";
 import { scalarFromBe, scalarFromDigest, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
-import { GROUP_OPERATIONS, GROUP_POINTS, LADDER_SCRATCH, OPERATION_SCRATCH, VERIFY_SCRATCH, ecWipe } from "./scratch";
+import { LADDER_SCRATCH, OPERATION_SCRATCH, ecWipe } from "./scratch";
 
 // A job: four pointers.
 const JOB: u32 = 16;
@@ -40,15 +41,15 @@ const EVEN: usize = ODD + 2 * 2 * ELEMENT;
 const TABLE: usize = EVEN + 8;
 const JOB_AT: usize = TABLE + 4;
 const SIGNATURE: usize = 640;
-const SIGNATURES: usize = GROUP_OPERATIONS;
+const SIGNATURES: usize = PUBLIC_WORK;
 /** s of all, and the products of their inversion. */
-const S: usize = VERIFY_SCRATCH;
+const S: usize = SIGNATURES + <usize>MOST * SIGNATURE;
 const PRODUCTS: usize = S + <usize>MOST * ELEMENT;
 /** The signatures to sum by tables, then those to sum by the ladder: addresses. */
 const KNOWN: usize = PRODUCTS + <usize>MOST * ELEMENT;
 const NEW: usize = KNOWN + <usize>MOST * 4;
-const VERIFY_USED: usize = NEW + <usize>MOST * 4 - VERIFY_SCRATCH;
-const POINTS: usize = GROUP_POINTS;
+/** The points of the group, in quads, then what affine_tree.ts needs. */
+const POINTS: usize = PUBLIC_WORK + 0x8000;
 
 const T: usize = OPERATION_SCRATCH;
 const E: usize = T + ELEMENT;
@@ -62,9 +63,7 @@ export function verify<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
   for (let done: u32 = 0; done < count; done += most) {
     verifyGroup<C, Q>(hash, jobsPtr + done * JOB, min<u32>(count - done, most));
   }
-  // Public, but scratch is left as everyone leaves it; what lies in the group is left alone.
   memory.fill(LADDER_SCRATCH, 0, LADDER_USED);
-  memory.fill(VERIFY_SCRATCH, 0, VERIFY_USED);
   ecWipe();
 }
 
