@@ -1,5 +1,5 @@
 /**
- * The memory map. One module, one memory, fixed at build: 680 pages (42.5 MiB), no heap.
+ * The memory map. One module, one memory, fixed at build: 704 pages (44 MiB), no heap.
  *
  *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
  *   0x0010000  tables       public precomputation, made once at start; survives wipes

@@ -1,6 +1,7 @@
 /**
  * Multiples of public keys that verify often, and of the base points, so that a verification needs no doublings: for each
- * window i of 6 bits the odd multiples 1, 3 … 63 of 2^(6i)·P, affine and packed, 32 a row, in a slot of KEY_TABLES.
+ * window i of w bits the odd multiples 1, 3 … 2^w - 1 of 2^(wi)·P, affine and packed, in a slot of KEY_TABLES. A slot holds
+ * the 37 windows of 7 bits that cover 256 bits, or the 64 of 6 bits that cover 384.
  *
  * All of it is public. A table costs what some ten verifications cost, and pays a little more back each time: so it is
  * made when a key comes up for the EARNED-th time while it is remembered. Who sends many keys so often makes his own work
@@ -12,9 +13,7 @@ import { ELEMENT, copy } from "./modular";
 import { AFFINE, POINT, X, Y, Z, pointFromAffine } from "./point";
 import { copyQuad } from "./quad";
 
-export const KEY_WINDOW: usize = 6;
-const ENTRIES: usize = 32;
-/** The largest table: P-384, 64 rows of 32 points of 96 bytes. */
+/** The larger table: P-384, 64 rows of 32 points of 96 bytes. */
 const SLOT: usize = 0x30000;
 const SLOTS: u32 = 19;
 const BASES: u32 = 3;
@@ -36,15 +35,27 @@ const EARNED: u32 = 8;
 /** Where the points of verify.ts lie, which come later. */
 const WORK: usize = PUBLIC_WORK + 0x8000;
 
+/** Bits of a window: w. */
+// @ts-ignore: decorator
+@inline export function keyWindow<C>(): usize {
+  return changetype<C>(0).size == 48 ? 6 : 7;
+}
+
 /** Rows: windows that cover 8·size bits. */
 // @ts-ignore: decorator
 @inline export function keyWindows<C>(): usize {
-  return (8 * <usize>changetype<C>(0).size + KEY_WINDOW - 1) / KEY_WINDOW;
+  return (8 * <usize>changetype<C>(0).size + keyWindow<C>() - 1) / keyWindow<C>();
+}
+
+/** Odd multiples in a row. */
+// @ts-ignore: decorator
+@inline export function keyEntries<C>(): usize {
+  return 1 << (keyWindow<C>() - 1);
 }
 
 // @ts-ignore: decorator
 @inline export function keyRowSize<C>(): usize {
-  return ENTRIES * 2 * <usize>changetype<C>(0).size;
+  return keyEntries<C>() * 2 * <usize>changetype<C>(0).size;
 }
 
 // @ts-ignore: decorator
@@ -130,22 +141,22 @@ export function forgetKeys(): void {
 
 /**
  * Make the table of an affine point. The powers 2^m·P come by doublings and are made affine with one inversion. Then all
- * rows grow together, in the lanes of quads: to the odd multiples below 2^(s+1) of a row's 2^(6i)·P the power 2^(s+1+6i)·P
- * is added, which gives those below 2^(s+2). Multiples below 2^6 of one point never meet, since n is far larger.
+ * rows grow together, in the lanes of quads: to the odd multiples below 2^s of a row's 2^(wi)·P the power 2^(s+wi)·P is
+ * added, which gives those below 2^(s+1). Multiples below 2^w of one point never meet, since n is far larger.
  */
 function buildTable<C, Q>(table: usize, affine: usize, work: usize): void {
   const c = changetype<C>(0);
   const q = changetype<Q>(0);
   const rows = keyWindows<C>();
   const powers = work;
-  const pointsAt = makePowers<C>(powers, affine, rows * KEY_WINDOW);
+  const pointsAt = makePowers<C>(powers, affine, rows * keyWindow<C>());
   const quads = (rows + 3) >> 2;
   const point = 2 * q.bytes, column = quads * point;
   const points = (pointsAt + 15) & ~15;
-  const other = points + ENTRIES * column;
+  const other = points + keyEntries<C>() * column;
   loadPowers<C, Q>(points, powers, 0, quads, rows);
   let have: usize = 1;
-  for (let s: usize = 1; s < KEY_WINDOW; s++) {
+  for (let s: usize = 1; s < keyWindow<C>(); s++) {
     memory.copy(points + have * column, points, have * column);
     loadPowers<C, Q>(other, powers, s, quads, rows);
     for (let j: usize = 1; j < have; j++) memory.copy(other + j * column, other, column);
@@ -153,7 +164,7 @@ function buildTable<C, Q>(table: usize, affine: usize, work: usize): void {
     have += have;
   }
   for (let i: usize = 0; i < rows; i++) {
-    for (let j: usize = 0; j < ENTRIES; j++) {
+    for (let j: usize = 0; j < keyEntries<C>(); j++) {
       const from = points + j * column + (i >> 2) * point;
       const to = table + i * keyRowSize<C>() + j * 2 * c.size;
       q.get(powers, from, i & 3);
@@ -187,11 +198,11 @@ function makePowers<C>(powers: usize, affine: usize, count: usize): usize {
   return end;
 }
 
-/** Column of quads: of row i the power 2^(6i+s)·P; lanes behind the last row repeat it. */
+/** Column of quads: of row i the power 2^(wi+s)·P; lanes behind the last row repeat it. */
 function loadPowers<C, Q>(column: usize, powers: usize, s: usize, quads: usize, rows: usize): void {
   const q = changetype<Q>(0);
   for (let i: usize = 0; i < 4 * quads; i++) {
-    const power = powers + (min(i, rows - 1) * KEY_WINDOW + s) * POINT;
+    const power = powers + (min(i, rows - 1) * keyWindow<C>() + s) * POINT;
     const at = column + (i >> 2) * 2 * q.bytes;
     q.set(at, i & 3, power + X);
     q.set(at + q.bytes, i & 3, power + Y);

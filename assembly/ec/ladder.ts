@@ -2,14 +2,15 @@
  * k·P for four pairs of a secret k and a point P, one a lane, with the same operations and addresses for every k.
  * C is a curve, Q its quads.
  *
- * k is odd: for an even k the caller takes n - k, whose multiple has the same x. With B = 5·windows > bits of k,
- * k = 2^(B-1)·1 + … is the sum of (2w_i - 31)·32^i, where the w_i are the digits of (k + 2^B - 1)/2 = (k >> 1) + 2^(B-1).
- * So every digit is odd, and a table of the odd multiples P … 31P has no entry to leave out. A digit selects by reading
+ * k is odd: for an even k the caller takes n - k, whose multiple has the same x. With B = 4·windows, the bits of k,
+ * k is the sum of (2w_i - 15)·16^i, where the w_i are the digits of (k + 2^B - 1)/2 = (k >> 1) + 2^(B-1).
+ * So every digit is odd, and a table of the odd multiples P … 15P has no entry to leave out. A digit selects by reading
  * the whole table and keeping one entry through masks, lane by lane; its sign negates y.
  *
- * A sum fails (jacobian.ts) where what stands, m·P, meets ±j·P, j ≤ 31, so m = ±j mod n. m is a multiple of 32 below
- * k + 32, so never j itself, and m = -j gives k = 0. What is left is m = n - j, or n + j, in the very last sum: k = n - 2j,
- * for the one or two odd j with m divisible by 32, and a k above n, which there is none of. Such a k is found by Z = 0.
+ * A sum fails (jacobian.ts) where what stands, m·P, meets the entry d·P, |d| ≤ 15, so m = ±d mod n. As an integer m is a
+ * positive multiple of 16 and below 2n/16 + 16 but in the very last sum, so that it is neither then. In the last, k = m + d:
+ * m = n - d would be k = n. m = n + d is k = n + 2d, below n for a negative d that makes n + d a multiple of 16: one k, or
+ * none. It is found by Z = 0.
  */
 import { JACOBIAN_QUAD, QUAD, X, Y, Z, addAffineQuad, copyAffineQuad, doubleQuad } from "./jacobian";
 import { ELEMENT } from "./modular";
@@ -17,8 +18,8 @@ import { invertLanes, setOne } from "./lanes";
 import { copyQuad, pickQuad } from "./quad";
 import { LADDER_SCRATCH } from "./scratch";
 
-const WINDOW: usize = 5;
-const ENTRIES: usize = 16;
+const WINDOW: usize = 4;
+const ENTRIES: usize = 8;
 /** An entry: x and y of four points. */
 const ENTRY: usize = 2 * QUAD;
 
@@ -41,7 +42,7 @@ export const LADDER_USED: usize = END - LADDER_SCRATCH;
 
 // @ts-ignore: decorator
 @inline function windows<C>(): usize {
-  return (8 * <usize>changetype<C>(0).size) / WINDOW + 1;
+  return (8 * <usize>changetype<C>(0).size + WINDOW - 1) / WINDOW;
 }
 
 /** Lane of the multiplication: k odd, below n, in limbs, and P, an affine point of single elements. */
@@ -70,7 +71,7 @@ export function ladder<C, Q>(): usize {
 }
 
 /**
- * P, 3P … 31P, affine. 2P is doubled once; on the curve where its coordinates without its Z are affine, the isomorphism
+ * P, 3P … 15P, affine. 2P is doubled once; on the curve where its coordinates without its Z are affine, the isomorphism
  * (x, y) -> (x·Z^2, y·Z^3), the others follow by sums, whose formula knows no a. One inversion brings all back.
  */
 function buildTable<C, Q>(): void {
@@ -108,24 +109,24 @@ function buildTable<C, Q>(): void {
   }
 }
 
-/** w of a lane's digit i: bits 5i+1 .. 5i+5 of k; the last takes the bit that (k >> 1) + 2^(B-1) adds. */
+/** w of a lane's digit i: bits 4i+1 .. 4i+4 of k; the last takes the bit that (k >> 1) + 2^(B-1) adds. */
 // @ts-ignore: decorator
 @inline function digit(lane: usize, i: usize, topBit: u32): u32 {
   const from = i * WINDOW + 1;
-  return ((load<u32>(DIGITS + lane * ELEMENT + (from >> 3)) >> <u32>(from & 7)) & 31) | topBit;
+  return ((load<u32>(DIGITS + lane * ELEMENT + (from >> 3)) >> <u32>(from & 7)) & (2 * <u32>ENTRIES - 1)) | topBit;
 }
 
 /** SELECTED = the entries of the four lanes' digits i, negated where the digits are. */
 function select<C, Q>(i: usize, last: bool): void {
   const q = changetype<Q>(0);
-  const topBit: u32 = last ? 16 : 0;
+  const topBit: u32 = last ? <u32>ENTRIES : 0;
   let w = i32x4.splat(digit(0, i, topBit));
   w = i32x4.replace_lane(w, 1, digit(1, i, topBit));
   w = i32x4.replace_lane(w, 2, digit(2, i, topBit));
   w = i32x4.replace_lane(w, 3, digit(3, i, topBit));
-  // 2w - 31 is positive from 16 on: entry w - 16, else entry 15 - w.
-  const positive = i32x4.neg(i32x4.shr_u(w, 4));
-  const wanted = v128.and(v128.xor(w, v128.not(positive)), i32x4.splat(15));
+  // 2w - 15 is positive from 8 on: entry w - 8, else entry 7 - w.
+  const positive = i32x4.neg(i32x4.shr_u(w, WINDOW - 1));
+  const wanted = v128.and(v128.xor(w, v128.not(positive)), i32x4.splat(ENTRIES - 1));
   const one = i32x4.splat(1);
   // Four vectors at a time, also past the last limb: a place has room for them.
   for (let at: usize = 0; at < ENTRY; at += 64) {

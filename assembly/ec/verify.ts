@@ -16,7 +16,7 @@ import { hashSize } from "../sha2/hash";
 import { sumTree } from "./affine_tree";
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldToLimbs } from "./field";
 import { X as JX, Y as JY, Z as JZ, QUAD, addAffineQuad } from "./jacobian";
-import { KEY_WINDOW, baseKeyTable, keyRowSize, keyTable, keyWindows } from "./key_tables";
+import { baseKeyTable, keyEntries, keyRowSize, keyTable, keyWindow, keyWindows } from "./key_tables";
 import { LADDER_USED, ladder, ladderLane } from "./ladder";
 import { ELEMENT, addMod, complement, copy, isBelow, isEqual, isZero, wideMask } from "./modular";
 import { multiplyBase, multiplyPoint } from "./multiply";
@@ -140,12 +140,12 @@ function recode<C>(at: usize, which: usize, u: usize): void {
   store<u32>(at + EVEN + 4 * which, even ? -1 : 0);
 }
 
-/** Digit i of an odd number, 6 bits of (u >> 1) + 2^(6·windows - 1): 2·digit - 63 is what it counts. */
+/** Digit i of an odd number, w bits of (u >> 1) + 2^(w·windows - 1): 2·digit - (2^w - 1) is what it counts. */
 // @ts-ignore: decorator
 @inline function digit<C>(odd: usize, i: usize): u32 {
-  const from = i * KEY_WINDOW + 1;
-  const bits = (load<u32>(odd + (from >> 3)) >> <u32>(from & 7)) & 63;
-  return i == keyWindows<C>() - 1 ? bits | 32 : bits;
+  const from = i * keyWindow<C>() + 1;
+  const bits = (load<u32>(odd + (from >> 3)) >> <u32>(from & 7)) & (2 * <u32>keyEntries<C>() - 1);
+  return i == keyWindows<C>() - 1 ? bits | <u32>keyEntries<C>() : bits;
 }
 
 /** The signature in lane `lane` of quad `g`; lanes behind the last repeat it. */
@@ -158,13 +158,14 @@ function recode<C>(at: usize, which: usize, u: usize): void {
 // @ts-ignore: decorator
 @inline function entryAt<C>(at: usize, which: usize, table: usize, i: usize): usize {
   const u = digit<C>(at + ODD + which * 2 * ELEMENT, i);
-  const index = u >= 32 ? u - 32 : 31 - u;
+  const half = <u32>keyEntries<C>();
+  const index = u >= half ? u - half : half - 1 - u;
   return table + i * keyRowSize<C>() + index * 2 * changetype<C>(0).size;
 }
 
 // @ts-ignore: decorator
 @inline function signOf<C>(at: usize, which: usize, i: usize): i32 {
-  const negative = digit<C>(at + ODD + which * 2 * ELEMENT, i) < 32 ? -1 : 0;
+  const negative = digit<C>(at + ODD + which * 2 * ELEMENT, i) < <u32>keyEntries<C>() ? -1 : 0;
   return negative ^ load<i32>(at + EVEN + 4 * which);
 }
 
