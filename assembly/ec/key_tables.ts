@@ -77,7 +77,12 @@ export function buildBaseKeyTable<C, Q>(): void {
   buildTable<C, Q>(baseKeyTable<C>(), base, base + POINT);
 }
 
-/** 1 if the name is that of this key: x ‖ y as they were encoded, and the curve's slot. */
+/** A new group: what it uses from here on is kept until the next. */
+export function startGroup(): void {
+  store<u32>(CLOCK, load<u32>(CLOCK) + 1);
+}
+
+/** True if the name is that of this key: x ‖ y as they were encoded, and the curve's slot. */
 function isNamed<C>(name: usize, point: usize): bool {
   const c = changetype<C>(0);
   if (load<u32>(name, CURVE_AT) != c.slot + 1) return false;
@@ -99,8 +104,7 @@ function giveName<C>(name: usize, point: usize, count: u32): void {
  * single elements; the count goes up, and a table may be made.
  */
 export function keyTable<C, Q>(encoded: usize, affine: usize): usize {
-  const clock = load<u32>(CLOCK) + 1;
-  store<u32>(CLOCK, clock);
+  const clock = load<u32>(CLOCK);
   let oldest: u32 = BASES;
   for (let slot: u32 = BASES; slot < SLOTS; slot++) {
     const name = NAMES + <usize>slot * NAME;
@@ -110,7 +114,8 @@ export function keyTable<C, Q>(encoded: usize, affine: usize): usize {
     }
     if (load<u32>(name, COUNT_AT) < load<u32>(NAMES + <usize>oldest * NAME, COUNT_AT)) oldest = slot;
   }
-  if (!earned<C>(encoded)) return 0;
+  // All tables are this group's: none may go before it is done.
+  if (load<u32>(NAMES + <usize>oldest * NAME, COUNT_AT) == clock || !earned<C>(encoded)) return 0;
   giveName<C>(NAMES + <usize>oldest * NAME, encoded, clock);
   buildTable<C, Q>(tableOf(oldest), affine, WORK);
   return tableOf(oldest);

@@ -127,12 +127,20 @@ function select<C, Q>(i: usize, last: bool): void {
   // 2w - 15 is positive from 8 on: entry w - 8, else entry 7 - w.
   const positive = i32x4.neg(i32x4.shr_u(w, WINDOW - 1));
   const wanted = v128.and(v128.xor(w, v128.not(positive)), i32x4.splat(ENTRIES - 1));
+  selectHalf<Q>(SELECTED + X, TABLE + X, wanted);
+  selectHalf<Q>(SELECTED + Y, TABLE + Y, wanted);
+  q.sub(T, ZERO_QUAD, SELECTED + Y);
+  pickQuad<Q>(positive, SELECTED + Y, SELECTED + Y, T);
+}
+
+/** One coordinate of the wanted entries; four vectors at a time, also past the last limb: a place has room for them. */
+// @ts-ignore: decorator
+@inline function selectHalf<Q>(r: usize, table: usize, wanted: v128): void {
   const one = i32x4.splat(1);
-  // Four vectors at a time, also past the last limb: a place has room for them.
-  for (let at: usize = 0; at < ENTRY; at += 64) {
+  for (let at: usize = 0; at < changetype<Q>(0).bytes; at += 64) {
     let v0 = i32x4.splat(0), v1 = i32x4.splat(0), v2 = i32x4.splat(0), v3 = i32x4.splat(0);
     let j = i32x4.splat(0);
-    for (let entry = TABLE + at, end = entry + ENTRIES * ENTRY; entry < end; entry += ENTRY) {
+    for (let entry = table + at, end = entry + ENTRIES * ENTRY; entry < end; entry += ENTRY) {
       const mask = i32x4.eq(j, wanted);
       v0 = v128.or(v0, v128.and(mask, v128.load(entry)));
       v1 = v128.or(v1, v128.and(mask, v128.load(entry, 16)));
@@ -140,11 +148,9 @@ function select<C, Q>(i: usize, last: bool): void {
       v3 = v128.or(v3, v128.and(mask, v128.load(entry, 48)));
       j = i32x4.add(j, one);
     }
-    v128.store(SELECTED + at, v0);
-    v128.store(SELECTED + at, v1, 16);
-    v128.store(SELECTED + at, v2, 32);
-    v128.store(SELECTED + at, v3, 48);
+    v128.store(r + at, v0);
+    v128.store(r + at, v1, 16);
+    v128.store(r + at, v2, 32);
+    v128.store(r + at, v3, 48);
   }
-  q.sub(T, ZERO_QUAD, SELECTED + Y);
-  pickQuad<Q>(positive, SELECTED + Y, SELECTED + Y, T);
 }

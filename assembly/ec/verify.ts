@@ -16,7 +16,7 @@ import { hashSize } from "../sha2/hash";
 import { sumTree } from "./affine_tree";
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldToLimbs } from "./field";
 import { X as JX, Y as JY, Z as JZ, QUAD, addAffineQuad } from "./jacobian";
-import { baseKeyTable, keyEntries, keyRowSize, keyTable, keyWindow, keyWindows } from "./key_tables";
+import { baseKeyTable, keyEntries, keyRowSize, keyTable, keyWindow, keyWindows, startGroup } from "./key_tables";
 import { LADDER_USED, ladder, ladderLane } from "./ladder";
 import { ELEMENT, addMod, complement, copy, isBelow, isEqual, isZero, wideMask } from "./modular";
 import { multiplyBase, multiplyPoint } from "./multiply";
@@ -76,6 +76,7 @@ function verifyGroup<C, Q>(hash: u32, jobs: usize, count: u32): void {
   }
   if (good == 0) return;
   scalarInvertMany<C>(S, good, ELEMENT, PRODUCTS);
+  startGroup();
   let known: u32 = 0, fresh: u32 = 0;
   for (let i: u32 = 0; i < good; i++) {
     const at = SIGNATURES + i * SIGNATURE;
