@@ -1,6 +1,6 @@
 /** What tests of the arithmetic call and the core does not export; built by those tests alone. */
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldReduce, fieldToBe } from "./ec/field";
-import { addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
+import { ELEMENT, addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
 import { P256 } from "./ec/p256/curve";
 import { P256Quad } from "./ec/p256/quad";
 import { P384 } from "./ec/p384/curve";
@@ -15,7 +15,7 @@ import {
   pointSetInfinity,
   pointToAffine,
 } from "./ec/point";
-import { scalarFromBe, scalarFromDigest, scalarInvert, scalarMul } from "./ec/scalar";
+import { scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul } from "./ec/scalar";
 import { Secp256k1 } from "./ec/secp256k1/curve";
 import { Secp256k1Quad } from "./ec/secp256k1/quad";
 
@@ -25,9 +25,9 @@ export { REPLY, WINDOW } from "./layout";
 /** The operations of `run`; the module exports each number as Op.<name>. */
 export enum Op {
   fromBe, toBe, packed, montMul, toMont, fromMont, addMod, reduceOnce, reduceWide, isBelowN, isBelowP,
-  fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
+  pInvert, nInvert, fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
   fieldReduce, fieldIsZero, fieldFromBe, fieldToBe,
-  scalarMul, scalarInvert, scalarFromBe, scalarFromDigest,
+  scalarMul, scalarInvert, scalarInvertMany, scalarFromBe, scalarFromDigest,
   addPoints, addAffine, doublePoint, setInfinity, fromAffine, toAffine, isInfinity,
   affineFromBytes, affineToBytes, affinePacked,
 }
@@ -88,6 +88,8 @@ function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
     case Op.reduceWide: reduceWide<C>(r, a, <u32>b, c.nMinus1); break;
     case Op.isBelowN: return isBelow<C>(a, c.n);
     case Op.isBelowP: return isBelow<C>(a, c.p);
+    case Op.pInvert: return <u32>c.pInvert;
+    case Op.nInvert: return <u32>c.nInvert;
     case Op.fieldMul: c.mul(r, a, b); break;
     case Op.fieldAdd: c.add(r, a, b); break;
     case Op.fieldSub: c.sub(r, a, b); break;
@@ -101,6 +103,7 @@ function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
     case Op.fieldToBe: fieldToBe<C>(r, a); break;
     case Op.scalarMul: scalarMul<C>(r, a, b); break;
     case Op.scalarInvert: scalarInvert<C>(r, a); break;
+    case Op.scalarInvertMany: scalarInvertMany<C>(r, <u32>b, 2 * ELEMENT, a); break;
     case Op.scalarFromBe: return scalarFromBe<C>(r, a);
     case Op.scalarFromDigest: scalarFromDigest<C>(r, a, <u32>b); break;
     case Op.addPoints: c.addPoints(r, a, b); break;

@@ -8,7 +8,6 @@
  * A modulus is a record in static data: M, then R^2 mod M, `bytes` each, then -1/M modulo a limb.
  */
 import { isZeroBit64, maskFromBit, maskFromBit64, pick, pick64 } from "../ct";
-import { POW_SCRATCH } from "./scratch";
 
 /** The place of an element, whatever its form: room for the widest, so that addresses are constants. */
 export const ELEMENT: usize = 64;
@@ -16,10 +15,6 @@ export const ELEMENT: usize = 64;
 /** 1, not in Montgomery form. */
 export const ONE: usize = memory.data<u32>([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 export const ZERO: usize = memory.data<u32>([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-
-const POWERS: usize = POW_SCRATCH;
-const RUNNING: usize = POW_SCRATCH + 16 * ELEMENT;
-const EXPONENT: usize = RUNNING + ELEMENT;
 
 export function copy<C>(r: usize, a: usize): void {
   const c = changetype<C>(0);
@@ -101,25 +96,6 @@ export function fromMont<C>(r: usize, a: usize, m: usize): void {
   const c = changetype<C>(0);
   c.montMul(r, a, ONE, m);
   reduceOnce<C>(r, r, m);
-}
-
-/**
- * r = a^(M - 2) in Montgomery form, M prime: Fermat's inverse, or 0 of 0. The exponent is public, so that its
- * digits of four bits may choose the table entry; the lowest word of every M is above 2, so M - 2 borrows nothing.
- */
-export function invertMont<C>(r: usize, a: usize, m: usize): void {
-  const c = changetype<C>(0);
-  c.pack(EXPONENT, m);
-  store<u64>(EXPONENT, load<u64>(EXPONENT) - 2);
-  toMont<C>(POWERS, ONE, m);
-  for (let i: usize = 1; i < 16; i++) c.montMul(POWERS + i * ELEMENT, POWERS + (i - 1) * ELEMENT, a, m);
-  copy<C>(RUNNING, POWERS);
-  for (let i: i32 = 2 * <i32>c.size - 1; i >= 0; i--) {
-    for (let j = 0; j < 4; j++) c.montMul(RUNNING, RUNNING, RUNNING, m);
-    const digit = (<u32>load<u8>(EXPONENT + (<usize>i >> 1)) >> ((<u32>i & 1) << 2)) & 15;
-    c.montMul(RUNNING, RUNNING, POWERS + <usize>digit * ELEMENT, m);
-  }
-  copy<C>(r, RUNNING);
 }
 
 /**

@@ -7,9 +7,9 @@
  */
 import { EC_SCRATCH } from "../layout";
 
-/** modular.ts: sixteen powers, the running value and the exponent of invertMont. */
-export const POW_SCRATCH: usize = EC_SCRATCH;
-/** field.ts: one element for conversions, nine for the addition chains. */
+/** invert.ts: the number in words, and f, g, d and e in limbs. */
+export const INVERT_SCRATCH: usize = EC_SCRATCH;
+/** field.ts: one element for conversions, nine for the addition chains of square roots. */
 export const FIELD_SCRATCH: usize = EC_SCRATCH + 0x0500;
 /** formulas_*.ts: the temporaries of one sum. */
 export const FORMULA_SCRATCH: usize = EC_SCRATCH + 0x0800;

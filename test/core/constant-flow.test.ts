@@ -36,6 +36,7 @@ const REVIEWED: Record<string, readonly [selects: number, ifs: number, on: strin
   'ec/curves/ecdsaSign': [0, 7, 'the numbers of curve and hash; the retry of RFC 6979 §3.2 h'],
   'ec/curves/ecdsaSignRaw': [0, 4, 'the numbers of curve and hash'],
   'ec/curves/ecdsaVerify': [0, 4, 'the numbers of curve and hash'],
+  'ec/invert/invert': [0, 2, 'which half of a batch of steps; whether the steps were enough, as they always are'],
   'ec/multiply/buildBaseTable': [0, 1, 'the base point'],
   'ec/nonce/nonceInit': [0, 1, 'whether noise was given'],
   'ec/nonce/nonceNext': [0, 2, 'which hash and which size'],
