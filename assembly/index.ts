@@ -12,6 +12,8 @@ import {
 } from "./ec/curves";
 import { derDecode, derEncode } from "./ec/der";
 import {
+  GROUP,
+  GROUP_SIZE,
   REPLY,
   SCRATCH,
   SCRATCH_SIZE,
@@ -70,6 +72,7 @@ export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLe
 
 /** Wipe everything that is secret: the vault too. */
 export function wipeAll(): void {
+  memory.fill(GROUP, 0, GROUP_SIZE);
   memory.fill(VAULT, 0, VAULT_SIZE);
   wipeBatch(<u32>SLOT_COUNT, <u32>WORK_SIZE, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
 }

@@ -40,6 +40,7 @@ export class P256 extends P256Field {
   @inline get gy(): usize { return GY; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P256_TABLE; }
+  @inline get window(): usize { return 7; }
 
   @inline addPoints(r: usize, p: usize, q: usize): void { addMinus3<P256>(r, p, q); }
   @inline addAffine(r: usize, p: usize, q: usize): void { addAffineMinus3<P256>(r, p, q); }
