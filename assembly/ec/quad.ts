@@ -24,6 +24,10 @@ import { fieldReduce } from "./field";
 import { QUAD_WORK } from "./scratch";
 
 const WORK: usize = QUAD_WORK;
+/** A quad of zeros, in every form. */
+const ZEROS: usize = memory.data<u64>([
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+], 16);
 
 // @ts-ignore: decorator
 @inline export function laneAt(q: usize, limb: usize, lane: usize): usize {
@@ -73,9 +77,7 @@ export function pickQuad<Q>(mask: v128, r: usize, a: usize, b: usize): void {
 
 /** q = mask ? -q : q, lane by lane. */
 export function negateQuadIf<Q>(mask: v128, q: usize): void {
-  const f = changetype<Q>(0);
-  memory.fill(WORK, 0, f.bytes);
-  f.sub(WORK, WORK, q);
+  changetype<Q>(0).sub(WORK, ZEROS, q);
   pickQuad<Q>(mask, q, WORK, q);
 }
 

@@ -19,11 +19,12 @@ import { X as JX, Y as JY, Z as JZ, QUAD, addAffineQuad } from "./jacobian";
 import { baseKeyTable, keyEntries, keyRowSize, keyTable, keyWindow, keyWindows, startGroup } from "./key_tables";
 import { LADDER_USED, ladder, ladderLane } from "./ladder";
 import { ELEMENT, addMod, complement, copy, isBelow, isEqual, isZero, wideMask } from "./modular";
-import { multiplyBase, multiplyPoint } from "./multiply";
+import { multiplyPoint } from "./multiply";
+import { groupUsed, multiplyBase } from "./multiply_base";
 import { AFFINE, POINT, X, Y, affineFromBytes, encodedSize, pointIsInfinity, pointToAffine } from "./point";
 import { copyQuad } from "./quad";
 import { scalarFromBe, scalarFromDigest, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
-import { LADDER_SCRATCH, OPERATION_SCRATCH, ecWipe } from "./scratch";
+import { LADDER_SCRATCH, OPERATION_SCRATCH, ecWipe, groupWipe } from "./scratch";
 
 // A job: four pointers.
 const JOB: u32 = 16;
@@ -64,6 +65,7 @@ export function verify<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
     verifyGroup<C, Q>(hash, jobsPtr + done * JOB, min<u32>(count - done, most));
   }
   memory.fill(LADDER_SCRATCH, 0, LADDER_USED);
+  groupWipe(groupUsed<C, Q>(1));
   ecWipe();
 }
 
@@ -87,7 +89,7 @@ function verifyGroup<C, Q>(hash: u32, jobs: usize, count: u32): void {
     const table = keyTable<C, Q>(load<u32>(load<u32>(at, JOB_AT)) + 1, at + KEY);
     store<u32>(at, table, TABLE);
     // 0·G has no odd digits.
-    if (isZero<C>(at + U1)) verifyAlone<C>(at);
+    if (isZero<C>(at + U1)) verifyAlone<C, Q>(at);
     else if (table != 0) store<u32>(KNOWN + 4 * known++, at);
     else store<u32>(NEW + 4 * fresh++, at);
   }
@@ -112,9 +114,9 @@ function read<C>(hash: u32, job: usize, at: usize, s: usize): u32 {
 }
 
 /** §6.4.2 by complete formulas. */
-function verifyAlone<C>(at: usize): void {
+function verifyAlone<C, Q>(at: usize): void {
   const c = changetype<C>(0);
-  multiplyBase<C>(PRODUCT, at + U1);
+  multiplyBase<C, Q>(PRODUCT, at + U1);
   multiplyPoint<C>(SUM, at + U2, at + KEY);
   c.addPoints(SUM, SUM, PRODUCT);
   if (pointIsInfinity<C>(SUM)) return decide(at, 0);
@@ -206,7 +208,7 @@ function verifyKnown<C, Q>(count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const at = load<u32>(KNOWN + 4 * i);
     if (!ok) {
-      verifyAlone<C>(at);
+      verifyAlone<C, Q>(at);
       continue;
     }
     q.get(Q_AFFINE, POINTS + <usize>(i >> 2) * 2 * q.bytes, i & 3);
@@ -218,11 +220,11 @@ function verifyNew<C, Q>(count: u32): void {
   const q = changetype<Q>(0);
   const quads: usize = (count + 3) >> 2;
   // A ladder of four costs what one costs by the complete formulas.
-  if (count == 1) return verifyAlone<C>(load<u32>(NEW));
+  if (count == 1) return verifyAlone<C, Q>(load<u32>(NEW));
   loadTerms<C, Q>(NEW, count, 0, 0);
   const ok = sumTree<C, Q>(POINTS, keyWindows<C>(), quads, POINTS + keyWindows<C>() * quads * 2 * q.bytes);
   if (!ok) {
-    for (let i: u32 = 0; i < count; i++) verifyAlone<C>(load<u32>(NEW + 4 * i));
+    for (let i: u32 = 0; i < count; i++) verifyAlone<C, Q>(load<u32>(NEW + 4 * i));
     return;
   }
   for (let g: usize = 0; g < quads; g++) verifyFour<C, Q>(count, g);
@@ -256,7 +258,7 @@ function verifyFour<C, Q>(count: u32, g: usize): void {
     const at = inLane(NEW, count, g, lane);
     q.get(T, sum + JZ, lane);
     if (fieldIsZero<C>(T)) {
-      verifyAlone<C>(at);
+      verifyAlone<C, Q>(at);
       continue;
     }
     q.get(SUM, sum + JX, lane);
