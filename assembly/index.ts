@@ -11,7 +11,10 @@ import {
   ecdsaVerify,
 } from "./ec/curves";
 import { derDecode, derEncode } from "./ec/der";
+import { forgetKeys } from "./ec/key_tables";
 import {
+  GROUP,
+  GROUP_SIZE,
   REPLY,
   SCRATCH,
   SCRATCH_SIZE,
@@ -68,8 +71,10 @@ export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLe
   memory.fill(REPLY, 0, replyLen);
 }
 
-/** Wipe everything that is secret: the vault too. */
+/** Wipe everything that is secret: the vault too. The tables of others' public keys go with it. */
 export function wipeAll(): void {
+  forgetKeys();
+  memory.fill(GROUP, 0, GROUP_SIZE);
   memory.fill(VAULT, 0, VAULT_SIZE);
   wipeBatch(<u32>SLOT_COUNT, <u32>WORK_SIZE, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
 }
