@@ -16,6 +16,7 @@
  * integer multiplication with holes (BearSSL's ctmul64), under a quarter as fast in our prototypes, and Shoup's tables in
  * memory, which leak.
  */
+import { lookup } from "../lookup";
 import { REVERSE64, reverse64x2 } from "../bytes";
 import { GCM_SCRATCH } from "../layout";
 import { CTX_GHASH_POWERS, CTX_GHASH_TABLES, CTX_H } from "../aes/context";
@@ -105,7 +106,7 @@ export function ghashBlock(ctxPtr: usize, Y: v128, block: v128): v128 {
 
 // @ts-ignore: decorator
 @inline function nibbleProducts(tablePtr: usize, hi: v128, lo: v128): v128 {
-  return v128.xor(i8x16.swizzle(v128.load(tablePtr), hi), i8x16.swizzle(v128.load(tablePtr, 16), lo));
+  return v128.xor(lookup(v128.load(tablePtr), hi), lookup(v128.load(tablePtr, 16), lo));
 }
 
 /** The 16 bytes that follow the first 15 of below ‖ above: above moved up one byte, filled from below. */

@@ -8,6 +8,7 @@
 import { isZeroBit64 } from "../ct";
 import { WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "../aes/context";
+import { prepareDecryption } from "../aes/vpaes_schedule";
 import { unwrapInPlace, wrapInPlace } from "./wrap";
 
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
@@ -28,6 +29,7 @@ export function kwWrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): 
  */
 export function kwUnwrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): u32 {
   if (!isExpandedBit(ctxPtr) || (inLen & 7) != 0 || inLen < 24 || inLen > MAX_LEN) return 0;
+  prepareDecryption(ctxPtr);
   const len = inLen - 8;
   const C1 = load<u64>(inPtr);
   memory.copy(outPtr, inPtr + 8, len);

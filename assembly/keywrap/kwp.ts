@@ -14,6 +14,7 @@ import { isZeroBit64, lowBytesMask64, maskFromBit } from "../ct";
 import { WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "../aes/context";
 import { decryptVector, encryptVector } from "../aes/vpaes";
+import { prepareDecryption } from "../aes/vpaes_schedule";
 import { unwrapInPlace, wrapInPlace } from "./wrap";
 
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
@@ -37,6 +38,7 @@ export function kwpWrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize):
  */
 export function kwpUnwrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): u32 {
   if (!isExpandedBit(ctxPtr) || (inLen & 7) != 0 || inLen < 16 || inLen > MAX_LEN) return 0;
+  prepareDecryption(ctxPtr);
   const len = inLen - 8, n = len >> 3;
   let A: u64;
   if (n == 1) {
