@@ -41,8 +41,8 @@ export { aesCtr } from "./aes/ctr";
 export { aesExpandKey } from "./aes/vpaes_schedule";
 export { gcmOpen, gcmSeal } from "./gcm/gcm";
 export { xaesOpen, xaesSeal } from "./gcm/xaes";
-export { kwUnwrap, kwWrap } from "./keywrap/kw";
-export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
+export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
+export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
