@@ -36,16 +36,16 @@ import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
+export { aesDecryptBlock, aesEncryptBlock } from "./aes/block";
 export { cbcDecrypt, cbcEncrypt } from "./aes/cbc";
 export { cmac, cmacVerify } from "./aes/cmac";
 export { AES_CTX_SIZE } from "./aes/context";
 export { aesCtr } from "./aes/ctr";
-export { aesDecryptBlock, aesEncryptBlock } from "./aes/vpaes";
 export { aesExpandKey } from "./aes/vpaes_schedule";
 export { gcmOpen, gcmSeal } from "./gcm/gcm";
 export { xaesOpen, xaesSeal } from "./gcm/xaes";
-export { kwUnwrap, kwWrap } from "./keywrap/kw";
-export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
+export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
+export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
