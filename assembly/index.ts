@@ -3,6 +3,7 @@ import { drbgGenerate, drbgInstantiate, drbgReseed } from "./drbg/hmac-drbg";
 import {
   ecInit,
   ecKeyGenerate,
+  ecKeyGenerateMany,
   ecPointValidate,
   ecPublicKey,
   ecdh,
@@ -50,7 +51,8 @@ export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
-export { ecInit, ecKeyGenerate, ecPointValidate, ecPublicKey, ecdh, ecdsaSign, ecdsaSignRaw, ecdsaVerify };
+export { ecInit, ecKeyGenerate, ecKeyGenerateMany, ecPointValidate, ecPublicKey };
+export { ecdh, ecdsaSign, ecdsaSignRaw, ecdsaVerify };
 export { drbgGenerate, drbgInstantiate, drbgReseed };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */

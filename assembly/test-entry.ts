@@ -41,7 +41,7 @@ export function run(curve: u32, op: u32, r: usize, a: usize, b: usize): u32 {
 
 /** The operations of `runQuad`. */
 export enum QuadOp {
-  mul, square, add, sub, tripleSub, subTwice, addWide, subWide, unpack, set, get,
+  mul, square, add, sub, tripleSub, subTwice, addWide, subWide, unpack, fromWords, pack, negateIf, set, get,
 }
 
 /** One operation on quads; for `set` and `get` a lane is the number b, and for `unpack` a holds four packed numbers. */
@@ -68,6 +68,9 @@ function runQuadOn<Q>(op: u32, size: usize, r: usize, a: usize, b: usize): void 
     case QuadOp.addWide: q.addWide(r, a, b); break;
     case QuadOp.subWide: q.subWide(r, a, b); break;
     case QuadOp.unpack: q.unpack(r, a, a + size, a + 2 * size, a + 3 * size); break;
+    case QuadOp.fromWords: q.fromWords(r, a); break;
+    case QuadOp.pack: q.pack(r, a); break;
+    case QuadOp.negateIf: q.negateIf(v128.load(a), r); break;
     case QuadOp.set: q.set(r, b, a); break;
     case QuadOp.get: q.get(r, a, b); break;
     default: unreachable();

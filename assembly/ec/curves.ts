@@ -9,7 +9,7 @@ import { isHash } from "../sha2/hash";
 import { agree } from "./ecdh";
 import { sign, signRaw } from "./ecdsa";
 import { buildBaseKeyTable } from "./key_tables";
-import { generateKey, publicKey, validatePoint } from "./keys";
+import { generateKey, generateKeys, publicKey, validatePoint } from "./keys";
 import { buildBaseTable } from "./base_table";
 import { P256 } from "./p256/curve";
 import { P256Quad } from "./p256/quad";
@@ -47,6 +47,13 @@ export function ecKeyGenerate(curve: u32, scalarPtr: usize, pointPtr: usize, see
   if (curve == P384_NUMBER) return generateKey<P384, P384Quad>(scalarPtr, pointPtr, seedPtr);
   if (curve != SECP256K1_NUMBER) unreachable();
   return generateKey<Secp256k1, Secp256k1Quad>(scalarPtr, pointPtr, seedPtr);
+}
+
+export function ecKeyGenerateMany(curve: u32, jobsPtr: usize, count: u32): void {
+  if (curve == P256_NUMBER) return generateKeys<P256, P256Quad>(jobsPtr, count);
+  if (curve == P384_NUMBER) return generateKeys<P384, P384Quad>(jobsPtr, count);
+  if (curve != SECP256K1_NUMBER) unreachable();
+  return generateKeys<Secp256k1, Secp256k1Quad>(jobsPtr, count);
 }
 
 export function ecPointValidate(curve: u32, pointPtr: usize, len: u32, outPtr: usize): u32 {

@@ -15,7 +15,7 @@ import { hashSize } from "../sha2/hash";
 import { fieldToLimbs } from "./field";
 import { privateFromBe } from "./keys";
 import { ELEMENT, isZero } from "./modular";
-import { GROUP_MOST, groupUsed, multiplyBase, multiplyBaseGroup } from "./multiply_base";
+import { GROUP_MOST, groupOf, groupUsed, multiplyBase, multiplyBaseGroup } from "./multiply_base";
 import { nonceInit, nonceNext, nonceReject, nonceWipe } from "./nonce";
 import { AFFINE, POINT, X, pointToAffine } from "./point";
 import { scalarAdd, scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
@@ -50,18 +50,12 @@ const OKS: usize = RS + <usize>GROUP_MOST * AFFINE;
  * out of range.
  */
 export function sign<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
-  const end = jobsPtr + count * JOB;
-  for (let job = jobsPtr; job < end; job += GROUP_MOST * JOB) signGroup<C, Q>(hash, job, groupAt(job, end));
+  for (let done: u32 = 0; done < count; done += GROUP_MOST) {
+    signGroup<C, Q>(hash, jobsPtr + done * JOB, groupOf(count - done));
+  }
   nonceWipe();
-  groupWipe(groupUsed<C, Q>(groupAt(jobsPtr, end)));
+  groupWipe(groupUsed<C, Q>(groupOf(count)));
   ecWipe();
-}
-
-/** How many jobs the group that begins with this one has. */
-// @ts-ignore: decorator
-@inline function groupAt(job: usize, end: usize): u32 {
-  const left = <u32>((end - job) / JOB);
-  return left < GROUP_MOST ? left : GROUP_MOST;
 }
 
 function signGroup<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {

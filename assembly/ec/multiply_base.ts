@@ -36,6 +36,12 @@ const DIGITS: usize = GROUP_DIGITS;
 const WORDS: usize = GROUP_WORDS;
 const POINTS: usize = GROUP_POINTS;
 
+/** How many of so many jobs the next group takes. */
+// @ts-ignore: decorator
+@inline export function groupOf(left: u32): u32 {
+  return left < GROUP_MOST ? left : GROUP_MOST;
+}
+
 /** Bytes of points that a call with so many scalars uses. */
 // @ts-ignore: decorator
 @inline export function groupUsed<C, Q>(count: u32): usize {

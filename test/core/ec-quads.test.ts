@@ -171,6 +171,35 @@ describe.each(CURVES)('$name', (curve) => {
     expect(residues(get(r))).toEqual([0n, 0n, 0n, 0n]);
   });
 
+  test('packed elements come back, side by side or with their words transposed', () => {
+    fc.assert(
+      fc.property(quad, (values) => {
+        put(a, values);
+        for (const lane of LANES) {
+          run('get', element, a, lane);
+          run('pack', packed + lane * size, element, 0);
+        }
+        run('unpack', r, packed, 0);
+        expect(residues(get(r))).toEqual(residues(values));
+        const transposed = words().slice(packed / 4, packed / 4 + size);
+        for (let i = 0; i < size; i++) words()[packed / 4 + i] = transposed[(i & 3) * (size / 4) + (i >> 2)]!;
+        run('fromWords', r, packed, 0);
+        expect(residues(get(r))).toEqual(residues(values));
+      }),
+    );
+  });
+
+  test('lanes are negated where the mask is set', () => {
+    fc.assert(
+      fc.property(quad, fc.tuple(...LANES.map(() => fc.boolean())), (values, negative) => {
+        put(a, values);
+        for (const lane of LANES) words()[packed / 4 + lane] = negative[lane] ? 0xffffffff : 0;
+        run('negateIf', a, packed, 0);
+        expect(residues(get(a))).toEqual(values.map((value, lane) => mod(negative[lane] ? -value : value)));
+      }),
+    );
+  });
+
   test('unpack reads four numbers of native words', () => {
     const number4 = fc.tuple(...LANES.map(() => fc.bigInt({ min: 0n, max: p - 1n })));
     fc.assert(
