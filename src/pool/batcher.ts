@@ -126,11 +126,15 @@ export class Batcher {
       return;
     }
     const durable = batch.some((pending) => pending.durable);
-    let written: Promise<void>;
+    let written: Promise<void> | undefined;
     try {
       written = durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
+    }
+    if (written === undefined) {
+      this.#give(batch, reply);
+      return;
     }
     written.then(
       () => this.#give(batch, reply),

@@ -28,7 +28,8 @@ export interface SubmitOptions {
 
 /** Where the cells' entries go: a result is withheld until its batch's entry is written. */
 export interface EntrySink {
-  written(body: string): Promise<void>;
+  /** Undefined where the entry is written already. */
+  written(body: string): Promise<void> | undefined;
   durable(body: string): Promise<void>;
 }
 
