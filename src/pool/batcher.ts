@@ -7,11 +7,11 @@
  */
 import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
-import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import { batchOverhead, type CellRequest, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST, SPLIT_COST } from './cost.ts';
 import { Pending, wipeAll } from './pending.ts';
-import type { BatchObserver, EntrySink, SubmitOptions } from './pool.ts';
+import type { BatchObserver, EntrySink, Finish, SubmitOptions } from './pool.ts';
 import { Queue } from './queue.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
@@ -74,14 +74,15 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
+  submit<T>(request: CellRequest, options: SubmitOptions, finish: Finish<T> | undefined): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, options, this.#tick);
+    const pending = new Pending(request, options, finish, this.#tick);
+    const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
       this.tally.failure(refusal);
       pending.reject(refusal, refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined);
-      return pending.promise;
+      return promise;
     }
     this.#watch.add(pending);
     this.#queue.push(pending);
@@ -93,7 +94,7 @@ export class Batcher {
         this.flush();
       });
     }
-    return pending.promise;
+    return promise;
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
