@@ -21,6 +21,7 @@ const MAX_KEYS = 3;
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
+  readonly batch: readonly Pending[];
   readonly cell: number;
   readonly sentAt: number;
   answeredAt: number;
@@ -35,8 +36,12 @@ export class Batcher {
   readonly #queue: Queue;
   readonly #watch: Watch;
   readonly #observer: BatchObserver | undefined;
-  /** Batches that are in a cell or wait for their entry in the log. */
-  readonly #out = new Map<readonly Pending[], Trip>();
+  /**
+   * Batches that are in a cell or wait for their entry in the log: few, so a list. V8's Map and Set leave their old table
+   * behind when they make room, with what was in it and a link to the next one; once one of those is old, all that comes
+   * after it lives until the next full collection.
+   */
+  readonly #out: Trip[] = [];
   /** Requests that wait for the log. */
   #unwritten = 0;
   #inFlight = 0;
@@ -115,7 +120,7 @@ export class Batcher {
   }
 
   onReply(batch: readonly Pending[], reply: Reply): void {
-    const trip = this.#out.get(batch)!;
+    const trip = this.#tripOf(batch);
     trip.answeredAt = performance.now();
     this.tally.batch(batch.length, trip.answeredAt - trip.sentAt);
     // The place is free again: the cell shall not wait for the log.
@@ -178,7 +183,7 @@ export class Batcher {
   /** Fail everything; what comes later from cells and log is wiped. */
   failAll(code: HsmErrorCode, cause?: unknown): void {
     this.failQueue(code, cause);
-    for (const batch of this.#out.keys())
+    for (const { batch } of this.#out)
       for (const pending of batch) if (!pending.settled) this.#reject(pending, code, cause);
     this.#watch.stop();
   }
@@ -245,7 +250,7 @@ export class Batcher {
       return;
     }
     for (const pending of batch) pending.sent = true;
-    this.#out.set(batch, { cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
   }
 
@@ -286,14 +291,18 @@ export class Batcher {
   }
 
   #settled(batch: readonly Pending[], outcome: BatchOutcome, reply?: Reply): void {
-    const trip = this.#out.get(batch)!;
-    this.#out.delete(batch);
+    const trip = this.#tripOf(batch);
+    this.#out.splice(this.#out.indexOf(trip), 1);
     this.#inFlight -= batch.length;
     if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
   }
 
+  #tripOf(batch: readonly Pending[]): Trip {
+    return this.#out.find((trip) => trip.batch === batch)!;
+  }
+
   #isIdle(): boolean {
-    return this.#queue.count === 0 && this.#out.size === 0;
+    return this.#queue.count === 0 && this.#out.length === 0;
   }
 
   #checkIdle(): void {
