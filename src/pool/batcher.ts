@@ -12,7 +12,7 @@ import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST, SPLIT_COST } from './cost.ts';
 import { Pending, wipeAll } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, SubmitOptions } from './pool.ts';
-import { Queue } from './queue.ts';
+import { isLarge, Queue } from './queue.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
@@ -45,6 +45,8 @@ export class Batcher {
   /** Requests that wait for the log. */
   #unwritten = 0;
   #inFlight = 0;
+  /** Batches of small requests that are out, or came back in this turn of the loop. */
+  #smallOut = 0;
   #flushAsked = false;
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
@@ -91,7 +93,8 @@ export class Batcher {
     }
     this.#watch.add(pending);
     this.#queue.push(pending);
-    if (this.#queue.cost >= BATCH_COST && this.#queue.cost >= BATCH_COST * this.#freePlaces()) this.flush();
+    const { smallCost } = this.#queue;
+    if (smallCost >= BATCH_COST && smallCost >= BATCH_COST * this.#freePlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
       queueMicrotask(() => {
@@ -115,7 +118,11 @@ export class Batcher {
     while (this.#queue.count > 0 && this.#unwritten < this.#limit) {
       const free = this.#freePlaces();
       if (free === 0) return;
-      this.#send(this.#idlest(), Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free)));
+      const budget = Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free));
+      const room = PLACE_SIZE - batchOverhead(this.#lease());
+      const batch = this.#queue.take(budget, room, this.#smallOut > 0);
+      if (batch.length === 0) return;
+      this.#send(this.#idlest(), batch);
     }
   }
 
@@ -234,8 +241,7 @@ export class Batcher {
     return best;
   }
 
-  #send(link: CellLink, budget: number): void {
-    const batch = this.#queue.take(budget, PLACE_SIZE - batchOverhead(this.#lease()));
+  #send(link: CellLink, batch: readonly Pending[]): void {
     try {
       link.send(this.#lease(), batch);
     } catch (error) {
@@ -252,6 +258,7 @@ export class Batcher {
     for (const pending of batch) pending.sent = true;
     this.#out.push({ batch, cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
+    if (!isLarge(batch[0]!)) this.#smallOut++;
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {
@@ -294,7 +301,19 @@ export class Batcher {
     const trip = this.#tripOf(batch);
     this.#out.splice(this.#out.indexOf(trip), 1);
     this.#inFlight -= batch.length;
+    if (!isLarge(batch[0]!)) this.#smallReturned();
     if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
+  }
+
+  /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */
+  #smallReturned(): void {
+    if (!this.#queue.largeWait) this.#smallOut--;
+    else {
+      setImmediate(() => {
+        this.#smallOut--;
+        this.flush();
+      });
+    }
   }
 
   #tripOf(batch: readonly Pending[]): Trip {
