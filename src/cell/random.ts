@@ -89,7 +89,10 @@ export class Random {
 
   /** Fill memory at `at` with random bytes. */
   fill(at: number, length: number): void {
-    if (length > SMALL || !this.#has(length)) return this.#generate(at, length);
+    if (length > SMALL || !this.#has(length)) {
+      this.#generate(at, length);
+      return;
+    }
     const { bytes } = this.#core;
     bytes.copyWithin(at, this.#next, this.#next + length);
     bytes.fill(0, this.#next, this.#next + length);
