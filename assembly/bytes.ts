@@ -1,4 +1,5 @@
 /** The only place that loads and stores big-endian. */
+import { lookup } from "./lookup";
 
 // @ts-ignore: decorator
 @inline export function loadBe32(ptr: usize): u32 {
@@ -37,7 +38,7 @@
 /** Sixteen bytes as two big-endian words, a lane each: the form in which a shift to the right crosses bytes. */
 // @ts-ignore: decorator
 @inline export function reverse64x2(v: v128, reverse: v128): v128 {
-  return i8x16.swizzle(v, reverse);
+  return lookup(v, reverse);
 }
 
 /** The index that reverse64x2 takes; a caller loads it once, outside its loop. */

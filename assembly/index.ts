@@ -12,6 +12,7 @@ import {
   ecdsaVerify,
 } from "./ec/curves";
 import { derDecode, derEncode } from "./ec/der";
+import { forgetKeys } from "./ec/key_tables";
 import {
   GROUP,
   GROUP_SIZE,
@@ -36,16 +37,16 @@ import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
 export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, WORK_SIZE };
+export { aesDecryptBlock, aesEncryptBlock } from "./aes/block";
 export { cbcDecrypt, cbcEncrypt } from "./aes/cbc";
 export { cmac, cmacVerify } from "./aes/cmac";
 export { AES_CTX_SIZE } from "./aes/context";
 export { aesCtr } from "./aes/ctr";
-export { aesDecryptBlock, aesEncryptBlock } from "./aes/vpaes";
 export { aesExpandKey } from "./aes/vpaes_schedule";
 export { gcmOpen, gcmSeal } from "./gcm/gcm";
 export { xaesOpen, xaesSeal } from "./gcm/xaes";
-export { kwUnwrap, kwWrap } from "./keywrap/kw";
-export { kwpUnwrap, kwpWrap } from "./keywrap/kwp";
+export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
+export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
@@ -72,8 +73,9 @@ export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLe
   memory.fill(REPLY, 0, replyLen);
 }
 
-/** Wipe everything that is secret: the vault too. */
+/** Wipe everything that is secret: the vault too. The tables of others' public keys go with it. */
 export function wipeAll(): void {
+  forgetKeys();
   memory.fill(GROUP, 0, GROUP_SIZE);
   memory.fill(VAULT, 0, VAULT_SIZE);
   wipeBatch(<u32>SLOT_COUNT, <u32>WORK_SIZE, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);

@@ -1,5 +1,5 @@
 /**
- * The memory map. One module, one memory, fixed at build: 596 pages (37.3 MiB), no heap.
+ * The memory map. One module, one memory, fixed at build: 694 pages (43.4 MiB), no heap.
  *
  *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
  *   0x0010000  tables       public precomputation, made once at start; survives wipes
@@ -40,6 +40,12 @@ export const WINDOW: usize = 0x0340000;
 export const WINDOW_SIZE: usize = 0x1100000;
 export const REPLY: usize = WINDOW + WINDOW_SIZE;
 
+/** Tables of public keys that verify often (ec/key_tables.ts): behind everything, public, and kept from batch to batch. */
+export const KEY_TABLES: usize = REPLY + WINDOW_SIZE;
+export const KEY_TABLES_SIZE: usize = 0x4000 + 19 * 0x30000;
+/** Where verification works: public too, and not wiped. */
+export const PUBLIC_WORK: usize = KEY_TABLES + 0x400000;
+
 // Tables, one area a curve: multiples of its base point, 148, 148 and 330 KiB (ec/base_table.ts).
 export const P256_TABLE: usize = TABLES;
 export const SECP256K1_TABLE: usize = TABLES + 0x25000;
@@ -55,8 +61,9 @@ export const SHA256_SCRATCH: usize = SCRATCH; // 1 KiB
 export const HMAC_SCRATCH: usize = SCRATCH + 0x0400; // 1 KiB
 export const KDF_SCRATCH: usize = SCRATCH + 0x0800; // 1 KiB
 export const DRBG_SCRATCH: usize = SCRATCH + 0x0c00; // 1 KiB
-export const AES_SCRATCH: usize = SCRATCH + 0x1000; // 4 KiB
-export const GCM_SCRATCH: usize = SCRATCH + 0x2000; // 4 KiB
+export const AES_SCRATCH: usize = SCRATCH + 0x1000; // 2 KiB
+export const KEYWRAP_SCRATCH: usize = SCRATCH + 0x1800; // 5.5 KiB
+export const GCM_SCRATCH: usize = SCRATCH + 0x2e00; // 512 B
 export const SHA512_SCRATCH: usize = SCRATCH + 0x3000; // 1 KiB
 export const HKDF_SCRATCH: usize = SCRATCH + 0x3400; // 1 KiB
 export const CTR_SCRATCH: usize = SCRATCH + 0x3800; // 512 B

@@ -41,7 +41,7 @@ export function run(curve: u32, op: u32, r: usize, a: usize, b: usize): u32 {
 
 /** The operations of `runQuad`. */
 export enum QuadOp {
-  mul, square, add, sub, unpack, fromWords, pack, negateIf, set, get,
+  mul, square, add, sub, tripleSub, subTwice, addWide, subWide, unpack, fromWords, pack, negateIf, set, get,
 }
 
 /** One operation on quads; for `set` and `get` a lane is the number b, and for `unpack` a holds four packed numbers. */
@@ -63,6 +63,10 @@ function runQuadOn<Q>(op: u32, size: usize, r: usize, a: usize, b: usize): void 
     case QuadOp.square: q.square(r, a); break;
     case QuadOp.add: q.add(r, a, b); break;
     case QuadOp.sub: q.sub(r, a, b); break;
+    case QuadOp.tripleSub: q.tripleSub(r, a, b); break;
+    case QuadOp.subTwice: q.subTwice(r, a, b); break;
+    case QuadOp.addWide: q.addWide(r, a, b); break;
+    case QuadOp.subWide: q.subWide(r, a, b); break;
     case QuadOp.unpack: q.unpack(r, a, a + size, a + 2 * size, a + 3 * size); break;
     case QuadOp.fromWords: q.fromWords(r, a); break;
     case QuadOp.pack: q.pack(r, a); break;

@@ -8,7 +8,7 @@
 import { be32, be64 } from "../bytes";
 import { WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "./context";
-import { ctr32Xor } from "./vpaes_ctr";
+import { ctr32Xor } from "./ctr32";
 
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
 

@@ -12,7 +12,8 @@
  * GF(2)-linear map of the inverse is U[io] ⊕ V[jo] for two tables of sixteen bytes: the S-box, the S-box times 2, and
  * for decryption the inverse times 14, 11, 13 and 9 each cost two lookups.
  *
- * Infinity is 0x80. A swizzle gives 0 for every index over 15, so 1/∞ = 0 costs nothing; 0x80 ⊕ nibble is still ∞.
+ * Infinity is 0x80. A lookup gives 0 where the top bit of the index is set, so 1/∞ = 0 costs nothing; 0x80 ⊕ nibble is
+ * still ∞. So every index is a nibble or has its top bit set, which is what lookup asks for.
  * The one case where two infinities meet is i = k = 0, where the sum 0 looks up ∞ again and both outputs are 0: right,
  * since AES defines the inverse of 0 as 0.
  *
@@ -22,17 +23,20 @@
  * MixColumns unchanged because the coefficients of a row sum to 1. test/core/aes-tables.test.ts derives every table from
  * these sentences.
  *
- * ShiftRows comes before SubBytes, with which it commutes. MixColumns, with r the rotation of a column by one byte, is
- * 2A ⊕ r(2A ⊕ A ⊕ r(A ⊕ r(A))); InvMixColumns is 14A ⊕ r(11A ⊕ r(13A ⊕ r(9A))).
+ * MixColumns, with r the rotation of a column by one byte, is 2A ⊕ r(2A ⊕ A ⊕ r(A ⊕ r(A))); InvMixColumns is
+ * 14A ⊕ r(11A ⊕ r(13A ⊕ r(9A))). ShiftRows is never done: after round i the register holds SR⁻ⁱ of the state, the round
+ * keys are stored so, and r becomes SR⁻ⁱ ∘ r ∘ SRⁱ, to the next row i columns on (bitslice.ts has the argument). At the
+ * end SR^Nr is left: SR² or nothing. Decryption holds SRⁱ, and its r is i columns back.
  *
- * Constant-flow: a swizzle works on registers, and its time does not depend on the index. Rejected: tables in memory
+ * Constant-flow: a lookup works on registers, and its time does not depend on the index. Rejected: tables in memory
  * indexed by state bytes (they leak through the cache) and bitslicing (faster in bulk, but it pays for eight blocks even
  * where key wrapping or a short message has one).
  */
 import { topBitMask8x16 } from "../ct";
-import { CTX_DEC_KEYS, CTX_ENC_KEYS, CTX_NR, isExpandedBit } from "./context";
+import { lookup } from "../lookup";
+import { CTX_DEC_KEYS, CTX_ENC_KEYS, CTX_NR } from "./context";
 
-export const VPAES: usize = memory.data<u8>([
+const VPAES: usize = memory.data<u8>([
   0x80, 0x01, 0x09, 0x0e, 0x0d, 0x0b, 0x07, 0x06, 0x0f, 0x02, 0x0c, 0x05, 0x0a, 0x04, 0x03, 0x08, // 0 INV
   0x80, 0x02, 0x01, 0x0f, 0x09, 0x05, 0x0e, 0x0c, 0x0d, 0x04, 0x0b, 0x0a, 0x07, 0x08, 0x06, 0x03, // 16 A_OVER_K
   0x00, 0x01, 0x1c, 0x1d, 0x2d, 0x2c, 0x31, 0x30, 0x27, 0x26, 0x3b, 0x3a, 0x0a, 0x0b, 0x16, 0x17, // 32 IPT_LO
@@ -71,15 +75,23 @@ export const DSBD: usize = 256;
 export const DSB9: usize = 288;
 export const DSBO: usize = 320;
 
-const PERMUTE: usize = memory.data<u8>([
-  0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11, // 0 ShiftRows
-  0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3, // 16 InvShiftRows
-  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, // 32 r
-  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, // 48 low nibbles
+const LOW_NIBBLES: usize = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f], 16);
+
+// r after i rounds, i mod 4: byte 4c + ρ takes row ρ + 1 of column c + i.
+const ROTATE: usize = memory.data<u8>([
+  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12,
+  5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0,
+  9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4,
+  13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8,
 ], 16);
-const INV_SHIFT_ROWS: usize = 16;
-const ROTATE: usize = 32;
-const LOW_NIBBLE: usize = 48;
+
+// SRⁱ, i mod 4: byte 4c + ρ takes column c + iρ of its row.
+const SHIFT_ROWS: usize = memory.data<u8>([
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+  0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11,
+  0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7,
+  0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3,
+], 16);
 
 // A v128 constant in the code is built anew at every use, so that constants come from memory into locals.
 // @ts-ignore: decorator
@@ -88,31 +100,28 @@ const LOW_NIBBLE: usize = 48;
 }
 
 // @ts-ignore: decorator
-@inline export function shiftRowsIndex(): v128 {
-  return v128.load(PERMUTE);
-}
-
-// @ts-ignore: decorator
-@inline export function invShiftRowsIndex(): v128 {
-  return v128.load(PERMUTE + INV_SHIFT_ROWS);
-}
-
-// @ts-ignore: decorator
-@inline export function rotateIndex(): v128 {
-  return v128.load(PERMUTE + ROTATE);
-}
-
-// @ts-ignore: decorator
 @inline export function lowNibbles(): v128 {
-  return v128.load(PERMUTE + LOW_NIBBLE);
+  return v128.load(LOW_NIBBLES);
+}
+
+/** SRⁱ; -i is its inverse. */
+// @ts-ignore: decorator
+@inline export function shiftRowsIndex(i: u32): v128 {
+  return v128.load(SHIFT_ROWS + (<usize>(i & 3) << 4));
+}
+
+/** SR⁻ⁱ ∘ r ∘ SRⁱ. */
+// @ts-ignore: decorator
+@inline export function rotateIndex(i: u32): v128 {
+  return v128.load(ROTATE + (<usize>(i & 3) << 4));
 }
 
 /** A GF(2)-linear map of bytes, given by its images of the low and of the high nibble. */
 // @ts-ignore: decorator
 @inline export function linear(x: v128, lo: v128, hi: v128, low: v128): v128 {
   return v128.xor(
-    i8x16.swizzle(lo, v128.and(x, low)),
-    i8x16.swizzle(hi, i32x4.shr_u(v128.andnot(x, low), 4)),
+    lookup(lo, v128.and(x, low)),
+    lookup(hi, i32x4.shr_u(v128.andnot(x, low), 4)),
   );
 }
 
@@ -122,114 +131,97 @@ const LOW_NIBBLE: usize = 48;
   const k = v128.and(x, low);
   const i = i32x4.shr_u(v128.andnot(x, low), 4);
   const j = v128.xor(i, k);
-  const ak = i8x16.swizzle(aOverK, k);
-  const io = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, i), ak)), j);
-  const jo = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, j), ak)), i);
-  return v128.xor(i8x16.swizzle(u, io), i8x16.swizzle(t, jo));
+  const ak = lookup(aOverK, k);
+  const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
+  const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
+  return v128.xor(lookup(u, io), lookup(t, jo));
 }
 
-/** ShiftRows, SubBytes, MixColumns, AddRoundKey. */
+/** SubBytes, MixColumns, AddRoundKey. */
 // @ts-ignore: decorator
 @inline export function encryptRound(
-  state: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128,
-  u1: v128, t1: v128, u2: v128, t2: v128, shiftRows: v128, r: v128,
+  x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, u1: v128, t1: v128, u2: v128, t2: v128, r: v128,
 ): v128 {
-  const x = i8x16.swizzle(state, shiftRows);
   const k = v128.and(x, low);
   const i = i32x4.shr_u(v128.andnot(x, low), 4);
   const j = v128.xor(i, k);
-  const ak = i8x16.swizzle(aOverK, k);
-  const io = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, i), ak)), j);
-  const jo = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, j), ak)), i);
-  const A = v128.xor(i8x16.swizzle(u1, io), i8x16.swizzle(t1, jo));
-  const A2 = v128.xor(i8x16.swizzle(u2, io), i8x16.swizzle(t2, jo));
-  const inner = v128.xor(A, i8x16.swizzle(A, r));
-  const outer = v128.xor(v128.xor(A2, A), i8x16.swizzle(inner, r));
-  return v128.xor(v128.xor(A2, roundKey), i8x16.swizzle(outer, r));
+  const ak = lookup(aOverK, k);
+  const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
+  const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
+  const A = v128.xor(lookup(u1, io), lookup(t1, jo));
+  const A2 = v128.xor(lookup(u2, io), lookup(t2, jo));
+  const inner = v128.xor(A, lookup(A, r));
+  const outer = v128.xor(v128.xor(A2, A), lookup(inner, r));
+  return v128.xor(v128.xor(A2, roundKey), lookup(outer, r));
 }
 
-/** The last round has no MixColumns, and leaves the tower's basis. */
+/** The last round has no MixColumns, and leaves the tower's basis and what is left of ShiftRows. */
 // @ts-ignore: decorator
 @inline export function lastRound(
-  state: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, u: v128, t: v128, shiftRows: v128,
+  x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, u: v128, t: v128, shiftRows: v128,
 ): v128 {
-  return v128.xor(invertThen(i8x16.swizzle(state, shiftRows), inv, aOverK, low, u, t), roundKey);
+  return v128.xor(lookup(invertThen(x, inv, aOverK, low, u, t), shiftRows), roundKey);
 }
 
 /** CIPH_K of one block, in the byte order of memory. */
 export function encryptVector(ctxPtr: usize, block: v128): v128 {
   const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
   const u1 = table(SB1), t1 = table(SB1 + 16), u2 = table(SB2), t2 = table(SB2 + 16);
-  const shiftRows = shiftRowsIndex(), r = rotateIndex();
-  const lastKey = ctxPtr + (<usize>load<u32>(ctxPtr, CTX_NR) << 4);
+  const Nr = load<u32>(ctxPtr, CTX_NR);
   let state = v128.xor(linear(block, table(IPT), table(IPT + 16), low), v128.load(ctxPtr, CTX_ENC_KEYS));
-  for (let key = ctxPtr + 16; key < lastKey; key += 16) {
-    state = encryptRound(state, v128.load(key, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, shiftRows, r);
+  let key = ctxPtr + CTX_ENC_KEYS + 16;
+  for (let i: u32 = 1; i < Nr; i++, key += 16) {
+    state = encryptRound(state, v128.load(key), inv, aOverK, low, u1, t1, u2, t2, rotateIndex(i));
   }
-  return lastRound(state, v128.load(lastKey, CTX_ENC_KEYS), inv, aOverK, low, table(SBO), table(SBO + 16), shiftRows);
+  return lastRound(state, v128.load(key), inv, aOverK, low, table(SBO), table(SBO + 16), shiftRowsIndex(Nr));
 }
 
-/** InvShiftRows, InvSubBytes, InvMixColumns, AddRoundKey: the equivalent inverse cipher, FIPS 197 §5.3.5. */
+/** InvSubBytes, InvMixColumns, AddRoundKey: the equivalent inverse cipher, FIPS 197 §5.3.5. */
 // @ts-ignore: decorator
 @inline export function decryptRound(
-  state: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, ue: v128, te: v128, ub: v128, tb: v128,
-  ud: v128, td: v128, u9: v128, t9: v128, invShiftRows: v128, r: v128,
+  x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, ue: v128, te: v128, ub: v128, tb: v128,
+  ud: v128, td: v128, u9: v128, t9: v128, r: v128,
 ): v128 {
-  const x = i8x16.swizzle(state, invShiftRows);
   const k = v128.and(x, low);
   const i = i32x4.shr_u(v128.andnot(x, low), 4);
   const j = v128.xor(i, k);
-  const ak = i8x16.swizzle(aOverK, k);
-  const io = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, i), ak)), j);
-  const jo = v128.xor(i8x16.swizzle(inv, v128.xor(i8x16.swizzle(inv, j), ak)), i);
-  let sum = v128.xor(i8x16.swizzle(u9, io), i8x16.swizzle(t9, jo));
-  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ud, io), i8x16.swizzle(td, jo)));
-  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ub, io), i8x16.swizzle(tb, jo)));
-  sum = v128.xor(i8x16.swizzle(sum, r), v128.xor(i8x16.swizzle(ue, io), i8x16.swizzle(te, jo)));
+  const ak = lookup(aOverK, k);
+  const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
+  const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
+  let sum = v128.xor(lookup(u9, io), lookup(t9, jo));
+  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ud, io), lookup(td, jo)));
+  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ub, io), lookup(tb, jo)));
+  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ue, io), lookup(te, jo)));
   return v128.xor(sum, roundKey);
 }
 
-/** CIPH⁻¹_K of one block. */
+/** CIPH⁻¹_K of one block; ctx has its decryption keys. */
 export function decryptVector(ctxPtr: usize, block: v128): v128 {
   const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
   const ue = table(DSBE), te = table(DSBE + 16), ub = table(DSBB), tb = table(DSBB + 16);
   const ud = table(DSBD), td = table(DSBD + 16), u9 = table(DSB9), t9 = table(DSB9 + 16);
-  const invShiftRows = invShiftRowsIndex(), r = rotateIndex();
-  const lastKey = ctxPtr + (<usize>load<u32>(ctxPtr, CTX_NR) << 4);
+  const Nr = load<u32>(ctxPtr, CTX_NR);
   let state = v128.xor(linear(block, table(DIPT), table(DIPT + 16), low), v128.load(ctxPtr, CTX_DEC_KEYS));
-  for (let key = ctxPtr + 16; key < lastKey; key += 16) {
-    const roundKey = v128.load(key, CTX_DEC_KEYS);
-    state = decryptRound(state, roundKey, inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, invShiftRows, r);
+  let key = ctxPtr + CTX_DEC_KEYS + 16;
+  for (let i: u32 = 1; i < Nr; i++, key += 16) {
+    const r = rotateIndex(0 - i);
+    state = decryptRound(state, v128.load(key), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r);
   }
-  return lastRound(
-    state, v128.load(lastKey, CTX_DEC_KEYS), inv, aOverK, low, table(DSBO), table(DSBO + 16), invShiftRows,
-  );
+  return lastRound(state, v128.load(key), inv, aOverK, low, table(DSBO), table(DSBO + 16), shiftRowsIndex(0 - Nr));
 }
 
 /** InvMixColumns of a round key in AES's own basis: MixColumns after a ⊕ 4(a ⊕ r²(a)), FIPS 197 §5.3.3. */
 export function invMixColumns(a: v128): v128 {
-  const r = rotateIndex();
-  const a2 = i8x16.swizzle(i8x16.swizzle(a, r), r);
+  const r = rotateIndex(0);
+  const a2 = lookup(lookup(a, r), r);
   const b = v128.xor(a, xtime(xtime(v128.xor(a, a2))));
   const b2 = xtime(b);
-  const inner = v128.xor(b, i8x16.swizzle(b, r));
-  const outer = v128.xor(v128.xor(b2, b), i8x16.swizzle(inner, r));
-  return v128.xor(b2, i8x16.swizzle(outer, r));
+  const inner = v128.xor(b, lookup(b, r));
+  const outer = v128.xor(v128.xor(b2, b), lookup(inner, r));
+  return v128.xor(b2, lookup(outer, r));
 }
 
 /** Each byte times x mod x⁸+x⁴+x³+x+1. */
 function xtime(a: v128): v128 {
   return v128.xor(i8x16.add(a, a), v128.and(topBitMask8x16(a), i8x16.splat(0x1b)));
-}
-
-/** One block; in and out may be the same. Traps on an area that holds no expanded key. */
-export function aesEncryptBlock(ctxPtr: usize, inPtr: usize, outPtr: usize): void {
-  if (!isExpandedBit(ctxPtr)) unreachable();
-  v128.store(outPtr, encryptVector(ctxPtr, v128.load(inPtr)));
-}
-
-/** One block; in and out may be the same. Traps on an area that holds no expanded key. */
-export function aesDecryptBlock(ctxPtr: usize, inPtr: usize, outPtr: usize): void {
-  if (!isExpandedBit(ctxPtr)) unreachable();
-  v128.store(outPtr, decryptVector(ctxPtr, v128.load(inPtr)));
 }

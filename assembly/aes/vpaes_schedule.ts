@@ -7,44 +7,64 @@
  *
  *   encryption:  rk₀ → T(rk₀);  middle → T(rk ⊕ 63);  last → rk ⊕ 63
  *   decryption:  rk_Nr → D(rk ⊕ 63);  middle → D(InvMixColumns(rk) ⊕ 63);  last → rk₀        D = T ∘ A⁻¹
+ *
+ * The i-th of them, but the last, with its rows as the state has them then: SR⁻ⁱ, and SRⁱ for decryption.
+ *
+ * The schedule itself stays in the context, for the bitsliced keys. Most keys never decrypt a block (GCM and CTR do not),
+ * so decryption keys are made when they are first asked for.
  */
-import { AES_SCRATCH } from "../layout";
-import { CTX_DEC_KEYS, CTX_ENC_KEYS, CTX_GHASH_POWERS, CTX_NR } from "./context";
-import { A_OVER_K, DIPT, INV, IPT, SBO, invMixColumns, invertThen, linear, lowNibbles, table } from "./vpaes";
-
-const W: usize = AES_SCRATCH; // 60 words of 4 bytes
+import { lookup } from "../lookup";
+import { CTX_DECRYPTION, CTX_DEC_KEYS, CTX_ENC_KEYS, CTX_GHASH_BLOCKS, CTX_GHASH_POWERS, CTX_NR, CTX_W } from "./context";
+import { A_OVER_K, DIPT, INV, IPT, SBO, invMixColumns, invertThen, linear, lowNibbles, shiftRowsIndex, table } from "./vpaes";
 
 /** Expands a key of 16, 24 or 32 bytes into ctx. Any other length: 0, and ctx untouched. */
 export function aesExpandKey(ctxPtr: usize, keyPtr: usize, keyLen: u32): u32 {
   if (keyLen != 16 && keyLen != 24 && keyLen != 32) return 0;
   const Nk = keyLen >> 2;
   const Nr = Nk + 6;
-  expandWords(keyPtr, Nk, (Nr + 1) << 2);
+  const w = ctxPtr + CTX_W;
+  expandWords(w, keyPtr, Nk, (Nr + 1) << 2);
   store<u32>(ctxPtr, 0, CTX_GHASH_POWERS);
+  store<u32>(ctxPtr, 0, CTX_GHASH_BLOCKS);
+  store<u32>(ctxPtr, 0, CTX_DECRYPTION);
   store<u32>(ctxPtr, Nr, CTX_NR);
-  const low = lowNibbles();
-  const ilo = table(IPT), ihi = table(IPT + 16), dlo = table(DIPT), dhi = table(DIPT + 16);
+  const low = lowNibbles(), ilo = table(IPT), ihi = table(IPT + 16);
   const c63 = i8x16.splat(0x63);
   const last = <usize>Nr << 4;
-  v128.store(ctxPtr, linear(v128.load(W), ilo, ihi, low), CTX_ENC_KEYS);
-  v128.store(ctxPtr + last, v128.load(W), CTX_DEC_KEYS);
-  for (let i: usize = 16; i < last; i += 16) {
-    const roundKey = v128.load(W + i);
-    v128.store(ctxPtr + i, linear(v128.xor(roundKey, c63), ilo, ihi, low), CTX_ENC_KEYS);
-    v128.store(ctxPtr + last - i, linear(v128.xor(invMixColumns(roundKey), c63), dlo, dhi, low), CTX_DEC_KEYS);
+  v128.store(ctxPtr, linear(v128.load(w), ilo, ihi, low), CTX_ENC_KEYS);
+  for (let i: u32 = 1; i < Nr; i++) {
+    const at = <usize>i << 4;
+    const roundKey = linear(v128.xor(v128.load(w + at), c63), ilo, ihi, low);
+    v128.store(ctxPtr + at, lookup(roundKey, shiftRowsIndex(0 - i)), CTX_ENC_KEYS);
   }
-  const finalKey = v128.xor(v128.load(W + last), c63);
-  v128.store(ctxPtr + last, finalKey, CTX_ENC_KEYS);
-  v128.store(ctxPtr, linear(finalKey, dlo, dhi, low), CTX_DEC_KEYS);
-  memory.fill(W, 0, 240);
+  v128.store(ctxPtr + last, v128.xor(v128.load(w + last), c63), CTX_ENC_KEYS);
   return 1;
 }
 
-function expandWords(keyPtr: usize, Nk: u32, words: u32): void {
-  memory.copy(W, keyPtr, Nk << 2);
+/** Makes the decryption keys, unless the context has them already. */
+export function prepareDecryption(ctxPtr: usize): void {
+  if (load<u32>(ctxPtr, CTX_DECRYPTION)) return;
+  const w = ctxPtr + CTX_W;
+  const low = lowNibbles(), dlo = table(DIPT), dhi = table(DIPT + 16);
+  const c63 = i8x16.splat(0x63);
+  const Nr = load<u32>(ctxPtr, CTX_NR);
+  const last = <usize>Nr << 4;
+  v128.store(ctxPtr, linear(v128.xor(v128.load(w + last), c63), dlo, dhi, low), CTX_DEC_KEYS);
+  for (let i: u32 = 1; i < Nr; i++) {
+    const at = <usize>i << 4;
+    const roundKey = linear(v128.xor(invMixColumns(v128.load(w + last - at)), c63), dlo, dhi, low);
+    v128.store(ctxPtr + at, lookup(roundKey, shiftRowsIndex(i)), CTX_DEC_KEYS);
+  }
+  v128.store(ctxPtr + last, v128.load(w), CTX_DEC_KEYS);
+  store<u32>(ctxPtr, 1, CTX_DECRYPTION);
+}
+
+/** w[0..words) to wPtr. */
+function expandWords(wPtr: usize, keyPtr: usize, Nk: u32, words: u32): void {
+  memory.copy(wPtr, keyPtr, Nk << 2);
   let rcon: u32 = 1;
   let phase: u32 = 0; // i mod Nk
-  let temp = load<u32>(W + (<usize>(Nk - 1) << 2));
+  let temp = load<u32>(wPtr + (<usize>(Nk - 1) << 2));
   for (let i = Nk; i < words; i++) {
     if (phase == 0) {
       temp = rotr(subWord(temp), 8) ^ rcon;
@@ -52,8 +72,8 @@ function expandWords(keyPtr: usize, Nk: u32, words: u32): void {
     } else if (Nk > 6 && phase == 4) {
       temp = subWord(temp);
     }
-    temp ^= load<u32>(W + (<usize>(i - Nk) << 2));
-    store<u32>(W + (<usize>i << 2), temp);
+    temp ^= load<u32>(wPtr + (<usize>(i - Nk) << 2));
+    store<u32>(wPtr + (<usize>i << 2), temp);
     phase++;
     if (phase == Nk) phase = 0;
   }

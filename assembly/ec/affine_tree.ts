@@ -10,18 +10,12 @@
  * Equal or opposite points (x2 = x1) have no such sum, and spoil all the others: then the product of the differences is
  * 0, which the caller is told. Q are the quads of the curve C.
  */
-import { ELEMENT } from "./modular";
-import { fieldIsZero } from "./field";
+import { invertLanes } from "./lanes";
 import { copyQuad } from "./quad";
 import { TREE_SCRATCH } from "./scratch";
 
-/** The four lanes of a quad as elements, two partial products, and an inverse. */
-const LANES: usize = TREE_SCRATCH;
-const LOW: usize = LANES + 4 * ELEMENT;
-const HIGH: usize = LOW + ELEMENT;
-const INVERSE: usize = HIGH + ELEMENT;
 /** Quads, in places of 256 bytes. */
-const RUNNING: usize = INVERSE + ELEMENT;
+const RUNNING: usize = TREE_SCRATCH;
 const LAMBDA: usize = RUNNING + 256;
 const SQUARE: usize = LAMBDA + 256;
 
@@ -43,7 +37,7 @@ export function sumTree<C, Q>(points: usize, terms: usize, quads: usize, work: u
 }
 
 /** a_i += b_i for count pairs of points; 1, or 0 if any x were equal. */
-function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u32 {
+export function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u32 {
   const q = changetype<Q>(0);
   const size = q.bytes, point: usize = 2 * size;
   // Of each pair the difference, and the product of all differences up to it.
@@ -86,28 +80,4 @@ function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u32 {
   q.mul(LAMBDA, LAMBDA, a);
   q.sub(a + size, LAMBDA, a + size);
   copyQuad<Q>(a, SQUARE);
-}
-
-/** The inverse of each lane with one inversion; 1, or 0 if any lane is 0. */
-function invertLanes<C, Q>(r: usize, a: usize): u32 {
-  const c = changetype<C>(0);
-  const q = changetype<Q>(0);
-  for (let lane: usize = 0; lane < 4; lane++) q.get(LANES + lane * ELEMENT, a, lane);
-  c.mul(LOW, LANES, LANES + ELEMENT);
-  c.mul(HIGH, LANES + 2 * ELEMENT, LANES + 3 * ELEMENT);
-  c.mul(INVERSE, LOW, HIGH);
-  const okBit = fieldIsZero<C>(INVERSE) ^ 1;
-  c.invert(INVERSE, INVERSE);
-  c.mul(HIGH, HIGH, INVERSE); // 1/LOW
-  c.mul(LOW, LOW, INVERSE); // 1/HIGH
-  setProduct<C, Q>(r, 0, HIGH, LANES + ELEMENT);
-  setProduct<C, Q>(r, 1, HIGH, LANES);
-  setProduct<C, Q>(r, 2, LOW, LANES + 3 * ELEMENT);
-  setProduct<C, Q>(r, 3, LOW, LANES + 2 * ELEMENT);
-  return okBit;
-}
-
-function setProduct<C, Q>(r: usize, lane: usize, a: usize, b: usize): void {
-  changetype<C>(0).mul(INVERSE, a, b);
-  changetype<Q>(0).set(r, lane, INVERSE);
 }

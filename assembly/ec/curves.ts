@@ -7,7 +7,8 @@
  */
 import { isHash } from "../sha2/hash";
 import { agree } from "./ecdh";
-import { sign, signRaw, verify } from "./ecdsa";
+import { sign, signRaw } from "./ecdsa";
+import { buildBaseKeyTable } from "./key_tables";
 import { generateKey, generateKeys, publicKey, validatePoint } from "./keys";
 import { buildBaseTable } from "./base_table";
 import { P256 } from "./p256/curve";
@@ -15,6 +16,7 @@ import { P256Quad } from "./p256/quad";
 import { P384 } from "./p384/curve";
 import { P384Quad } from "./p384/quad";
 import { ecWipe } from "./scratch";
+import { verify } from "./verify";
 import { Secp256k1 } from "./secp256k1/curve";
 import { Secp256k1Quad } from "./secp256k1/quad";
 
@@ -25,8 +27,11 @@ const SECP256K1_NUMBER: u32 = 3;
 /** Build the tables of the base points; everything else here requires them. */
 export function ecInit(): void {
   buildBaseTable<P256, P256Quad>();
+  buildBaseKeyTable<P256, P256Quad>();
   buildBaseTable<P384, P384Quad>();
+  buildBaseKeyTable<P384, P384Quad>();
   buildBaseTable<Secp256k1, Secp256k1Quad>();
+  buildBaseKeyTable<Secp256k1, Secp256k1Quad>();
   ecWipe();
 }
 
@@ -90,8 +95,8 @@ export function ecdsaVerify(curve: u32, hash: u32, jobsPtr: usize, count: u32): 
 }
 
 export function ecdh(curve: u32, jobsPtr: usize, count: u32): void {
-  if (curve == P256_NUMBER) return agree<P256>(jobsPtr, count);
-  if (curve == P384_NUMBER) return agree<P384>(jobsPtr, count);
+  if (curve == P256_NUMBER) return agree<P256, P256Quad>(jobsPtr, count);
+  if (curve == P384_NUMBER) return agree<P384, P384Quad>(jobsPtr, count);
   if (curve != SECP256K1_NUMBER) unreachable();
-  return agree<Secp256k1>(jobsPtr, count);
+  return agree<Secp256k1, Secp256k1Quad>(jobsPtr, count);
 }

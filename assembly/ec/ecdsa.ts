@@ -1,5 +1,6 @@
 /**
- * ECDSA with digests of SHA-256, SHA-384 or SHA-512: FIPS 186-5 §6.4. C is a curve.
+ * ECDSA signing with digests of SHA-256, SHA-384 or SHA-512: FIPS 186-5 §6.4. C is a curve, Q its quads; verify.ts is the
+ * other half.
  *
  * Signing treats d, k and k^-1 as secret throughout. Jobs are done in groups of up to 32, each with the first candidate
  * for its k: what a group shares, base points (multiply_base.ts) and the inverse of all k, costs each of them little. The
@@ -8,20 +9,15 @@
  * not. A job for which it did not is done again alone. Either happens with a probability below 2^-31 (the first: the n of
  * P-256 lies 2^224 below 2^256, those of P-384 and secp256k1 much nearer) and never to an adversary's order, who would
  * need to know k to choose the digest.
- *
- * Verification handles public data alone but goes the same constant-flow ways: one pair of multiplications
- * to trust and test. Rejected for now: interleaved wNAF, perhaps a fifth faster.
- * s is neither normalised nor asked to be low: both s and n - s are valid (FIPS 186-5 §6.4.2).
  */
 import { maskFromBit64 } from "../ct";
 import { hashSize } from "../sha2/hash";
 import { fieldToLimbs } from "./field";
 import { privateFromBe } from "./keys";
-import { ELEMENT, isEqual, isZero } from "./modular";
-import { multiplyPoint } from "./multiply";
+import { ELEMENT, isZero } from "./modular";
 import { GROUP_MOST, groupOf, groupUsed, multiplyBase, multiplyBaseGroup } from "./multiply_base";
 import { nonceInit, nonceNext, nonceReject, nonceWipe } from "./nonce";
-import { AFFINE, POINT, X, affineFromBytes, encodedSize, pointIsInfinity, pointToAffine } from "./point";
+import { AFFINE, POINT, X, pointToAffine } from "./point";
 import { scalarAdd, scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
 import { GROUP_OPERATIONS, OPERATION_SCRATCH, ecWipe, groupWipe } from "./scratch";
 
@@ -33,15 +29,10 @@ const K: usize = D + ELEMENT;
 const E: usize = K + ELEMENT;
 const R: usize = E + ELEMENT;
 const S: usize = R + ELEMENT;
-const U1: usize = S + ELEMENT;
-const U2: usize = U1 + ELEMENT;
-const PRODUCT: usize = U2 + ELEMENT;
-const SUM: usize = PRODUCT + POINT;
-/** The public key, and what sums give. */
-const KEY: usize = SUM + POINT;
-const AFFINE_R: usize = KEY;
+const PRODUCT: usize = S + ELEMENT;
+const AFFINE_R: usize = PRODUCT + POINT;
 /** `size` bytes each: int2octets(x), bits2octets(h1), a candidate k. */
-const X_BYTES: usize = KEY + POINT;
+const X_BYTES: usize = AFFINE_R + AFFINE;
 const H_BYTES: usize = X_BYTES + ELEMENT;
 const K_BYTES: usize = H_BYTES + ELEMENT;
 
@@ -148,33 +139,4 @@ export function signRaw<C, Q>(hash: u32, scalarPtr: usize, digestPtr: usize, kPt
   groupWipe(groupUsed<C, Q>(1));
   ecWipe();
   return okBit;
-}
-
-/** Jobs of {point, digest, signature, result u32}: result = 1 if the signature r ‖ s is valid, else 0. */
-export function verify<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
-  for (let i: u32 = 0; i < count; i++) {
-    const job = jobsPtr + i * JOB;
-    store<u32>(load<u32>(job, 12), verifyOne<C, Q>(hash, load<u32>(job), load<u32>(job, 4), load<u32>(job, 8)));
-  }
-  groupWipe(groupUsed<C, Q>(1));
-  ecWipe();
-}
-
-/** §6.4.2, after a check of the key. */
-function verifyOne<C, Q>(hash: u32, pointPtr: usize, digestPtr: usize, sigPtr: usize): u32 {
-  const c = changetype<C>(0);
-  if (affineFromBytes<C>(KEY, pointPtr, encodedSize<C>()) == 0) return 0;
-  if ((scalarFromBe<C>(R, sigPtr) & scalarFromBe<C>(S, sigPtr + c.size)) == 0) return 0;
-  scalarFromDigest<C>(E, digestPtr, hashSize(hash));
-  scalarInvert<C>(S, S);
-  scalarMul<C>(U1, E, S);
-  scalarMul<C>(U2, R, S);
-  multiplyBase<C, Q>(PRODUCT, U1);
-  multiplyPoint<C>(SUM, U2, KEY);
-  c.addPoints(SUM, SUM, PRODUCT);
-  if (pointIsInfinity<C>(SUM)) return 0;
-  pointToAffine<C>(KEY, SUM);
-  fieldToLimbs<C>(E, KEY + X);
-  scalarReduce<C>(E, E);
-  return isEqual<C>(E, R);
 }

@@ -14,7 +14,7 @@
  * matrix products are not: a processor does those of one batch while it waits for the steps of the next.
  * Rejected: Fermat's a^(M - 2), six to twenty times slower.
  *
- * Modulus for this file: a record of M, then start < M, each in `2·size/8 + 1` limbs, then 1/M mod 2^30. With
+ * A modulus is a record in static data, here of M, then start < M, in size/4 + 1 limbs each, then 1/M mod 2^30. With
  * start = R^2 the inverse of a·R comes out as R/a: Montgomery form in, Montgomery form out.
  */
 import { INVERT_SCRATCH } from "./scratch";
@@ -37,13 +37,15 @@ const UNIT_V: i64 = <i64>1 << 47;
 const BIAS: i64 = <i64>1 << 62;
 /** And less what the bias of the column before carried. */
 const NEXT_BIAS: i64 = BIAS - (BIAS >> LIMB_BITS);
+/** In memory: Node 24 builds a vector constant anew at each use, which makes an inversion a tenth slower. */
+const BIASES: usize = memory.data<i64>([NEXT_BIAS, LIMB_MASK]);
 
 // @ts-ignore: decorator
 @inline function limbCount<C>(): usize {
   return (changetype<C>(0).size >> 2) + 1;
 }
 
-/** r = start/a mod M, reduced, for a < M; 0 of 0. */
+/** r = start/a mod M, reduced, for a < M; 0 of 0. r may be a. */
 export function invert<C>(r: usize, a: usize, m: usize): void {
   const c = changetype<C>(0);
   const limbs = limbCount<C>();
@@ -60,7 +62,7 @@ export function invert<C>(r: usize, a: usize, m: usize): void {
   divsteps<C>(5 * c.size / 8, m);
   let g: i32 = 0;
   for (let i: usize = 0; i < limbs; i++) g |= load<i32>(FG + 8 + i * LIMB);
-  // Public, since no a gets here: then f = ±1, or ±M if a = 0, M being prime.
+  // No a gets here, so this tells nothing of a. Past it f = ±1, or M if a = 0, since M is prime.
   if (g != 0) unreachable();
   normalize(limbs, m);
   wordsFromLimbs(DE, c.size);
@@ -87,7 +89,7 @@ export function invert<C>(r: usize, a: usize, m: usize): void {
   }
 }
 
-/** The lower coefficient of a row, whatever lies below it, 17 bits with its sign. */
+/** The lower coefficient in a row of divsteps, 17 bits with its sign; the half rounds away what lies below. */
 // @ts-ignore: decorator
 @inline function low(row: i64): i64 {
   return ((row + (UNIT_U >> 1)) << 17) >> 47;
@@ -168,7 +170,7 @@ export function invert<C>(r: usize, a: usize, m: usize): void {
  */
 // @ts-ignore: decorator
 @inline function updateFG(limbs: usize, uq: v128, vr: v128): void {
-  const mask = i64x2.splat(LIMB_MASK), bias = i64x2.splat(NEXT_BIAS);
+  const bias = v128.load64_splat(BIASES), mask = v128.load64_splat(BIASES, 8);
   let t = i64x2.add(i64x2.splat(BIAS), column(uq, vr, FG));
   for (let at: usize = FG + LIMB; at < FG + limbs * LIMB; at += LIMB) {
     t = i64x2.add(i64x2.shr_u(t, LIMB_BITS), i64x2.add(bias, column(uq, vr, at)));
@@ -185,7 +187,7 @@ export function invert<C>(r: usize, a: usize, m: usize): void {
  */
 // @ts-ignore: decorator
 @inline function updateDE(limbs: usize, uq: v128, vr: v128, m: usize): void {
-  const mask = i64x2.splat(LIMB_MASK), bias = i64x2.splat(NEXT_BIAS);
+  const bias = v128.load64_splat(BIASES), mask = v128.load64_splat(BIASES, 8);
   const end = limbs * LIMB;
   const dNegative = i32x4.shr_s(v128.load32_splat(DE + end - LIMB), 31);
   const eNegative = i32x4.shr_s(v128.load32_splat(DE + 8 + end - LIMB), 31);

@@ -71,6 +71,19 @@ export function reduceOnce<C>(r: usize, a: usize, m: usize): void {
   pad<C>(r);
 }
 
+/** r = m - a, for a <= m. */
+export function complement<C>(r: usize, a: usize, m: usize): void {
+  const c = changetype<C>(0);
+  const limbMask: u32 = (1 << c.limbBits) - 1;
+  let borrow: i32 = 0;
+  for (let i: usize = 0; i < 4 * c.limbs; i += 4) {
+    const t = load<i32>(m + i) - load<i32>(a + i) + borrow;
+    borrow = t >> c.limbBits;
+    store<u32>(r + i, <u32>t & limbMask);
+  }
+  pad<C>(r);
+}
+
 /** r = a + b mod m, for a, b < m: the sum is below 2m, which lies within the limbs. */
 export function addMod<C>(r: usize, a: usize, b: usize, m: usize): void {
   const c = changetype<C>(0);

@@ -5,9 +5,15 @@
  * are those of the field's single elements (<curve>/field.ts), except that a value may be negative by less than 2^-20 of p,
  * and its top limb then is -1. A sum costs the same for four as for one, and a product little more than two.
  *
+ * A wide quad is an operand of products, of two factors one may be a wide sum, and the minuend of subTwice; nothing else.
+ * Its limbs are below 2^30 in magnitude (2^29 for a difference), so that a column of 2^59 · limbs stays below 2^63.
+ *
  * Q is a class without instances, like a curve (modular.ts), with
  *   bytes                    of a quad
+ *   aIsZero                  the curve's a is 0, else -3
  *   mul square add sub       on quads; results may overlie inputs
+ *   tripleSub subTwice       3(a - b) and a - 2b, at the price of one sum
+ *   addWide subWide          a + b and a - b without carries: wide
  *   pack                     an element as a table holds it: `size` bytes, in the quad's own Montgomery form
  *   unpack                   four packed elements into a quad
  *   fromWords                the same, where vector i of `size`/4 holds word i of all four
@@ -50,6 +56,22 @@ export function copyQuad<Q>(r: usize, a: usize): void {
 export function pickQuad<Q>(mask: v128, r: usize, a: usize, b: usize): void {
   for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) {
     v128.store(r + i, v128.bitselect(v128.load(a + i), v128.load(b + i), mask));
+  }
+}
+
+/** r = a + b, limbs as they come. */
+// @ts-ignore: decorator
+@inline export function addLimbs<Q>(r: usize, a: usize, b: usize): void {
+  for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) {
+    v128.store(r + i, i32x4.add(v128.load(a + i), v128.load(b + i)));
+  }
+}
+
+/** r = a - b, limbs as they come. */
+// @ts-ignore: decorator
+@inline export function subLimbs<Q>(r: usize, a: usize, b: usize): void {
+  for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) {
+    v128.store(r + i, i32x4.sub(v128.load(a + i), v128.load(b + i)));
   }
 }
 

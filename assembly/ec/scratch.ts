@@ -33,8 +33,14 @@ export const QUAD_WORK: usize = EC_SCRATCH + 0x2900;
 export const TREE_SCRATCH: usize = EC_SCRATCH + 0x2a00;
 /** base_table.ts: points and an entry while the table is built. */
 export const TABLE_SCRATCH: usize = EC_SCRATCH + 0x2f00;
-const SCRATCH_USED: usize = 0x3200;
+/** lanes.ts: eight elements. */
+export const LANES_SCRATCH: usize = EC_SCRATCH + 0x3200;
+/** jacobian.ts: five quads, and one that stays 0. */
+export const JACOBIAN_SCRATCH: usize = EC_SCRATCH + 0x3400;
+const SCRATCH_USED: usize = 0x3a00;
 
+/** ladder.ts: tables of four points; wiped by who uses it. */
+export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
 }

@@ -1,6 +1,6 @@
 /**
  * AES-GCM, SP 800-38D, with the functions of the standard apart: J0 and the tag (§7), inc32 (§6.2), ghash (§6.4, in
- * ghash.ts), gctr (§6.5, ctr32Xor in ../aes/vpaes_ctr.ts). Tags are 16 bytes, and open compares before it decrypts a
+ * ghash.ts), gctr (§6.5, ctr32Xor in ../aes/ctr32.ts). Tags are 16 bytes, and open compares before it decrypts a
  * single byte.
  *
  * The counter. inc32 wraps mod 2³² by definition. A block would be used twice only if one message took more than
@@ -13,17 +13,20 @@ import { be32, be64 } from "../bytes";
 import { equalBit } from "../ct";
 import { GCM_SCRATCH, WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "../aes/context";
+import { KEYSTREAM_BLOCKS, ctr32Xor, keystream, wipeStream, xorStream } from "../aes/ctr32";
 import { encryptVector } from "../aes/vpaes";
-import { ctr32Xor } from "../aes/vpaes_ctr";
 import { ghash, ghashBlock, ghashPrepare } from "./ghash";
 
 /** No single string is longer than one half of the i/o window. */
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
 const TAG_LEN: u32 = 16;
+/** With the mask of the tag it fills the keystream that is made at a time. */
+const SHORT_LEN: u32 = (KEYSTREAM_BLOCKS - 1) << 4;
 
 // ghash.ts has the first 16 bytes of the area.
 const TAG: usize = GCM_SCRATCH + 128; // 16
 const IV: usize = GCM_SCRATCH + 144; // 16
+const STREAM: usize = GCM_SCRATCH + 384; // 128
 
 /**
  * Writes inLen bytes of ciphertext and a tag of 16 to out. 0, and nothing written: an empty IV, a string over MAX_LEN,
@@ -35,8 +38,9 @@ export function gcmSeal(
   if (!isExpandedBit(ctxPtr) || ivLen == 0 || ivLen > MAX_LEN || aadLen > MAX_LEN || inLen > MAX_LEN - TAG_LEN) return 0;
   ghashPrepare(ctxPtr, hashedBlocks(ivLen, aadLen, inLen));
   const J0 = deriveJ0(ctxPtr, ivPtr, ivLen);
-  ctr32Xor(ctxPtr, inc32(J0), inPtr, inLen, outPtr);
-  v128.store(outPtr + inLen, computeTag(ctxPtr, J0, aadPtr, aadLen, outPtr, inLen));
+  const mask = startStream(ctxPtr, J0, inLen);
+  finishStream(ctxPtr, J0, inPtr, inLen, outPtr);
+  v128.store(outPtr + inLen, v128.xor(mask, hashAll(ctxPtr, aadPtr, aadLen, outPtr, inLen)));
   return 1;
 }
 
@@ -52,12 +56,30 @@ export function gcmOpen(
   const len = inLen - TAG_LEN;
   ghashPrepare(ctxPtr, hashedBlocks(ivLen, aadLen, len));
   const J0 = deriveJ0(ctxPtr, ivPtr, ivLen);
-  v128.store(TAG, computeTag(ctxPtr, J0, aadPtr, aadLen, inPtr, len));
+  const mask = startStream(ctxPtr, J0, len);
+  v128.store(TAG, v128.xor(mask, hashAll(ctxPtr, aadPtr, aadLen, inPtr, len)));
   const okBit = equalBit(TAG, inPtr + len, TAG_LEN);
   v128.store(TAG, i64x2.splat(0)); // of a forged message it would be the right tag
-  if (!okBit) return 0;
-  ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);
-  return 1;
+  if (okBit) finishStream(ctxPtr, J0, inPtr, len, outPtr);
+  else wipeStream(STREAM);
+  return okBit;
+}
+
+/**
+ * CIPH_K(J0), the mask of the tag (§7.1 step 6). A short message's keystream is made together with it, since blocks side
+ * by side cost less than one after another.
+ */
+function startStream(ctxPtr: usize, J0: v128, len: u32): v128 {
+  if (len > SHORT_LEN) return encryptVector(ctxPtr, J0);
+  keystream(ctxPtr, J0, 1 + ((len + 15) >> 4), STREAM);
+  return v128.load(STREAM);
+}
+
+/** GCTR_K(inc32(J0), in), with what startStream made. */
+function finishStream(ctxPtr: usize, J0: v128, inPtr: usize, len: u32, outPtr: usize): void {
+  if (len > SHORT_LEN) return ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);
+  xorStream(STREAM + 16, inPtr, len, outPtr);
+  wipeStream(STREAM);
 }
 
 /** At most 3 · 2²¹ for strings up to MAX_LEN. */
@@ -86,10 +108,9 @@ function lengthBlock(aadLen: u32, len: u32): v128 {
   return i64x2.replace_lane(i64x2.splat(be64(<u64>aadLen << 3)), 1, be64(<u64>len << 3));
 }
 
-/** T = GCTR_K(J0, S), §7.1 steps 5 and 6. */
-function computeTag(ctxPtr: usize, J0: v128, aadPtr: usize, aadLen: u32, cPtr: usize, cLen: u32): v128 {
+/** S = GHASH_H(A ‖ C ‖ lengths), each string padded to whole blocks: §7.1 step 5. */
+function hashAll(ctxPtr: usize, aadPtr: usize, aadLen: u32, cPtr: usize, cLen: u32): v128 {
   let S = ghash(ctxPtr, i64x2.splat(0), aadPtr, aadLen);
   S = ghash(ctxPtr, S, cPtr, cLen);
-  S = ghashBlock(ctxPtr, S, lengthBlock(aadLen, cLen));
-  return v128.xor(S, encryptVector(ctxPtr, J0));
+  return ghashBlock(ctxPtr, S, lengthBlock(aadLen, cLen));
 }

@@ -16,15 +16,19 @@
  * integer multiplication with holes (BearSSL's ctmul64), under a quarter as fast in our prototypes, and Shoup's tables in
  * memory, which leak.
  */
+import { lookup } from "../lookup";
 import { REVERSE64, reverse64x2 } from "../bytes";
 import { GCM_SCRATCH } from "../layout";
-import { CTX_GHASH_POWERS, CTX_GHASH_TABLES, CTX_H } from "../aes/context";
+import { CTX_GHASH_BLOCKS, CTX_GHASH_POWERS, CTX_GHASH_TABLES, CTX_H } from "../aes/context";
 import { encryptVector, lowNibbles } from "../aes/vpaes";
 
 /** 17 pairs of tables: for the high, then for the low nibble. */
 const POWER_SIZE: usize = 544;
 
-/** From so many blocks on, the three further powers of H pay for their making. */
+/**
+ * After so many blocks, of one message or of several, the three further powers of H are made: by then their making would
+ * have been paid for. At most 3 · 2²¹ blocks a message keep the count from wrapping.
+ */
 const FOUR_POWERS_FROM: u32 = 48;
 
 const BLOCK: usize = GCM_SCRATCH; // 16, the zero-padded last block
@@ -46,7 +50,10 @@ export function ghashPrepare(ctxPtr: usize, blocks: u32): void {
     makeTables(tables, ctxPtr + CTX_H);
     store<u32>(ctxPtr, 1, CTX_GHASH_POWERS);
   }
-  if (blocks >= FOUR_POWERS_FROM && load<u32>(ctxPtr, CTX_GHASH_POWERS) == 1) {
+  if (load<u32>(ctxPtr, CTX_GHASH_POWERS) == 4) return;
+  const total = load<u32>(ctxPtr, CTX_GHASH_BLOCKS) + blocks;
+  store<u32>(ctxPtr, total, CTX_GHASH_BLOCKS);
+  if (total >= FOUR_POWERS_FROM) {
     let power = v128.load(ctxPtr, CTX_H);
     for (let i: usize = 1; i < 4; i++) {
       power = multiply(tables, power);
@@ -105,7 +112,7 @@ export function ghashBlock(ctxPtr: usize, Y: v128, block: v128): v128 {
 
 // @ts-ignore: decorator
 @inline function nibbleProducts(tablePtr: usize, hi: v128, lo: v128): v128 {
-  return v128.xor(i8x16.swizzle(v128.load(tablePtr), hi), i8x16.swizzle(v128.load(tablePtr, 16), lo));
+  return v128.xor(lookup(v128.load(tablePtr), hi), lookup(v128.load(tablePtr, 16), lo));
 }
 
 /** The 16 bytes that follow the first 15 of below ‖ above: above moved up one byte, filled from below. */
@@ -114,14 +121,20 @@ export function ghashBlock(ctxPtr: usize, Y: v128, block: v128): v128 {
   return i8x16.shuffle(below, above, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
 }
 
+/** Alone, the sum would be one long chain: bytes 8 to 15 of v · H are summed apart from bytes 0 to 7, and moved up by 8 in the end. */
 function multiply(tablePtr: usize, X: v128): v128 {
   const low = lowNibbles(), zero = i64x2.splat(0);
   const lo = v128.and(X, low), hi = i32x4.shr_u(v128.andnot(X, low), 4);
-  let Z0 = zero, Z1 = zero;
-  for (let row = tablePtr + 512; row >= tablePtr; row -= 32) {
-    Z1 = up(Z0, Z1);
-    Z0 = v128.xor(up(zero, Z0), nibbleProducts(row, hi, lo));
+  let P0 = nibbleProducts(tablePtr + 512, hi, lo), P1 = zero;
+  let Q0 = zero, Q1 = zero;
+  for (let row = tablePtr + 224; row >= tablePtr; row -= 32) {
+    P1 = up(P0, P1);
+    Q1 = up(Q0, Q1);
+    P0 = v128.xor(up(zero, P0), nibbleProducts(row + 256, hi, lo));
+    Q0 = v128.xor(up(zero, Q0), nibbleProducts(row, hi, lo));
   }
+  const Z0 = v128.xor(Q0, i64x2.shuffle(zero, P0, 0, 2));
+  const Z1 = v128.xor(Q1, i64x2.shuffle(P0, P1, 1, 2));
   return reduce(Z0, Z1);
 }
 

@@ -12,23 +12,62 @@
 import { be64, loadBe64 } from "../bytes";
 import { isZeroBit64, lowBytesMask64, maskFromBit } from "../ct";
 import { WINDOW_SIZE } from "../layout";
-import { isExpandedBit } from "../aes/context";
-import { decryptVector, encryptVector } from "../aes/vpaes";
-import { unwrapInPlace, wrapInPlace } from "./wrap";
+import { permuteMany, permuteOne } from "./permute";
 
 const MAX_LEN: u32 = <u32>WINDOW_SIZE;
 const ICV2: u64 = 0xa65959a6;
 
+// @ts-ignore: decorator
+@unmanaged @final class KwpWrap {
+  // @ts-ignore: decorator
+  @inline get inverse(): bool { return false; }
+
+  semiblocks(inLen: u32): u32 {
+    return inLen > MAX_LEN - 16 ? 0 : (inLen + 7) >> 3;
+  }
+
+  start(inPtr: usize, inLen: u32, outPtr: usize): u64 {
+    memory.copy(outPtr + 8, inPtr, inLen);
+    memory.fill(outPtr + 8 + inLen, 0, (0 - inLen) & 7);
+    return be64((ICV2 << 32) | <u64>inLen);
+  }
+
+  finish(A: u64, inLen: u32, outPtr: usize): u32 {
+    store<u64>(outPtr, A);
+    return ((inLen + 7) & ~7) + 8;
+  }
+}
+
+// @ts-ignore: decorator
+@unmanaged @final class KwpUnwrap {
+  // @ts-ignore: decorator
+  @inline get inverse(): bool { return true; }
+
+  semiblocks(inLen: u32): u32 {
+    return (inLen & 7) != 0 || inLen < 16 || inLen > MAX_LEN ? 0 : (inLen >> 3) - 1;
+  }
+
+  start(inPtr: usize, inLen: u32, outPtr: usize): u64 {
+    const A = load<u64>(inPtr);
+    memory.copy(outPtr, inPtr + 8, inLen - 8);
+    return A;
+  }
+
+  finish(A: u64, inLen: u32, outPtr: usize): u32 {
+    const len = inLen - 8;
+    A = be64(A);
+    const Plen = <u32>A;
+    const pad = len - Plen;
+    const padding = loadBe64(outPtr + len - 8) & lowBytesMask64(pad & 7);
+    const okBit = isZeroBit64(((A >> 32) ^ ICV2) | <u64>(pad >> 3) | padding);
+    if (!okBit) memory.fill(outPtr, 0, len);
+    return Plen & maskFromBit(okBit);
+  }
+}
+
 /** Writes inLen rounded up to 8, + 8 bytes, and returns that count; 0, and nothing written, for an empty or too long input. in may be out. */
 export function kwpWrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): u32 {
-  if (!isExpandedBit(ctxPtr) || inLen == 0 || inLen > MAX_LEN - 16) return 0;
-  const n = (inLen + 7) >> 3, len = n << 3;
-  memory.copy(outPtr + 8, inPtr, inLen);
-  memory.fill(outPtr + 8 + inLen, 0, len - inLen);
-  store<u64>(outPtr, be64((ICV2 << 32) | <u64>inLen));
-  if (n == 1) v128.store(outPtr, encryptVector(ctxPtr, v128.load(outPtr)));
-  else wrapInPlace(ctxPtr, outPtr, n);
-  return len + 8;
+  return permuteOne<KwpWrap>(ctxPtr, inPtr, inLen, outPtr);
 }
 
 /**
@@ -36,23 +75,15 @@ export function kwpWrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize):
  * no multiple of 8 or under 16 (out untouched), and for any failed check (those bytes of out zeroed). in may be out.
  */
 export function kwpUnwrap(ctxPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): u32 {
-  if (!isExpandedBit(ctxPtr) || (inLen & 7) != 0 || inLen < 16 || inLen > MAX_LEN) return 0;
-  const len = inLen - 8, n = len >> 3;
-  let A: u64;
-  if (n == 1) {
-    const S = decryptVector(ctxPtr, v128.load(inPtr));
-    A = i64x2.extract_lane(S, 0);
-    store<u64>(outPtr, i64x2.extract_lane(S, 1));
-  } else {
-    A = load<u64>(inPtr);
-    memory.copy(outPtr, inPtr + 8, len);
-    A = unwrapInPlace(ctxPtr, A, outPtr, n);
-  }
-  A = be64(A);
-  const Plen = <u32>A;
-  const pad = len - Plen;
-  const padding = loadBe64(outPtr + len - 8) & lowBytesMask64(pad & 7);
-  const okBit = isZeroBit64(((A >> 32) ^ ICV2) | <u64>(pad >> 3) | padding);
-  if (!okBit) memory.fill(outPtr, 0, len);
-  return Plen & maskFromBit(okBit);
+  return permuteOne<KwpUnwrap>(ctxPtr, inPtr, inLen, outPtr);
+}
+
+/** kwpWrap of every job (permute.ts). */
+export function kwpWrapMany(jobsPtr: usize, count: u32): void {
+  permuteMany<KwpWrap>(jobsPtr, count);
+}
+
+/** kwpUnwrap of every job (permute.ts). */
+export function kwpUnwrapMany(jobsPtr: usize, count: u32): void {
+  permuteMany<KwpUnwrap>(jobsPtr, count);
 }

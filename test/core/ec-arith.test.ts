@@ -216,7 +216,7 @@ describe.each(CURVES)('$name', (curve) => {
     );
   });
 
-  /** What invert.ts goes by: 2·size/8 + 1 limbs of 30 bits. */
+  /** The form of invert.ts: size/4 + 1 limbs of 30 bits. */
   const inverseLimbs = size / 4 + 1;
   const limbs30 = (value: bigint) =>
     Array.from({ length: inverseLimbs }, (_, i) => Number((value >> BigInt(30 * i)) & 0x3fffffffn));

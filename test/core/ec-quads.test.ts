@@ -105,6 +105,8 @@ describe.each(CURVES)('$name', (curve) => {
     ['square', (x: bigint) => x * x, true],
     ['add', (x: bigint, y: bigint) => x + y, false],
     ['sub', (x: bigint, y: bigint) => x - y, false],
+    ['tripleSub', (x: bigint, y: bigint) => 3n * (x - y), false],
+    ['subTwice', (x: bigint, y: bigint) => x - 2n * y, false],
   ] as const)('%s, also onto its own operands', (name, expected, isProduct) => {
     fc.assert(
       fc.property(quad, quad, fc.constantFrom('apart', 'a', 'b'), (x, y, place) => {
@@ -138,6 +140,26 @@ describe.each(CURVES)('$name', (curve) => {
           expect(get(r).map((value) => mod(value * R))).toEqual(expected.map((value) => mod(value * value)));
         },
       ),
+    );
+  });
+
+  test('wide sums and differences are factors, and minuends of subTwice', () => {
+    fc.assert(
+      fc.property(quad, quad, quad, (x, y, z) => {
+        const lanes = (f: (lane: number) => bigint) => LANES.map((lane) => mod(f(lane)));
+        put(a, x);
+        put(b, y);
+        run('subWide', r, a, b);
+        run('addWide', a, a, b);
+        run('mul', a, a, r);
+        expect(get(a).map((value) => mod(value * R))).toEqual(lanes((i) => x[i]! ** 2n - y[i]! ** 2n));
+        run('square', a, r, 0);
+        expect(get(a).map((value) => mod(value * R))).toEqual(lanes((i) => (x[i]! - y[i]!) ** 2n));
+        put(b, z);
+        run('subTwice', b, r, b);
+        expect(residues(get(b))).toEqual(lanes((i) => x[i]! - y[i]! - 2n * z[i]!));
+      }),
+      { numRuns: 300 },
     );
   });
 

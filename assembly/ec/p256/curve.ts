@@ -38,6 +38,8 @@ export class P256 extends P256Field {
   @inline get b(): usize { return B; }
   @inline get gx(): usize { return GX; }
   @inline get gy(): usize { return GY; }
+  /** Of its table in key_tables.ts. */
+  @inline get slot(): u32 { return 0; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P256_TABLE; }
   @inline get window(): usize { return 7; }

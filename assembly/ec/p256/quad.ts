@@ -1,5 +1,5 @@
 /** Quads of P-256 (../quad.ts): nine limbs of 29 bits, R = 2^261; the invariant is that of field.ts. */
-import { getLane, negateQuadIf, packElement, setLane } from "../quad";
+import { addLimbs, getLane, negateQuadIf, packElement, setLane, subLimbs } from "../quad";
 import { P256Field } from "./field";
 import { quadProduct, quadSquare } from "./quad_products";
 
@@ -41,6 +41,11 @@ const MASK: usize = memory.data<u32>([0x1fffffff, 0x1fffffff, 0x1fffffff, 0x1fff
   v128.store(r, t8, 128);
 }
 
+// @ts-ignore: decorator
+@inline function triple(t: v128): v128 {
+  return i32x4.add(t, i32x4.add(t, t));
+}
+
 /** Limbs of 29 bits from words of 32. */
 // @ts-ignore: decorator
 @inline function join(low: v128, high: v128, down: i32, up: i32, mask: v128): v128 {
@@ -67,6 +72,7 @@ const MASK: usize = memory.data<u32>([0x1fffffff, 0x1fffffff, 0x1fffffff, 0x1fff
 @unmanaged @final
 export class P256Quad {
   @inline get bytes(): usize { return BYTES; }
+  @inline get aIsZero(): bool { return false; }
 
   @inline mul(r: usize, a: usize, b: usize): void { quadProduct(r, a, b); }
   @inline square(r: usize, a: usize): void { quadSquare(r, a); }
@@ -100,6 +106,41 @@ export class P256Quad {
       i32x4.sub(v128.load(a, 128), v128.load(b, 128)),
     );
   }
+
+  /** r = 3(a - b): limbs within ±3·2^29 before they carry, h within -4..3. */
+  tripleSub(r: usize, a: usize, b: usize): void {
+    settle(
+      r,
+      triple(i32x4.sub(v128.load(a), v128.load(b))),
+      triple(i32x4.sub(v128.load(a, 16), v128.load(b, 16))),
+      triple(i32x4.sub(v128.load(a, 32), v128.load(b, 32))),
+      triple(i32x4.sub(v128.load(a, 48), v128.load(b, 48))),
+      triple(i32x4.sub(v128.load(a, 64), v128.load(b, 64))),
+      triple(i32x4.sub(v128.load(a, 80), v128.load(b, 80))),
+      triple(i32x4.sub(v128.load(a, 96), v128.load(b, 96))),
+      triple(i32x4.sub(v128.load(a, 112), v128.load(b, 112))),
+      triple(i32x4.sub(v128.load(a, 128), v128.load(b, 128))),
+    );
+  }
+
+  /** r = a - 2b: the same bounds, for a wide difference a too. */
+  subTwice(r: usize, a: usize, b: usize): void {
+    settle(
+      r,
+      i32x4.sub(v128.load(a), i32x4.shl(v128.load(b), 1)),
+      i32x4.sub(v128.load(a, 16), i32x4.shl(v128.load(b, 16), 1)),
+      i32x4.sub(v128.load(a, 32), i32x4.shl(v128.load(b, 32), 1)),
+      i32x4.sub(v128.load(a, 48), i32x4.shl(v128.load(b, 48), 1)),
+      i32x4.sub(v128.load(a, 64), i32x4.shl(v128.load(b, 64), 1)),
+      i32x4.sub(v128.load(a, 80), i32x4.shl(v128.load(b, 80), 1)),
+      i32x4.sub(v128.load(a, 96), i32x4.shl(v128.load(b, 96), 1)),
+      i32x4.sub(v128.load(a, 112), i32x4.shl(v128.load(b, 112), 1)),
+      i32x4.sub(v128.load(a, 128), i32x4.shl(v128.load(b, 128), 1)),
+    );
+  }
+
+  @inline addWide(r: usize, a: usize, b: usize): void { addLimbs<P256Quad>(r, a, b); }
+  @inline subWide(r: usize, a: usize, b: usize): void { subLimbs<P256Quad>(r, a, b); }
 
   /** Four numbers of 32 bytes in native words, each below 2^256, in Montgomery form. */
   unpack(r: usize, p0: usize, p1: usize, p2: usize, p3: usize): void {

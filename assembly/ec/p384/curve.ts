@@ -46,6 +46,8 @@ export class P384 extends P384Field {
   @inline get b(): usize { return B; }
   @inline get gx(): usize { return GX; }
   @inline get gy(): usize { return GY; }
+  /** Of its table in key_tables.ts. */
+  @inline get slot(): u32 { return 1; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P384_TABLE; }
   @inline get window(): usize { return 7; }

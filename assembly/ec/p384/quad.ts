@@ -4,7 +4,7 @@
  * In a sum what lies at 2^384 and above, h, is folded down as h·(2^128 + 2^96 - 2^32 + 1) while the limbs carry. For
  * sums of two elements h is within -2..2, so that the value comes out above -2^131 and below 2^384 + 2^131.
  */
-import { getLane, negateQuadIf, packElement, setLane } from "../quad";
+import { addLimbs, getLane, negateQuadIf, packElement, setLane, subLimbs } from "../quad";
 import { P384Field } from "./field";
 import { quadProduct, quadSquare } from "./quad_products";
 
@@ -16,6 +16,11 @@ const MASK: usize = memory.data<u32>([0xfffffff, 0xfffffff, 0xfffffff, 0xfffffff
 @inline function put(r: usize, t: v128, mask: v128): v128 {
   v128.store(r, v128.and(t, mask));
   return i32x4.shr_s(t, 28);
+}
+
+// @ts-ignore: decorator
+@inline function triple(t: v128): v128 {
+  return i32x4.add(t, i32x4.add(t, t));
 }
 
 /** Limbs of 28 bits from words of 32. */
@@ -50,6 +55,7 @@ const MASK: usize = memory.data<u32>([0xfffffff, 0xfffffff, 0xfffffff, 0xfffffff
 @unmanaged @final
 export class P384Quad {
   @inline get bytes(): usize { return BYTES; }
+  @inline get aIsZero(): bool { return false; }
 
   @inline mul(r: usize, a: usize, b: usize): void { quadProduct(r, a, b); }
   @inline square(r: usize, a: usize): void { quadSquare(r, a); }
@@ -95,6 +101,51 @@ export class P384Quad {
     carry = put(r + 192, i32x4.add(i32x4.sub(v128.load(a, 192), v128.load(b, 192)), carry), mask);
     v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 20)), carry), 208);
   }
+
+  /** r = 3(a - b): limbs within ±3·2^28 before they carry, h within -4..3. */
+  tripleSub(r: usize, a: usize, b: usize): void {
+    const mask = v128.load(MASK);
+    const top = triple(i32x4.sub(v128.load(a, 208), v128.load(b, 208)));
+    const h = i32x4.shr_s(top, 20);
+    let carry = put(r, i32x4.add(triple(i32x4.sub(v128.load(a), v128.load(b))), h), mask);
+    carry = put(r + 16, i32x4.add(i32x4.sub(triple(i32x4.sub(v128.load(a, 16), v128.load(b, 16))), i32x4.shl(h, 4)), carry), mask);
+    carry = put(r + 32, i32x4.add(triple(i32x4.sub(v128.load(a, 32), v128.load(b, 32))), carry), mask);
+    carry = put(r + 48, i32x4.add(i32x4.add(triple(i32x4.sub(v128.load(a, 48), v128.load(b, 48))), i32x4.shl(h, 12)), carry), mask);
+    carry = put(r + 64, i32x4.add(i32x4.add(triple(i32x4.sub(v128.load(a, 64), v128.load(b, 64))), i32x4.shl(h, 16)), carry), mask);
+    carry = put(r + 80, i32x4.add(triple(i32x4.sub(v128.load(a, 80), v128.load(b, 80))), carry), mask);
+    carry = put(r + 96, i32x4.add(triple(i32x4.sub(v128.load(a, 96), v128.load(b, 96))), carry), mask);
+    carry = put(r + 112, i32x4.add(triple(i32x4.sub(v128.load(a, 112), v128.load(b, 112))), carry), mask);
+    carry = put(r + 128, i32x4.add(triple(i32x4.sub(v128.load(a, 128), v128.load(b, 128))), carry), mask);
+    carry = put(r + 144, i32x4.add(triple(i32x4.sub(v128.load(a, 144), v128.load(b, 144))), carry), mask);
+    carry = put(r + 160, i32x4.add(triple(i32x4.sub(v128.load(a, 160), v128.load(b, 160))), carry), mask);
+    carry = put(r + 176, i32x4.add(triple(i32x4.sub(v128.load(a, 176), v128.load(b, 176))), carry), mask);
+    carry = put(r + 192, i32x4.add(triple(i32x4.sub(v128.load(a, 192), v128.load(b, 192))), carry), mask);
+    v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 20)), carry), 208);
+  }
+
+  /** r = a - 2b: the same bounds, for a wide difference a too. */
+  subTwice(r: usize, a: usize, b: usize): void {
+    const mask = v128.load(MASK);
+    const top = i32x4.sub(v128.load(a, 208), i32x4.shl(v128.load(b, 208), 1));
+    const h = i32x4.shr_s(top, 20);
+    let carry = put(r, i32x4.add(i32x4.sub(v128.load(a), i32x4.shl(v128.load(b), 1)), h), mask);
+    carry = put(r + 16, i32x4.add(i32x4.sub(i32x4.sub(v128.load(a, 16), i32x4.shl(v128.load(b, 16), 1)), i32x4.shl(h, 4)), carry), mask);
+    carry = put(r + 32, i32x4.add(i32x4.sub(v128.load(a, 32), i32x4.shl(v128.load(b, 32), 1)), carry), mask);
+    carry = put(r + 48, i32x4.add(i32x4.add(i32x4.sub(v128.load(a, 48), i32x4.shl(v128.load(b, 48), 1)), i32x4.shl(h, 12)), carry), mask);
+    carry = put(r + 64, i32x4.add(i32x4.add(i32x4.sub(v128.load(a, 64), i32x4.shl(v128.load(b, 64), 1)), i32x4.shl(h, 16)), carry), mask);
+    carry = put(r + 80, i32x4.add(i32x4.sub(v128.load(a, 80), i32x4.shl(v128.load(b, 80), 1)), carry), mask);
+    carry = put(r + 96, i32x4.add(i32x4.sub(v128.load(a, 96), i32x4.shl(v128.load(b, 96), 1)), carry), mask);
+    carry = put(r + 112, i32x4.add(i32x4.sub(v128.load(a, 112), i32x4.shl(v128.load(b, 112), 1)), carry), mask);
+    carry = put(r + 128, i32x4.add(i32x4.sub(v128.load(a, 128), i32x4.shl(v128.load(b, 128), 1)), carry), mask);
+    carry = put(r + 144, i32x4.add(i32x4.sub(v128.load(a, 144), i32x4.shl(v128.load(b, 144), 1)), carry), mask);
+    carry = put(r + 160, i32x4.add(i32x4.sub(v128.load(a, 160), i32x4.shl(v128.load(b, 160), 1)), carry), mask);
+    carry = put(r + 176, i32x4.add(i32x4.sub(v128.load(a, 176), i32x4.shl(v128.load(b, 176), 1)), carry), mask);
+    carry = put(r + 192, i32x4.add(i32x4.sub(v128.load(a, 192), i32x4.shl(v128.load(b, 192), 1)), carry), mask);
+    v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 20)), carry), 208);
+  }
+
+  @inline addWide(r: usize, a: usize, b: usize): void { addLimbs<P384Quad>(r, a, b); }
+  @inline subWide(r: usize, a: usize, b: usize): void { subLimbs<P384Quad>(r, a, b); }
 
   /** Four numbers of 48 bytes in native words, each below 2^384, in Montgomery form. */
   unpack(r: usize, p0: usize, p1: usize, p2: usize, p3: usize): void {

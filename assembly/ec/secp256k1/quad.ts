@@ -4,7 +4,7 @@
  * In a sum what lies at 2^256 and above, h, is folded down as h·(2^32 + 977) while the limbs carry. For sums of two
  * elements h is within -2..2, so that the value comes out above -2^35 and below 2^256 + 2^35.
  */
-import { getLane, negateQuadIf, packElement, setLane } from "../quad";
+import { addLimbs, getLane, negateQuadIf, packElement, setLane, subLimbs } from "../quad";
 import { Secp256k1Field } from "./field";
 import { quadProduct, quadSquare } from "./quad_products";
 
@@ -17,6 +17,11 @@ const TIMES_977: usize = memory.data<u32>([977, 977, 977, 977], 16);
 @inline function put(r: usize, t: v128, mask: v128): v128 {
   v128.store(r, v128.and(t, mask));
   return i32x4.shr_s(t, 29);
+}
+
+// @ts-ignore: decorator
+@inline function triple(t: v128): v128 {
+  return i32x4.add(t, i32x4.add(t, t));
 }
 
 /** Limbs of 29 bits from words of 32. */
@@ -45,6 +50,7 @@ const TIMES_977: usize = memory.data<u32>([977, 977, 977, 977], 16);
 @unmanaged @final
 export class Secp256k1Quad {
   @inline get bytes(): usize { return BYTES; }
+  @inline get aIsZero(): bool { return true; }
 
   @inline mul(r: usize, a: usize, b: usize): void { quadProduct(r, a, b); }
   @inline square(r: usize, a: usize): void { quadSquare(r, a); }
@@ -80,6 +86,41 @@ export class Secp256k1Quad {
     carry = put(r + 112, i32x4.add(i32x4.sub(v128.load(a, 112), v128.load(b, 112)), carry), mask);
     v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 24)), carry), 128);
   }
+
+  /** r = 3(a - b): limbs within ±3·2^29 before they carry, h within -4..3. */
+  tripleSub(r: usize, a: usize, b: usize): void {
+    const mask = v128.load(MASK);
+    const top = triple(i32x4.sub(v128.load(a, 128), v128.load(b, 128)));
+    const h = i32x4.shr_s(top, 24);
+    let carry = put(r, i32x4.add(triple(i32x4.sub(v128.load(a), v128.load(b))), i32x4.mul(h, v128.load(TIMES_977))), mask);
+    carry = put(r + 16, i32x4.add(i32x4.add(triple(i32x4.sub(v128.load(a, 16), v128.load(b, 16))), i32x4.shl(h, 3)), carry), mask);
+    carry = put(r + 32, i32x4.add(triple(i32x4.sub(v128.load(a, 32), v128.load(b, 32))), carry), mask);
+    carry = put(r + 48, i32x4.add(triple(i32x4.sub(v128.load(a, 48), v128.load(b, 48))), carry), mask);
+    carry = put(r + 64, i32x4.add(triple(i32x4.sub(v128.load(a, 64), v128.load(b, 64))), carry), mask);
+    carry = put(r + 80, i32x4.add(triple(i32x4.sub(v128.load(a, 80), v128.load(b, 80))), carry), mask);
+    carry = put(r + 96, i32x4.add(triple(i32x4.sub(v128.load(a, 96), v128.load(b, 96))), carry), mask);
+    carry = put(r + 112, i32x4.add(triple(i32x4.sub(v128.load(a, 112), v128.load(b, 112))), carry), mask);
+    v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 24)), carry), 128);
+  }
+
+  /** r = a - 2b: the same bounds, for a wide difference a too. */
+  subTwice(r: usize, a: usize, b: usize): void {
+    const mask = v128.load(MASK);
+    const top = i32x4.sub(v128.load(a, 128), i32x4.shl(v128.load(b, 128), 1));
+    const h = i32x4.shr_s(top, 24);
+    let carry = put(r, i32x4.add(i32x4.sub(v128.load(a), i32x4.shl(v128.load(b), 1)), i32x4.mul(h, v128.load(TIMES_977))), mask);
+    carry = put(r + 16, i32x4.add(i32x4.add(i32x4.sub(v128.load(a, 16), i32x4.shl(v128.load(b, 16), 1)), i32x4.shl(h, 3)), carry), mask);
+    carry = put(r + 32, i32x4.add(i32x4.sub(v128.load(a, 32), i32x4.shl(v128.load(b, 32), 1)), carry), mask);
+    carry = put(r + 48, i32x4.add(i32x4.sub(v128.load(a, 48), i32x4.shl(v128.load(b, 48), 1)), carry), mask);
+    carry = put(r + 64, i32x4.add(i32x4.sub(v128.load(a, 64), i32x4.shl(v128.load(b, 64), 1)), carry), mask);
+    carry = put(r + 80, i32x4.add(i32x4.sub(v128.load(a, 80), i32x4.shl(v128.load(b, 80), 1)), carry), mask);
+    carry = put(r + 96, i32x4.add(i32x4.sub(v128.load(a, 96), i32x4.shl(v128.load(b, 96), 1)), carry), mask);
+    carry = put(r + 112, i32x4.add(i32x4.sub(v128.load(a, 112), i32x4.shl(v128.load(b, 112), 1)), carry), mask);
+    v128.store(r, i32x4.add(i32x4.sub(top, i32x4.shl(h, 24)), carry), 128);
+  }
+
+  @inline addWide(r: usize, a: usize, b: usize): void { addLimbs<Secp256k1Quad>(r, a, b); }
+  @inline subWide(r: usize, a: usize, b: usize): void { subLimbs<Secp256k1Quad>(r, a, b); }
 
   /** Four numbers of 32 bytes in native words, each below 2^256, in Montgomery form. */
   unpack(r: usize, p0: usize, p1: usize, p2: usize, p3: usize): void {
