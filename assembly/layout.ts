@@ -1,5 +1,5 @@
 /**
- * The memory map. One module, one memory, fixed at build: 672 pages (42 MiB), no heap.
+ * The memory map. One module, one memory, fixed at build: 694 pages (43.4 MiB), no heap.
  *
  *   0x0000000  constants    static data that asc places (memory.data); ends below TABLES, a test checks
  *   0x0010000  tables       public precomputation, made once at start; survives wipes

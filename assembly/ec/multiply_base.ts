@@ -20,8 +20,10 @@ import { maskFromBit, maskFromBit64, pick } from "../ct";
 import { sumTree } from "./affine_tree";
 import { pointWords, rowSize, selectEntries, windows } from "./base_table";
 import { fieldNegateIf } from "./field";
+import { QUAD, addAffineQuad } from "./jacobian";
+import { setOne } from "./lanes";
 import { ELEMENT, ONE } from "./modular";
-import { AFFINE, X, Y, onCurve, pointSetInfinity, pointToAffine } from "./point";
+import { AFFINE, POINT, X, Y, Z, onCurve, pointSetInfinity, pointToAffine } from "./point";
 import { GROUP_DIGITS, GROUP_POINTS, GROUP_WORDS, MULTIPLY_SCRATCH } from "./scratch";
 
 /** The most scalars a call of multiplyBaseGroup takes. */
@@ -32,9 +34,15 @@ const ODD: usize = MULTIPLY_SCRATCH;
 const PACKED: usize = ODD + ELEMENT;
 const SELECTED: usize = PACKED + 2 * ELEMENT;
 const SUM: usize = SELECTED + AFFINE;
+const OTHER: usize = SUM + POINT;
 const DIGITS: usize = GROUP_DIGITS;
 const WORDS: usize = GROUP_WORDS;
 const POINTS: usize = GROUP_POINTS;
+// One scalar alone: four entries in words and their signs, the lanes' sums, and an entry in quads.
+const GATHERED: usize = GROUP_POINTS;
+const SIGNS: usize = GATHERED + 16 * 24;
+const LANES_SUM: usize = SIGNS + 16;
+const LANES_ENTRY: usize = LANES_SUM + 3 * QUAD;
 
 /** How many of so many jobs the next group takes. */
 // @ts-ignore: decorator
@@ -110,7 +118,7 @@ function recode<C>(lane: usize, k: usize): void {
  * group: groupUsed.
  */
 export function multiplyBaseGroup<C, Q>(r: usize, scalars: usize, count: u32): void {
-  if (multiplyByTree<C, Q>(r, scalars, count)) return;
+  if (count == 1 ? multiplyByLanes<C, Q>(r, scalars) : multiplyByTree<C, Q>(r, scalars, count)) return;
   for (let i: usize = 0; i < count; i++) multiplyBaseAlone<C, Q>(r + i * AFFINE, scalars + i * ELEMENT);
 }
 
@@ -141,30 +149,79 @@ function multiplyByTree<C, Q>(r: usize, scalars: usize, count: u32): u32 {
     const sum = POINTS + (lane >> 2) * size;
     f.get(r + X, sum, lane & 3);
     f.get(r + Y, sum + f.bytes, lane & 3);
-    okBit &= onCurve<C>(r);
-    const evenBit = (load<u32>(scalars) & 1) ^ 1;
-    fieldNegateIf<C>(maskFromBit64(evenBit), r + Y);
+    okBit &= finishPoint<C>(r, scalars);
     r += AFFINE;
     scalars += ELEMENT;
   }
   return okBit;
 }
 
-/** r = k·G in projective coordinates by complete formulas, 0 < k < n: window by window from the same table. */
-export function multiplyBase<C, Q>(r: usize, k: usize): void {
+/** Undo that n - k was taken for an even k; 1 if the point is on the curve. */
+function finishPoint<C>(r: usize, k: usize): u32 {
+  const evenBit = (load<u32>(k) & 1) ^ 1;
+  fieldNegateIf<C>(maskFromBit64(evenBit), r + Y);
+  return onCurve<C>(r);
+}
+
+/**
+ * k·G for one scalar: each lane adds a quarter of the windows, one after the other, in Jacobian coordinates; complete formulas
+ * add the lanes and the windows left over. Two points of a lane cannot be equal or opposite, by what is said above: without
+ * the top window sums are below n, and a lane with it has but windows from three quarters on, so that n or 3n would have to be
+ * divisible by a power of two.
+ */
+function multiplyByLanes<C, Q>(r: usize, k: usize): u32 {
   const c = changetype<C>(0);
   const f = changetype<Q>(0);
+  const quarter = windows<C>() >> 2;
+  recode<C>(0, k);
+  for (let i: usize = 0; i < quarter; i++) {
+    for (let lane: usize = 0; lane < 4; lane++) selectLane<C>(lane, lane * quarter + i);
+    const entry = i == 0 ? LANES_SUM : LANES_ENTRY;
+    f.fromWords(entry, GATHERED);
+    f.fromWords(entry + QUAD, GATHERED + 8 * pointWords<C>());
+    f.negateIf(v128.load(SIGNS), entry + QUAD);
+    if (i == 0) setOne<C, Q>(LANES_SUM + 2 * QUAD);
+    else addAffineQuad<Q>(LANES_SUM, LANES_SUM, LANES_ENTRY);
+  }
+  // Homogeneous: X·Z, Y, Z^3.
+  f.square(LANES_ENTRY, LANES_SUM + 2 * QUAD);
+  f.mul(LANES_SUM, LANES_SUM, LANES_SUM + 2 * QUAD);
+  f.mul(LANES_SUM + 2 * QUAD, LANES_SUM + 2 * QUAD, LANES_ENTRY);
+  for (let lane: usize = 0; lane < 4; lane++) {
+    const point = lane == 0 ? SUM : OTHER;
+    f.get(point + X, LANES_SUM, lane);
+    f.get(point + Y, LANES_SUM + QUAD, lane);
+    f.get(point + Z, LANES_SUM + 2 * QUAD, lane);
+    if (lane > 0) c.addPoints(SUM, SUM, OTHER);
+  }
+  for (let i: usize = 4 * quarter; i < windows<C>(); i++) addWindow<C, Q>(SUM, i);
+  pointToAffine<C>(r, SUM);
+  return finishPoint<C>(r, k);
+}
+
+/** The entry of window i into one lane of GATHERED, and all ones in that of SIGNS if the digit is negative. */
+function selectLane<C>(lane: usize, i: usize): void {
+  const negative = selectSixteen<C>(changetype<C>(0).baseTable + i * rowSize<C>(), DIGITS + 32 * i);
+  for (let j: usize = 0; j < 16 * pointWords<C>(); j += 16) store<u32>(GATHERED + j + 4 * lane, load<u32>(WORDS + j));
+  store<i32>(SIGNS + 4 * lane, i8x16.extract_lane_s(negative, 0));
+}
+
+/** r += the entry of window i for the scalar in lane 0, by complete formulas. */
+function addWindow<C, Q>(r: usize, i: usize): void {
+  const c = changetype<C>(0);
+  const f = changetype<Q>(0);
+  const negative = selectSixteen<C>(c.baseTable + i * rowSize<C>(), DIGITS + 32 * i);
+  quadOfWords<C, Q>(POINTS, 0, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(negative)));
+  f.get(SELECTED + X, POINTS, 0);
+  f.get(SELECTED + Y, POINTS + f.bytes, 0);
+  c.addAffine(r, r, SELECTED);
+}
+
+/** r = k·G in projective coordinates by complete formulas, 0 < k < n: window by window from the same table. */
+export function multiplyBase<C, Q>(r: usize, k: usize): void {
   recode<C>(0, k);
   pointSetInfinity<C>(r);
-  let row = c.baseTable;
-  for (let i: usize = 0; i < windows<C>(); i++) {
-    const negative = selectSixteen<C>(row, DIGITS + 32 * i);
-    quadOfWords<C, Q>(POINTS, 0, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(negative)));
-    f.get(SELECTED + X, POINTS, 0);
-    f.get(SELECTED + Y, POINTS + f.bytes, 0);
-    c.addAffine(r, r, SELECTED);
-    row += rowSize<C>();
-  }
+  for (let i: usize = 0; i < windows<C>(); i++) addWindow<C, Q>(r, i);
   const evenBit = (load<u32>(k) & 1) ^ 1;
   fieldNegateIf<C>(maskFromBit64(evenBit), r + Y);
 }
