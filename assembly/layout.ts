@@ -58,7 +58,8 @@ export const DRBG_STATE: usize = VAULT;
 
 // Scratch, one area a primitive. An area belongs to one file; a primitive that calls another
 // may rely on that its own area is untouched.
-export const SHA256_SCRATCH: usize = SCRATCH; // 1 KiB
+export const SHA256_SCRATCH: usize = SCRATCH; // 512 B
+export const SHA256_LANES_SCRATCH: usize = SCRATCH + 0x0200; // 512 B
 export const HMAC_SCRATCH: usize = SCRATCH + 0x0400; // 1 KiB
 export const KDF_SCRATCH: usize = SCRATCH + 0x0800; // 1 KiB
 export const DRBG_SCRATCH: usize = SCRATCH + 0x0c00; // 1 KiB

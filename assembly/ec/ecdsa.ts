@@ -11,18 +11,21 @@
  * need to know k to choose the digest.
  */
 import { maskFromBit64 } from "../ct";
-import { hashSize } from "../sha2/hash";
+import { SHA256, hashSize } from "../sha2/hash";
 import { fieldToLimbs } from "./field";
 import { privateFromBe } from "./keys";
 import { ELEMENT, isZero } from "./modular";
 import { GROUP_MOST, groupOf, groupUsed, multiplyBase, multiplyBaseGroup } from "./multiply_base";
 import { nonceInit, nonceNext, nonceReject, nonceWipe } from "./nonce";
+import { nonceLane, nonceLanes, nonceLanesWipe, nonceOfLane } from "./nonce_lanes";
 import { AFFINE, POINT, X, pointToAffine } from "./point";
 import { scalarAdd, scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
 import { GROUP_OPERATIONS, OPERATION_SCRATCH, ecWipe, groupWipe } from "./scratch";
 
 // A job: four pointers.
 const JOB: u32 = 16;
+/** Nonces that are made side by side. */
+const LANES: usize = 4;
 
 const D: usize = OPERATION_SCRATCH;
 const K: usize = D + ELEMENT;
@@ -54,18 +57,14 @@ export function sign<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
     signGroup<C, Q>(hash, jobsPtr + done * JOB, groupOf(count - done));
   }
   nonceWipe();
+  nonceLanesWipe();
   groupWipe(groupUsed<C, Q>(groupOf(count)));
   ecWipe();
 }
 
 function signGroup<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
   const c = changetype<C>(0);
-  for (let i: usize = 0, job = jobsPtr; i < count; i++, job += JOB) {
-    const at = i * ELEMENT;
-    const okBit = prepare<C>(DS + at, ES + at, hash, job);
-    nonceNext(hash, c.size, K_BYTES);
-    store<u32>(OKS + 4 * i, okBit | (privateFromBe<C>(KS + at, K_BYTES) << 1));
-  }
+  for (let i: usize = 0; i < count; ) i += firstCandidates<C>(hash, jobsPtr, i, count);
   multiplyBaseGroup<C, Q>(RS, KS, count);
   scalarInvertMany<C>(KS, count, ELEMENT, PRODUCTS);
   for (let i: usize = 0, job = jobsPtr; i < count; i++, job += JOB) {
@@ -77,14 +76,59 @@ function signGroup<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
   }
 }
 
-/** d and e of a job, and the nonces' state; 1, or 0 and d = 1 if the scalar is out of range. */
-function prepare<C>(d: usize, e: usize, hash: u32, job: usize): u32 {
+/** d, e, k and the two bits of job i, and of the next three where their nonces go side by side; how many were done. */
+function firstCandidates<C>(hash: u32, jobsPtr: usize, i: usize, count: usize): usize {
+  const c = changetype<C>(0);
+  const job = jobsPtr + i * JOB;
+  if (hash == SHA256 && c.size == 32 && i + LANES <= count && sameForm(job)) {
+    for (let lane: usize = 0; lane < LANES; lane++) {
+      const at = (i + lane) * ELEMENT;
+      store<u32>(OKS + 4 * (i + lane), numbers<C>(DS + at, ES + at, hash, job + lane * JOB));
+      nonceLane(lane, X_BYTES, H_BYTES, load<u32>(job + lane * JOB, 8));
+    }
+    nonceLanes(load<u32>(job, 8) != 0);
+    for (let lane: usize = 0; lane < LANES; lane++) {
+      nonceOfLane(K_BYTES, lane);
+      keepCandidate<C>(i + lane);
+    }
+    return LANES;
+  }
+  store<u32>(OKS + 4 * i, prepare<C>(DS + i * ELEMENT, ES + i * ELEMENT, hash, job));
+  nonceNext(hash, c.size, K_BYTES);
+  keepCandidate<C>(i);
+  return 1;
+}
+
+/** Four jobs of which all have noise, or none. */
+// @ts-ignore: decorator
+@inline function sameForm(job: usize): bool {
+  const hedged = load<u32>(job, 8) != 0;
+  for (let lane: usize = 1; lane < LANES; lane++) {
+    if ((load<u32>(job + lane * JOB, 8) != 0) != hedged) return false;
+  }
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline function keepCandidate<C>(i: usize): void {
+  const inRangeBit = privateFromBe<C>(KS + i * ELEMENT, K_BYTES);
+  store<u32>(OKS + 4 * i, load<u32>(OKS + 4 * i) | (inRangeBit << 1));
+}
+
+/** d and e of a job, and the bytes that its nonce is made of; 1, or 0 and d = 1 if the scalar is out of range. */
+function numbers<C>(d: usize, e: usize, hash: u32, job: usize): u32 {
   const c = changetype<C>(0);
   const okBit = privateFromBe<C>(d, load<u32>(job));
   scalarFromDigest<C>(e, load<u32>(job, 4), hashSize(hash));
   c.toBe(X_BYTES, d);
   c.toBe(H_BYTES, e);
-  nonceInit(hash, c.size, X_BYTES, H_BYTES, load<u32>(job, 8));
+  return okBit;
+}
+
+/** The same, and the nonces' state. */
+function prepare<C>(d: usize, e: usize, hash: u32, job: usize): u32 {
+  const okBit = numbers<C>(d, e, hash, job);
+  nonceInit(hash, changetype<C>(0).size, X_BYTES, H_BYTES, load<u32>(job, 8));
   return okBit;
 }
 

@@ -41,6 +41,9 @@ const SCRATCH_USED: usize = 0x3a00;
 
 /** ladder.ts: tables of four points; wiped by who uses it. */
 export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
+/** nonce_lanes.ts: four messages and their hashes; wiped by its own function. */
+export const NONCE_LANES_SCRATCH: usize = EC_SCRATCH + 0x20000;
+
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
 }
