@@ -14,32 +14,47 @@ export function keyGeneration(core) {
     {
       name: 'generate key P-256',
       make() {
-        const [scalar, point, seed] = [core.reserve(SIZE), core.reserve(POINT), core.reserve(SEED)];
-        const { drbgGenerate, ecKeyGenerate } = core.call;
+        const { drbgGenerate, ecKeyGenerate, ecKeyGenerateMany } = core.call;
+        const lanes = Array.from({ length: BATCH }, () => [SIZE, POINT, SEED, 4].map((size) => core.reserve(size)));
+        const [scalar, point, seed] = lanes[0];
         const generate = () => {
           drbgGenerate(seed, SEED, 0, 0);
           ecKeyGenerate(P256, scalar, point, seed);
         };
+        const jobs = core.jobs(lanes);
+        const seeds = core.reserve(BATCH * SEED);
+        const generateAll = () => {
+          drbgGenerate(seeds, BATCH * SEED, 0, 0);
+          lanes.forEach(([, , at], i) => {
+            core.bytes.copyWithin(at, seeds + i * SEED, seeds + (i + 1) * SEED);
+          });
+          ecKeyGenerateMany(P256, jobs, BATCH);
+        };
         const ecdh = createECDH('prime256v1');
         return {
           rivals: {
-            Keycell: { run: generate },
+            Keycell: { run: generateAll, operations: BATCH },
+            'Keycell, one': { run: generate },
             'node:crypto, key pair': { run: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }) },
             'node:crypto, ECDH': { run: () => ecdh.generateKeys() },
           },
           compare: [
-            { id: 'keygen-p256', ours: 'Keycell', theirs: ['node:crypto, key pair', 'node:crypto, ECDH'] },
-            { id: 'keygen-p256-object', ours: 'Keycell', theirs: ['node:crypto, key pair'] },
+            { id: 'keygen-p256', ours: 'Keycell', theirs: ['node:crypto, key pair'] },
+            { id: 'keygen-p256-1', ours: 'Keycell, one', theirs: ['node:crypto, key pair'] },
+            { id: 'keygen-p256-ecdh', ours: 'Keycell', theirs: ['node:crypto, ECDH'] },
           ],
           check() {
             const points = new Set();
-            for (let i = 0; i < 10; i++) {
-              generate();
+            const check = ([scalar, point]) => {
               ecdh.setPrivateKey(core.read(scalar, SIZE));
               assert.deepEqual(core.read(point, POINT), ecdh.getPublicKey());
               points.add(core.read(point, POINT).toString('hex'));
-            }
-            assert.equal(points.size, 10);
+            };
+            generate();
+            check(lanes[0]);
+            generateAll();
+            lanes.forEach(check);
+            assert.equal(points.size, BATCH + 1);
           },
         };
       },
