@@ -63,17 +63,19 @@ export function selectEntries<C>(words: usize, row: usize, indices: v128): void 
   while (words < end) {
     const b0 = lookUp<C>(row, a, b, c, d, e, f, g, h);
     const b1 = lookUp<C>(row + entries<C>(), a, b, c, d, e, f, g, h);
+    // Stored at once and read again: V8 reads all that stands between two stores first, and has no registers for more.
+    v128.store(words, v128.shuffle<u8>(b0, b1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    v128.store(words + 2 * quad, v128.shuffle<u8>(b0, b1, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
     const b2 = lookUp<C>(row + 2 * entries<C>(), a, b, c, d, e, f, g, h);
     const b3 = lookUp<C>(row + 3 * entries<C>(), a, b, c, d, e, f, g, h);
-    row += 4 * entries<C>();
-    const low01 = v128.shuffle<u8>(b0, b1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const low01 = v128.load(words), high01 = v128.load(words + 2 * quad);
     const low23 = v128.shuffle<u8>(b2, b3, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const high23 = v128.shuffle<u8>(b2, b3, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     v128.store(words, v128.shuffle<u16>(low01, low23, 0, 8, 1, 9, 2, 10, 3, 11));
     v128.store(words + quad, v128.shuffle<u16>(low01, low23, 4, 12, 5, 13, 6, 14, 7, 15));
-    const high01 = v128.shuffle<u8>(b0, b1, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    const high23 = v128.shuffle<u8>(b2, b3, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     v128.store(words + 2 * quad, v128.shuffle<u16>(high01, high23, 0, 8, 1, 9, 2, 10, 3, 11));
     v128.store(words + 3 * quad, v128.shuffle<u16>(high01, high23, 4, 12, 5, 13, 6, 14, 7, 15));
+    row += 4 * entries<C>();
     words += 16;
   }
 }

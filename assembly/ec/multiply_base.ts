@@ -16,13 +16,12 @@
  * Every result is checked to be on the curve, against faults: what a wrong table or product gives would lead to the key.
  * A group with a point off it, or with two that met, is done again by complete formulas.
  */
-import { maskFromBit, maskFromBit64, pick } from "../ct";
 import { sumTree } from "./affine_tree";
 import { pointWords, rowSize, selectEntries, windows } from "./base_table";
 import { fieldNegateIf } from "./field";
 import { QUAD, addAffineQuad } from "./jacobian";
 import { setOne } from "./lanes";
-import { ELEMENT, ONE } from "./modular";
+import { ELEMENT, ONE, complement, move, wideMask } from "./modular";
 import { AFFINE, POINT, X, Y, Z, onCurve, pointSetInfinity, pointToAffine } from "./point";
 import { GROUP_DIGITS, GROUP_POINTS, GROUP_WORDS, MULTIPLY_SCRATCH } from "./scratch";
 
@@ -61,25 +60,11 @@ const LANES_ENTRY: usize = LANES_SUM + 3 * QUAD;
   return (<usize>count + 3) >> 2;
 }
 
-/** r = k if that is odd, else n - k; 1 if it was even. 0 < k < n. */
-function makeOdd<C>(r: usize, k: usize): u32 {
-  const c = changetype<C>(0);
-  const evenBit = (load<u32>(k) & 1) ^ 1;
-  const evenMask = maskFromBit(evenBit);
-  const limbMask: u32 = (1 << c.limbBits) - 1;
-  let borrow: i32 = 0;
-  for (let i: usize = 0; i < 4 * c.limbs; i += 4) {
-    const t = load<i32>(c.n + i) - load<i32>(k + i) + borrow;
-    borrow = t >> c.limbBits;
-    store<u32>(r + i, pick(evenMask, <u32>t & limbMask, load<u32>(k + i)));
-  }
-  return evenBit;
-}
-
 /** The digits u_i of k as bytes, in one lane of 32. */
 function recode<C>(lane: usize, k: usize): void {
   const c = changetype<C>(0);
-  makeOdd<C>(ODD, k);
+  complement<C>(ODD, k, c.n);
+  move(wideMask(load<u32>(k) & 1), ODD, k, c.bytes);
   c.pack(PACKED, ODD);
   store<u64>(PACKED + c.size, 0);
   let bit: usize = 1;
@@ -159,7 +144,7 @@ function multiplyByTree<C, Q>(r: usize, scalars: usize, count: u32): u32 {
 /** Undo that n - k was taken for an even k; 1 if the point is on the curve. */
 function finishPoint<C>(r: usize, k: usize): u32 {
   const evenBit = (load<u32>(k) & 1) ^ 1;
-  fieldNegateIf<C>(maskFromBit64(evenBit), r + Y);
+  fieldNegateIf<C>(wideMask(evenBit), r + Y);
   return onCurve<C>(r);
 }
 
@@ -223,7 +208,7 @@ export function multiplyBase<C, Q>(r: usize, k: usize): void {
   pointSetInfinity<C>(r);
   for (let i: usize = 0; i < windows<C>(); i++) addWindow<C, Q>(r, i);
   const evenBit = (load<u32>(k) & 1) ^ 1;
-  fieldNegateIf<C>(maskFromBit64(evenBit), r + Y);
+  fieldNegateIf<C>(wideMask(evenBit), r + Y);
 }
 
 function multiplyBaseAlone<C, Q>(r: usize, k: usize): void {
