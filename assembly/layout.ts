@@ -46,6 +46,7 @@ export const KEY_TABLES_SIZE: usize = 0x4000 + 19 * 0x30000;
 /** Where verification works: public too, and not wiped. */
 export const PUBLIC_WORK: usize = KEY_TABLES + 0x400000;
 
+
 // Tables, one area a curve: multiples of its base point, 148, 148 and 330 KiB (ec/base_table.ts).
 export const P256_TABLE: usize = TABLES;
 export const SECP256K1_TABLE: usize = TABLES + 0x25000;

@@ -59,12 +59,12 @@ export function ladderLane<C, Q>(lane: usize, k: usize, point: usize): void {
 export function ladder<C, Q>(): usize {
   buildTable<C, Q>();
   const last = windows<C>() - 1;
-  select<C, Q>(last, true);
+  lookUp<C, Q>(last, true);
   copyAffineQuad<Q>(SUM, SELECTED);
   setOne<C, Q>(SUM + Z);
   for (let i: isize = last - 1; i >= 0; i--) {
     for (let j: usize = 0; j < WINDOW; j++) doubleQuad<Q>(SUM, SUM);
-    select<C, Q>(i, false);
+    lookUp<C, Q>(i, false);
     addAffineQuad<Q>(SUM, SUM, SELECTED);
   }
   return SUM;
@@ -117,7 +117,7 @@ function buildTable<C, Q>(): void {
 }
 
 /** SELECTED = the entries of the four lanes' digits i, negated where the digits are. */
-function select<C, Q>(i: usize, last: bool): void {
+function lookUp<C, Q>(i: usize, last: bool): void {
   const q = changetype<Q>(0);
   const topBit: u32 = last ? <u32>ENTRIES : 0;
   let w = i32x4.splat(digit(0, i, topBit));
@@ -127,15 +127,15 @@ function select<C, Q>(i: usize, last: bool): void {
   // 2w - 15 is positive from 8 on: entry w - 8, else entry 7 - w.
   const positive = i32x4.neg(i32x4.shr_u(w, WINDOW - 1));
   const wanted = v128.and(v128.xor(w, v128.not(positive)), i32x4.splat(ENTRIES - 1));
-  selectHalf<Q>(SELECTED + X, TABLE + X, wanted);
-  selectHalf<Q>(SELECTED + Y, TABLE + Y, wanted);
+  lookUpHalf<Q>(SELECTED + X, TABLE + X, wanted);
+  lookUpHalf<Q>(SELECTED + Y, TABLE + Y, wanted);
   q.sub(T, ZERO_QUAD, SELECTED + Y);
   pickQuad<Q>(positive, SELECTED + Y, SELECTED + Y, T);
 }
 
 /** One coordinate of the wanted entries; four vectors at a time, also past the last limb: a place has room for them. */
 // @ts-ignore: decorator
-@inline function selectHalf<Q>(r: usize, table: usize, wanted: v128): void {
+@inline function lookUpHalf<Q>(r: usize, table: usize, wanted: v128): void {
   const one = i32x4.splat(1);
   for (let at: usize = 0; at < changetype<Q>(0).bytes; at += 64) {
     let v0 = i32x4.splat(0), v1 = i32x4.splat(0), v2 = i32x4.splat(0), v3 = i32x4.splat(0);

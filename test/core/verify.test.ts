@@ -21,16 +21,17 @@ interface Check {
 
 /** Signatures that can be read at all: those of P-256 are in DER. */
 function vectors(curve: Curve, core: ReturnType<typeof openCurve>): Check[] {
-  return wycheproof(`${FILES[curve.name]}.json`).testGroups.flatMap((group) =>
-    (group.tests as Record<string, string>[])
-      .map(({ tcId, msg, sig, result }) => ({
-        point: hex(group.publicKey.uncompressed),
-        digest: digest(curve.hash, hex(msg!)),
-        signature: signatureOf(curve, core, hex(sig!)),
-        valid: result === 'valid' ? 1 : 0,
-        name: `tcId ${tcId}`,
-      }))
-      .filter(({ signature }) => signature.length === 2 * curve.size),
+  return wycheproof(`${FILES[curve.name]}.json`).testGroups.flatMap(
+    (group: { publicKey: { uncompressed: string }; tests: unknown }) =>
+      (group.tests as Record<string, string>[])
+        .map(({ tcId, msg, sig, result }) => ({
+          point: hex(group.publicKey.uncompressed),
+          digest: digest(curve.hash, hex(msg!)),
+          signature: signatureOf(curve, core, hex(sig!)),
+          valid: result === 'valid' ? 1 : 0,
+          name: `tcId ${tcId}`,
+        }))
+        .filter(({ signature }) => signature.length === 2 * curve.size),
   );
 }
 

@@ -295,7 +295,7 @@ function serve(requests: readonly CellRequest[], with_: Uint8Array = lease()) {
   } finally {
     server.wipe(length);
   }
-  const { results, audit } = readReply(place);
+  const { results, audit } = readReply(place, requests);
   return { codes: results.map(({ status }) => (status === 0 ? 'done' : codeOfStatus(status))), results, audit };
 }
 

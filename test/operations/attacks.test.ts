@@ -376,9 +376,9 @@ async function raw(changes: Partial<CellRequest>): Promise<string> {
 beforeAll(async () => {
   // The ticket is what the attacker holds: take it from a request on its way.
   const submit = engine().submit.bind(it.hsm);
-  (it.hsm as unknown as Engine).submit = (each, options) => {
+  (it.hsm as unknown as Engine).submit = (each, options, finish) => {
     ticket = each.ticket;
-    return submit(each, options);
+    return submit(each, options, finish);
   };
   await session.random(1);
   delete (it.hsm as unknown as { submit?: unknown }).submit;

@@ -63,9 +63,9 @@ describe('another user’s keys', () => {
     const record = engine.keys.sealed(key);
     const asked: CellRequest[] = [];
     const submit = engine.submit.bind(hsm);
-    engine.submit = (request, options) => {
+    engine.submit = (request, options, finish) => {
       asked.push(request);
-      return submit(request, options);
+      return submit(request, options, finish);
     };
     await alice.random(1);
     await mallory.random(1);
