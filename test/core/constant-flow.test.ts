@@ -44,7 +44,6 @@ const REVIEWED: Record<string, readonly [selects: number, ifs: number, on: strin
   'ec/key_tables/keyTable': [1, 4, 'a public key'],
   'ec/key_tables/loadPowers': [1, 0, 'which curve'],
   'ec/ladder/buildTable': [0, 1, 'which entry'],
-  'ec/ladder/select': [1, 0, 'whether the digit is the last'],
   'ec/ecdsa/signGroup': [0, 2, 'whether k, r and s were in range: ecdsa.ts'],
   'ec/multiply_base/multiplyBaseGroup': [0, 2, 'whether the sums came out: multiply_base.ts'],
   'ec/multiply_base/multiplyByLanes': [2, 2, 'the window and the lane'],
