@@ -9,8 +9,8 @@
  * When do two points of the tree have the same x? Sums over disjoint sets A and B of windows, as integers a and b, are
  * equal or opposite points if a - b or a + b is a multiple of n. Either is again a sum of odd d_i·2^(w·i), over the
  * windows of both, so it is not 0: the highest outweighs all others. Without the top window it is below n. With it, it
- * could be n or 3n, and is for few k of the curve: those that come of the digits of n by other signs in one half of the
- * windows; a test finds them. Nobody meets one by chance or without knowing k; so it is no leak to branch on one, which the
+ * could be a small odd multiple of n, and is for few k of the curve: those that come of its digits by other signs in one
+ * half of the windows; a test finds them. Nobody meets one by chance or without knowing k; so it is no leak to branch on one, which the
  * whole group then does.
  *
  * Every result is checked to be on the curve, against faults: what a wrong table or product gives would lead to the key.
@@ -151,8 +151,8 @@ function finishPoint<C>(r: usize, k: usize): u32 {
 /**
  * k·G for one scalar: each lane adds a quarter of the windows, one after the other, in Jacobian coordinates; complete formulas
  * add the lanes and the windows left over. Two points of a lane cannot be equal or opposite, by what is said above: without
- * the top window sums are below n, and a lane with it has but windows from three quarters on, so that n or 3n would have to be
- * divisible by a power of two.
+ * the top window sums are below n, and the top lane has but windows from three quarters of the way on, so that its sums are
+ * multiples of a power of two that no multiple of n below 2^(w·m) has.
  */
 function multiplyByLanes<C, Q>(r: usize, k: usize): u32 {
   const c = changetype<C>(0);
