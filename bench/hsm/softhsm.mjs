@@ -56,7 +56,7 @@ class SoftHsm {
     // An initialised token gets a slot of its own.
     this.#slot = this.#module
       .C_GetSlotList(true)
-      .find((slot) => this.#module.C_GetTokenInfo(slot).label.trim() === 'bench');
+      .find((slot) => this.#module.C_GetTokenInfo(slot).label.startsWith('bench'));
     const session = this.#open();
     this.#module.C_Login(session, js.CKU_SO, PIN);
     this.#module.C_InitPIN(session, PIN);
