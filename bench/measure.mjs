@@ -130,5 +130,17 @@ export function figure(/** @type {readonly number[]} */ values) {
   return { value: median(values), low: Math.min(...values), high: Math.max(...values) };
 }
 
+/** Of a rival, what a row shows. */
+export const side = (times, name) => ({ name, micros: median(times[name].micros) });
+
+/** A row whose figure is how many times as fast as the fastest of the peer's forms we are. */
+export function ratioRow(times, { id, ours, theirs }) {
+  const best = theirs.map((name) => side(times, name)).reduce((a, b) => (b.micros < a.micros ? b : a));
+  const mine = times[ours].micros;
+  const figures = figure(mine.map((micros, round) => times[best.name].micros[round] / micros));
+  const note = theirs.length === 1 ? {} : { note: `the peer is ${best.name}` };
+  return { id, ours: side(times, ours), theirs: best, ...figures, ...note };
+}
+
 const emptyTimes = (rivals) =>
   Object.fromEntries(Object.keys(rivals).map((name) => [name, { micros: [], cpuMicros: [] }]));

@@ -1,5 +1,5 @@
 /** The kernels' part: a build of the core in this thread, on one core, against node:crypto in its best form. */
-import { figure, median, raceKernels } from '../measure.mjs';
+import { figure, raceKernels, ratioRow, side } from '../measure.mjs';
 import { encryption } from './encryption.mjs';
 import { hashes } from './hashes.mjs';
 import { agreement, keyGeneration } from './keys.mjs';
@@ -43,14 +43,10 @@ export function measureKernel(core, testCase, pace) {
 
 function row(times, { id, ours, theirs, forward, bytes }) {
   const mine = times[ours].micros;
-  const side = (name) => ({ name, micros: median(times[name].micros) });
-  if (bytes !== undefined) return { id, ours: side(ours), ...figure(mine.map((micros) => bytes / micros)) };
+  if (bytes !== undefined) return { id, ours: side(times, ours), ...figure(mine.map((micros) => bytes / micros)) };
   if (forward !== undefined) {
     const figures = figure(mine.map((micros, round) => (100 * micros) / times[forward].micros[round]));
-    return { id, ours: side(ours), theirs: side(forward), ...figures };
+    return { id, ours: side(times, ours), theirs: side(times, forward), ...figures };
   }
-  const best = theirs.map(side).reduce((a, b) => (b.micros < a.micros ? b : a));
-  const figures = figure(mine.map((micros, round) => times[best.name].micros[round] / micros));
-  const note = theirs.length === 1 ? {} : { note: `the peer is ${best.name}` };
-  return { id, ours: side(ours), theirs: best, ...figures, ...note };
+  return ratioRow(times, { id, ours, theirs });
 }

@@ -23,7 +23,7 @@ export interface LicenceServerOptions {
 const MAX_BODY = 16 * 1024;
 
 export function createLicenceServer(options: LicenceServerOptions): Server {
-  const seen = new SeenEntitlements();
+  const issueLicence = licenceIssuer(options);
 
   // Connections outlive a player's pauses: one that is closed just as a request arrives is a failed request.
   const server = createServer({ requestTimeout: 10_000, keepAliveTimeout: 60_000 }, (request, response) => {
@@ -54,9 +54,16 @@ export function createLicenceServer(options: LicenceServerOptions): Server {
       reply(response, status, 'application/json', JSON.stringify({ error: reason }));
     }
   }
+}
 
-  /** Two messages to the vault: the keys re-wrapped to the device, and the licence signed. */
-  async function issueLicence(body: string): Promise<string> {
+/**
+ * The server without its HTTP: from a request's body to the licence.
+ * Two messages to the vault: the keys re-wrapped to the device, and the licence signed.
+ */
+export function licenceIssuer(options: LicenceServerOptions): (body: string) => Promise<string> {
+  const seen = new SeenEntitlements();
+
+  return async (body) => {
     const { vault, catalogue, issuer, licenceSeconds } = options;
     const { challenge, device, entitlement } = parseRequest(body);
     const claims = readClaims(entitlement);
@@ -84,7 +91,7 @@ export function createLicenceServer(options: LicenceServerOptions): Server {
       seen.forget(claims); // no licence left the house: the device may come again
       throw error;
     }
-  }
+  };
 }
 
 /** A licence is for one title, whose blobs share one key-encryption key. */
