@@ -3,6 +3,7 @@ import { drbgGenerate, drbgInstantiate, drbgReseed } from "./drbg/hmac-drbg";
 import {
   ecInit,
   ecKeyGenerate,
+  ecKeyGenerateMany,
   ecPointValidate,
   ecPublicKey,
   ecdh,
@@ -11,7 +12,10 @@ import {
   ecdsaVerify,
 } from "./ec/curves";
 import { derDecode, derEncode } from "./ec/der";
+import { forgetKeys } from "./ec/key_tables";
 import {
+  GROUP,
+  GROUP_SIZE,
   REPLY,
   SCRATCH,
   SCRATCH_SIZE,
@@ -47,7 +51,8 @@ export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 export { hash, hmac, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
-export { ecInit, ecKeyGenerate, ecPointValidate, ecPublicKey, ecdh, ecdsaSign, ecdsaSignRaw, ecdsaVerify };
+export { ecInit, ecKeyGenerate, ecKeyGenerateMany, ecPointValidate, ecPublicKey };
+export { ecdh, ecdsaSign, ecdsaSignRaw, ecdsaVerify };
 export { drbgGenerate, drbgInstantiate, drbgReseed };
 
 /** Where the static data ends; the build checks that it lies below the first mapped region. */
@@ -68,8 +73,10 @@ export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLe
   memory.fill(REPLY, 0, replyLen);
 }
 
-/** Wipe everything that is secret: the vault too. */
+/** Wipe everything that is secret: the vault too. The tables of others' public keys go with it. */
 export function wipeAll(): void {
+  forgetKeys();
+  memory.fill(GROUP, 0, GROUP_SIZE);
   memory.fill(VAULT, 0, VAULT_SIZE);
   wipeBatch(<u32>SLOT_COUNT, <u32>WORK_SIZE, <u32>WINDOW_SIZE, <u32>WINDOW_SIZE);
 }

@@ -1,8 +1,10 @@
 /** What tests of the arithmetic call and the core does not export; built by those tests alone. */
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldReduce, fieldToBe } from "./ec/field";
-import { addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
+import { ELEMENT, addMod, fromMont, isBelow, reduceOnce, reduceWide, toMont } from "./ec/modular";
 import { P256 } from "./ec/p256/curve";
+import { P256Quad } from "./ec/p256/quad";
 import { P384 } from "./ec/p384/curve";
+import { P384Quad } from "./ec/p384/quad";
 import {
   affineFromBytes,
   affinePack,
@@ -13,8 +15,9 @@ import {
   pointSetInfinity,
   pointToAffine,
 } from "./ec/point";
-import { scalarFromBe, scalarFromDigest, scalarInvert, scalarMul } from "./ec/scalar";
+import { scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul } from "./ec/scalar";
 import { Secp256k1 } from "./ec/secp256k1/curve";
+import { Secp256k1Quad } from "./ec/secp256k1/quad";
 
 export { nonceInit, nonceNext, nonceReject } from "./ec/nonce";
 export { REPLY, WINDOW } from "./layout";
@@ -22,9 +25,9 @@ export { REPLY, WINDOW } from "./layout";
 /** The operations of `run`; the module exports each number as Op.<name>. */
 export enum Op {
   fromBe, toBe, packed, montMul, toMont, fromMont, addMod, reduceOnce, reduceWide, isBelowN, isBelowP,
-  fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
+  pInvert, nInvert, fieldMul, fieldAdd, fieldSub, fieldTriple, fieldNegate, fieldInvert, fieldSqrt,
   fieldReduce, fieldIsZero, fieldFromBe, fieldToBe,
-  scalarMul, scalarInvert, scalarFromBe, scalarFromDigest,
+  scalarMul, scalarInvert, scalarInvertMany, scalarFromBe, scalarFromDigest,
   addPoints, addAffine, doublePoint, setInfinity, fromAffine, toAffine, isInfinity,
   affineFromBytes, affineToBytes, affinePacked,
 }
@@ -34,6 +37,44 @@ export function run(curve: u32, op: u32, r: usize, a: usize, b: usize): u32 {
   if (curve == 1) return runOn<P256>(op, r, a, b);
   if (curve == 2) return runOn<P384>(op, r, a, b);
   return runOn<Secp256k1>(op, r, a, b);
+}
+
+/** The operations of `runQuad`. */
+export enum QuadOp {
+  mul, square, add, sub, tripleSub, subTwice, addWide, subWide, unpack, fromWords, pack, negateIf, set, get,
+}
+
+/** One operation on quads; for `set` and `get` a lane is the number b, and for `unpack` a holds four packed numbers. */
+export function runQuad(curve: u32, op: u32, r: usize, a: usize, b: usize): void {
+  if (curve == 1) runQuadOn<P256Quad>(op, 32, r, a, b);
+  else if (curve == 2) runQuadOn<P384Quad>(op, 48, r, a, b);
+  else runQuadOn<Secp256k1Quad>(op, 32, r, a, b);
+}
+
+export function quadBytes(curve: u32): usize {
+  if (curve == 1) return changetype<P256Quad>(0).bytes;
+  return curve == 2 ? changetype<P384Quad>(0).bytes : changetype<Secp256k1Quad>(0).bytes;
+}
+
+function runQuadOn<Q>(op: u32, size: usize, r: usize, a: usize, b: usize): void {
+  const q = changetype<Q>(0);
+  switch (op) {
+    case QuadOp.mul: q.mul(r, a, b); break;
+    case QuadOp.square: q.square(r, a); break;
+    case QuadOp.add: q.add(r, a, b); break;
+    case QuadOp.sub: q.sub(r, a, b); break;
+    case QuadOp.tripleSub: q.tripleSub(r, a, b); break;
+    case QuadOp.subTwice: q.subTwice(r, a, b); break;
+    case QuadOp.addWide: q.addWide(r, a, b); break;
+    case QuadOp.subWide: q.subWide(r, a, b); break;
+    case QuadOp.unpack: q.unpack(r, a, a + size, a + 2 * size, a + 3 * size); break;
+    case QuadOp.fromWords: q.fromWords(r, a); break;
+    case QuadOp.pack: q.pack(r, a); break;
+    case QuadOp.negateIf: q.negateIf(v128.load(a), r); break;
+    case QuadOp.set: q.set(r, b, a); break;
+    case QuadOp.get: q.get(r, a, b); break;
+    default: unreachable();
+  }
 }
 
 export function times3b(r: usize, a: usize): void {
@@ -54,6 +95,8 @@ function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
     case Op.reduceWide: reduceWide<C>(r, a, <u32>b, c.nMinus1); break;
     case Op.isBelowN: return isBelow<C>(a, c.n);
     case Op.isBelowP: return isBelow<C>(a, c.p);
+    case Op.pInvert: return <u32>c.pInvert;
+    case Op.nInvert: return <u32>c.nInvert;
     case Op.fieldMul: c.mul(r, a, b); break;
     case Op.fieldAdd: c.add(r, a, b); break;
     case Op.fieldSub: c.sub(r, a, b); break;
@@ -67,6 +110,7 @@ function runOn<C>(op: u32, r: usize, a: usize, b: usize): u32 {
     case Op.fieldToBe: fieldToBe<C>(r, a); break;
     case Op.scalarMul: scalarMul<C>(r, a, b); break;
     case Op.scalarInvert: scalarInvert<C>(r, a); break;
+    case Op.scalarInvertMany: scalarInvertMany<C>(r, <u32>b, 2 * ELEMENT, a); break;
     case Op.scalarFromBe: return scalarFromBe<C>(r, a);
     case Op.scalarFromDigest: scalarFromDigest<C>(r, a, <u32>b); break;
     case Op.addPoints: c.addPoints(r, a, b); break;

@@ -24,7 +24,9 @@ await Promise.all([
     outdir: OUT,
   }),
 ]);
-for (const file of ['core.wasm', 'core.sha256']) copyFileSync(`dist/cell/${file}`, `${OUT}/${file}`);
+for (const file of ['core.wasm', 'core-relaxed.wasm', 'probe.wasm', 'core.sha256']) {
+  copyFileSync(`dist/cell/${file}`, `${OUT}/${file}`);
+}
 for (const folder of ['dist/pool', OUT]) copyFileSync('src/pool/thread.cjs', `${folder}/thread.cjs`);
 // Whatever the program's own package.json says of its .js files.
 writeFileSync(`${OUT}/package.json`, '{ "type": "commonjs" }\n');

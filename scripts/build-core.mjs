@@ -1,39 +1,49 @@
-// Builds the crypto core. `--check` builds it anew and compares its digest with the committed one;
-// `--accept` writes the digest of a changed core, which belongs in the same commit as the change.
+// Builds the crypto core, plain and relaxed, and the probe that chooses. `--check` compares their digests with the
+// committed ones; `--accept` writes the digests of a changed core, which belong in the same commit as the change.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
-const DIGEST_FILE = 'assembly/core.sha256';
-const OUT_FILE = 'build/core.wasm';
+const DIGESTS = 'assembly/core.sha256';
+const MODULES = [
+  { file: 'core.wasm', options: ['--config', 'asconfig.json', '--target', 'plain'] },
+  { file: 'core-relaxed.wasm', options: ['--config', 'asconfig.json', '--target', 'relaxed'] },
+  { file: 'probe.wasm', options: ['--config', 'assembly/probe.json'] },
+];
 
-const { error, stderr } = await asc.main(['--config', 'asconfig.json', '--target', 'plain']);
-if (error) {
-  process.stderr.write(stderr.toString());
-  process.exit(1);
+const digests = [];
+mkdirSync('dist/cell', { recursive: true });
+for (const { file, options } of MODULES) {
+  const { error, stderr } = await asc.main(options);
+  if (error) fail(stderr.toString());
+  const binary = readFileSync(`build/${file}`);
+  checkLayout(file, binary);
+  const digest = createHash('sha256').update(binary).digest('hex');
+  digests.push(`${digest}  ${file}\n`);
+  writeFileSync(`dist/cell/${file}`, binary);
+  console.log(`${file.padEnd(17)} ${String(binary.length).padStart(6)} bytes  sha256 ${digest.slice(0, 16)}…`);
 }
+writeFileSync('dist/cell/core.sha256', digests.join(''));
 
-const binary = readFileSync(OUT_FILE);
-const digest = createHash('sha256').update(binary).digest('hex');
-const { instance } = await WebAssembly.instantiate(binary, {});
-const { staticEnd, firstRegion } = instance.exports;
-if (staticEnd() > firstRegion()) {
+if (process.argv.includes('--accept')) writeFileSync(DIGESTS, digests.join(''));
+const accepted = readFileSync(DIGESTS, 'utf8');
+if (digests.join('') !== accepted) {
   console.error(
-    `static data ends at ${staticEnd()}, inside the region that begins at ${firstRegion()}: see assembly/layout.ts`,
-  );
-  process.exit(1);
-}
-
-if (process.argv.includes('--accept')) writeFileSync(DIGEST_FILE, `${digest}\n`);
-const accepted = readFileSync(DIGEST_FILE, 'utf8').trim();
-if (digest !== accepted) {
-  console.error(
-    `core.wasm is ${digest},\nbut ${DIGEST_FILE} says ${accepted}.\nIf assembly/ was meant to change: node scripts/build-core.mjs --accept`,
+    `The core is\n${digests.join('')}but ${DIGESTS} says\n${accepted}` +
+      'If assembly/ was meant to change: node scripts/build-core.mjs --accept',
   );
   if (process.argv.includes('--check')) process.exit(1);
 }
 
-mkdirSync('dist/cell', { recursive: true });
-writeFileSync('dist/cell/core.wasm', binary);
-writeFileSync('dist/cell/core.sha256', `${digest}\n`);
-console.log(`core.wasm  ${binary.length} bytes  sha256 ${digest.slice(0, 16)}…`);
+/** Static data must end below the first mapped region. The relaxed build is refused by Node 20, and has the same layout. */
+function checkLayout(file, binary) {
+  if (!WebAssembly.validate(binary)) return;
+  const { staticEnd, firstRegion } = new WebAssembly.Instance(new WebAssembly.Module(binary), {}).exports;
+  if (staticEnd === undefined || staticEnd() <= firstRegion()) return;
+  fail(`${file}: static data ends at ${staticEnd()}, past ${firstRegion()}, where regions begin: assembly/layout.ts`);
+}
+
+function fail(reason) {
+  console.error(reason);
+  process.exit(1);
+}

@@ -8,6 +8,7 @@ import { openAuditLog } from './audit/file.ts';
 import type { AuditHead, AuditLog } from './audit/log.ts';
 import { memoryAuditLog } from './audit/memory.ts';
 import { verifyAuditLog } from './audit/verify.ts';
+import { type CoreBuild, chooseBuild } from './cell/builds.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
@@ -101,7 +102,7 @@ function assemble(
 }
 
 /** The core as it was built, and the threads' modules: beside this file, or in the folder that a bundled program names. */
-function locate(assets: string | URL | undefined): { core: Uint8Array; digest: string; modules?: ThreadModules } {
+function locate(assets: string | URL | undefined): CoreBuild & { modules?: ThreadModules } {
   const read = (url: URL) => {
     try {
       return readFileSync(url);
@@ -109,10 +110,7 @@ function locate(assets: string | URL | undefined): { core: Uint8Array; digest: s
       throw new HsmError('KEYCELL_INPUT_INVALID', `${url.pathname} is missing: is "assets" right?`, { cause });
     }
   };
-  const load = (folder: URL) => ({
-    core: read(new URL('core.wasm', folder)),
-    digest: read(new URL('core.sha256', folder)).toString('utf8').trim(),
-  });
+  const load = (folder: URL) => chooseBuild((name) => read(new URL(name, folder)), process.env['KEYCELL_SIMD']);
   if (assets === undefined) {
     // In a bundle of CommonJS no module knows where it lies.
     if (import.meta.url === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'a bundled program gives "assets"');

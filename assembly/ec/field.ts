@@ -3,14 +3,14 @@
  *   p                        the prime, in limbs
  *   one, squareOfR           R mod p and R^2 mod p
  *   mul add sub triple       on elements, in any order and number; mul is a·b/R
- *   invert sqrt              powers of one element
+ *   invert sqrt              the inverse in the same form, and a power of the element
  * Elements are in Montgomery form and keep the one invariant that the field's own file states.
  */
 import { ELEMENT, ONE, ZERO, isBelow, isZero, move, reduceOnce } from "./modular";
 import { FIELD_SCRATCH } from "./scratch";
 
 const WORK: usize = FIELD_SCRATCH;
-/** For the addition chains of invert and sqrt: nine elements. */
+/** For the addition chains of sqrt: nine elements. */
 export const CHAIN: usize = WORK + ELEMENT;
 
 /** r = a^(2^count)/R^(2^count - 1) */

@@ -6,14 +6,18 @@
  */
 import { maskFromBit64 } from "../ct";
 import { ELEMENT, ONE, addMod, move, reduceWide } from "./modular";
-import { multiplyBase } from "./multiply";
-import { AFFINE, affineFromBytes, affineToBytes, encodedSize, pointToAffine } from "./point";
+import { GROUP_MOST, groupOf, groupUsed, multiplyBaseGroup } from "./multiply_base";
+import { AFFINE, affineFromBytes, affineToBytes, encodedSize } from "./point";
 import { scalarFromBe } from "./scalar";
-import { OPERATION_SCRATCH, ecWipe } from "./scratch";
+import { GROUP_OPERATIONS, OPERATION_SCRATCH, ecWipe, groupWipe } from "./scratch";
 
-const D: usize = OPERATION_SCRATCH;
-const AFFINE_Q: usize = D + ELEMENT;
-const Q: usize = AFFINE_Q + AFFINE;
+// A job: four pointers.
+const JOB: u32 = 16;
+
+const AFFINE_Q: usize = OPERATION_SCRATCH;
+/** The scalars of a group, and their points. */
+const DS: usize = GROUP_OPERATIONS;
+const QS: usize = DS + <usize>GROUP_MOST * ELEMENT;
 /** FIPS 186-5 A.2.1 asks for at least 64 bits beyond those of n; 128 leave a bias below 2^-128. */
 const SEED_EXTRA: u32 = 16;
 
@@ -25,24 +29,51 @@ export function privateFromBe<C>(d: usize, scalarPtr: usize): u32 {
 }
 
 /** `size` bytes d to 04 ‖ x ‖ y; 1, or 0 and zeros if d is 0 or not below n. */
-export function publicKey<C>(scalarPtr: usize, pointPtr: usize): u32 {
-  const okBit = privateFromBe<C>(D, scalarPtr);
-  multiplyBase<C>(Q, D);
-  pointToAffine<C>(AFFINE_Q, Q);
-  affineToBytes<C>(pointPtr, AFFINE_Q);
+export function publicKey<C, Q>(scalarPtr: usize, pointPtr: usize): u32 {
+  const okBit = privateFromBe<C>(DS, scalarPtr);
+  multiplyBaseGroup<C, Q>(QS, DS, 1);
+  affineToBytes<C>(pointPtr, QS);
   const mask: u8 = 0 - <u8>okBit;
   for (let i: u32 = 0; i < encodedSize<C>(); i++) store<u8>(pointPtr + i, load<u8>(pointPtr + i) & mask);
+  groupWipe(groupUsed<C, Q>(1));
   ecWipe();
   return okBit;
 }
 
-/** FIPS 186-5 A.2.1: d = (seed mod (n - 1)) + 1 from size + 16 random bytes, and its point. Returns 1. */
-export function generateKey<C>(scalarPtr: usize, pointPtr: usize, seedPtr: usize): u32 {
+/** FIPS 186-5 A.2.1: d = (seed mod (n - 1)) + 1 from size + 16 random bytes. */
+function scalarFromSeed<C>(d: usize, seedPtr: usize): void {
   const c = changetype<C>(0);
-  reduceWide<C>(D, seedPtr, c.size + SEED_EXTRA, c.nMinus1);
-  addMod<C>(D, D, ONE, c.n);
-  c.toBe(scalarPtr, D);
-  return publicKey<C>(scalarPtr, pointPtr);
+  reduceWide<C>(d, seedPtr, c.size + SEED_EXTRA, c.nMinus1);
+  addMod<C>(d, d, ONE, c.n);
+}
+
+/** A scalar from a seed, and its point. Returns 1. */
+export function generateKey<C, Q>(scalarPtr: usize, pointPtr: usize, seedPtr: usize): u32 {
+  scalarFromSeed<C>(DS, seedPtr);
+  changetype<C>(0).toBe(scalarPtr, DS);
+  return publicKey<C, Q>(scalarPtr, pointPtr);
+}
+
+/** Jobs of {scalar, point, seed, result u32}: of each, what generateKey makes. */
+export function generateKeys<C, Q>(jobsPtr: usize, count: u32): void {
+  for (let done: u32 = 0; done < count; done += GROUP_MOST) {
+    generateGroup<C, Q>(jobsPtr + done * JOB, groupOf(count - done));
+  }
+  groupWipe(groupUsed<C, Q>(groupOf(count)));
+  ecWipe();
+}
+
+function generateGroup<C, Q>(jobsPtr: usize, count: u32): void {
+  for (let i: usize = 0, job = jobsPtr; i < count; i++, job += JOB) {
+    const d = DS + i * ELEMENT;
+    scalarFromSeed<C>(d, load<u32>(job, 8));
+    changetype<C>(0).toBe(load<u32>(job), d);
+  }
+  multiplyBaseGroup<C, Q>(QS, DS, count);
+  for (let i: usize = 0, job = jobsPtr; i < count; i++, job += JOB) {
+    affineToBytes<C>(load<u32>(job, 4), QS + i * AFFINE);
+    store<u32>(load<u32>(job, 12), 1);
+  }
 }
 
 /**

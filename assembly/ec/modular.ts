@@ -8,7 +8,6 @@
  * A modulus is a record in static data: M, then R^2 mod M, `bytes` each, then -1/M modulo a limb.
  */
 import { isZeroBit64, maskFromBit, maskFromBit64, pick, pick64 } from "../ct";
-import { POW_SCRATCH } from "./scratch";
 
 /** The place of an element, whatever its form: room for the widest, so that addresses are constants. */
 export const ELEMENT: usize = 64;
@@ -16,10 +15,6 @@ export const ELEMENT: usize = 64;
 /** 1, not in Montgomery form. */
 export const ONE: usize = memory.data<u32>([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 export const ZERO: usize = memory.data<u32>([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-
-const POWERS: usize = POW_SCRATCH;
-const RUNNING: usize = POW_SCRATCH + 16 * ELEMENT;
-const EXPONENT: usize = RUNNING + ELEMENT;
 
 export function copy<C>(r: usize, a: usize): void {
   const c = changetype<C>(0);
@@ -76,6 +71,19 @@ export function reduceOnce<C>(r: usize, a: usize, m: usize): void {
   pad<C>(r);
 }
 
+/** r = m - a, for a <= m. */
+export function complement<C>(r: usize, a: usize, m: usize): void {
+  const c = changetype<C>(0);
+  const limbMask: u32 = (1 << c.limbBits) - 1;
+  let borrow: i32 = 0;
+  for (let i: usize = 0; i < 4 * c.limbs; i += 4) {
+    const t = load<i32>(m + i) - load<i32>(a + i) + borrow;
+    borrow = t >> c.limbBits;
+    store<u32>(r + i, <u32>t & limbMask);
+  }
+  pad<C>(r);
+}
+
 /** r = a + b mod m, for a, b < m: the sum is below 2m, which lies within the limbs. */
 export function addMod<C>(r: usize, a: usize, b: usize, m: usize): void {
   const c = changetype<C>(0);
@@ -104,43 +112,28 @@ export function fromMont<C>(r: usize, a: usize, m: usize): void {
 }
 
 /**
- * r = a^(M - 2) in Montgomery form, M prime: Fermat's inverse, or 0 of 0. The exponent is public, so that its
- * digits of four bits may choose the table entry; the lowest word of every M is above 2, so M - 2 borrows nothing.
- */
-export function invertMont<C>(r: usize, a: usize, m: usize): void {
-  const c = changetype<C>(0);
-  c.pack(EXPONENT, m);
-  store<u64>(EXPONENT, load<u64>(EXPONENT) - 2);
-  toMont<C>(POWERS, ONE, m);
-  for (let i: usize = 1; i < 16; i++) c.montMul(POWERS + i * ELEMENT, POWERS + (i - 1) * ELEMENT, a, m);
-  copy<C>(RUNNING, POWERS);
-  for (let i: i32 = 2 * <i32>c.size - 1; i >= 0; i--) {
-    for (let j = 0; j < 4; j++) c.montMul(RUNNING, RUNNING, RUNNING, m);
-    const digit = (<u32>load<u8>(EXPONENT + (<usize>i >> 1)) >> ((<u32>i & 1) << 2)) & 15;
-    c.montMul(RUNNING, RUNNING, POWERS + <usize>digit * ELEMENT, m);
-  }
-  copy<C>(r, RUNNING);
-}
-
-/**
- * r = x mod m for a number x of len bytes big-endian, one bit at a time: r = 2r + bit, and m is
- * subtracted where it fits. For moduli that need not be odd and inputs longer than m; rare and slow.
+ * r = x mod m for a number x of len bytes big-endian, by Horner's rule, three bytes at a time: r = 2^24·r + d, less m as
+ * often as h, what of that lies at 2^(8·size) and above. For m above 2^(8·size)·(1 - 2^-31), as every n is, this leaves
+ * less than 2m, since h·(2^(8·size) - m) is below 2^(24 + 8·size - 31). m need not be odd.
  */
 export function reduceWide<C>(r: usize, bePtr: usize, len: u32, m: usize): void {
   const c = changetype<C>(0);
-  const limbMask: u32 = (1 << c.limbBits) - 1;
+  const limbMask: i64 = (1 << c.limbBits) - 1;
+  const top: usize = 4 * (c.limbs - 1);
+  const topBits: u64 = 8 * c.size - c.limbBits * <u32>(c.limbs - 1);
   memory.fill(r, 0, c.bytes);
-  for (let i: u32 = 0; i < len; i++) {
-    const byte: u32 = load<u8>(bePtr + i);
-    for (let bit: i32 = 7; bit >= 0; bit--) {
-      let carry: u32 = (byte >> bit) & 1;
-      for (let j: usize = 0; j < 4 * c.limbs; j += 4) {
-        const t = (load<u32>(r + j) << 1) | carry;
-        carry = t >> c.limbBits;
-        store<u32>(r + j, t & limbMask);
-      }
-      reduceOnce<C>(r, r, m); // 2r + 1 < 2m
+  let take = len % 3;
+  for (let i: u32 = 0; i < len; ) {
+    let carry: i64 = 0;
+    for (const end = i + take; i < end; i++) carry = (carry << 8) | <i64>load<u8>(bePtr + i);
+    const h = ((<u64>load<u32>(r + top) << 24) | (<u64>load<u32>(r + top - 4) >> (c.limbBits - 24))) >> topBits;
+    for (let j: usize = 0; j <= top; j += 4) {
+      carry += (<i64>load<u32>(r + j) << 24) - <i64>(h * <u64>load<u32>(m + j));
+      store<u32>(r + j, <u32>(carry & limbMask));
+      carry >>= c.limbBits;
     }
+    reduceOnce<C>(r, r, m);
+    take = 3;
   }
 }
 

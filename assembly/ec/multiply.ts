@@ -1,20 +1,16 @@
 /**
- * k·G and k·Q with the same sequence of field operations and addresses for every k. C is a curve.
+ * k·Q for any point, with the same sequence of field operations and addresses for every k. C is a curve.
  *
  * k is recoded into signed digits of radix 32, after Booth: digit i is made of bits 5i-1 .. 5i+4 and lies in -16..16,
- * so tables need only positive multiples. There are 8·size/5 + 1 digits, 52 or 77: the last begins at bit 255 or 380,
- * and its weight of sign falls on a bit above k, which is 0. So it is not negative and no carry leaves it.
- * A digit selects by reading every entry of its table and keeping one through masks; the sign negates y.
- *
- * Base point: the table holds j·2^(5i)·G, j = 1..16, for each digit i, affine: one mixed addition a digit and no
- * doubling. 52 KiB for 256 bits, 116 KiB for 384. A wider window of 6 would take 86 KiB for 256 bits and more time
- * reading than it saves adding. Digit 0 has no affine entry; there the sum is computed and not kept.
- * Variable point: 0..16 times Q, projective, O included; five doublings and one addition a digit.
+ * so the table needs only 0..16 times Q, projective, O included. There are 8·size/5 + 1 digits, 52 or 77: the last begins
+ * at bit 255 or 380, and its weight of sign falls on a bit above k, which is 0. So it is not negative and no carry leaves
+ * it. A digit selects by reading every entry and keeping one through masks; the sign negates y. Each digit takes five
+ * doublings and one addition.
  */
 import { isZeroBit, maskFromBit64 } from "../ct";
 import { fieldNegateIf } from "./field";
-import { ELEMENT, copy, move } from "./modular";
-import { POINT, X, Y, Z, affinePack, affineUnpack, pointFromAffine, pointSetInfinity } from "./point";
+import { ELEMENT } from "./modular";
+import { POINT, Y, pointFromAffine, pointSetInfinity } from "./point";
 import { MULTIPLES_SCRATCH, MULTIPLY_SCRATCH } from "./scratch";
 
 const WINDOW: usize = 5;
@@ -27,9 +23,7 @@ const ENTRIES: usize = 16;
 
 /** k in native words, with eight zero bytes before and behind: bit -1 and those above k are read too. */
 const DIGITS: usize = MULTIPLY_SCRATCH;
-const PACKED: usize = DIGITS + ELEMENT;
-const SELECTED: usize = PACKED + 2 * ELEMENT;
-const SUM: usize = SELECTED + POINT;
+const SELECTED: usize = DIGITS + ELEMENT;
 const MULTIPLES: usize = MULTIPLES_SCRATCH;
 
 /** k reduced, in limbs. */
@@ -58,42 +52,6 @@ function recode<C>(k: usize): void {
 // @ts-ignore: decorator
 @inline function entryMask(j: usize, wanted: u32): u64 {
   return maskFromBit64(<u64>isZeroBit(<u32>j ^ wanted));
-}
-
-/** SELECTED = entry |digit| of a row, negated if the digit is; for digit 0, (0, 0). */
-function selectAffine<C>(row: usize, u: u32): void {
-  const c = changetype<C>(0);
-  const wanted = magnitude(u);
-  const packed: usize = 2 * c.size;
-  for (let at: usize = 0; at < packed; at += 32) {
-    let low = i64x2.splat(0), high = i64x2.splat(0);
-    let entry = row + at;
-    for (let j: usize = 1; j <= ENTRIES; j++) {
-      const mask = i64x2.splat(entryMask(j, wanted));
-      low = v128.or(low, v128.and(mask, v128.load(entry)));
-      high = v128.or(high, v128.and(mask, v128.load(entry, 16)));
-      entry += packed;
-    }
-    v128.store(PACKED + at, low);
-    v128.store(PACKED + at, high, 16);
-  }
-  affineUnpack<C>(SELECTED, PACKED);
-  fieldNegateIf<C>(maskFromBit64(<u64>(u >> 5)), SELECTED + Y);
-}
-
-/** r = k·G, k reduced mod n. */
-export function multiplyBase<C>(r: usize, k: usize): void {
-  const c = changetype<C>(0);
-  recode<C>(k);
-  pointSetInfinity<C>(r);
-  let row = c.baseTable;
-  for (let i: usize = 0; i < digits<C>(); i++) {
-    const u = bitsOfDigit(i);
-    selectAffine<C>(row, u);
-    c.addAffine(SUM, r, SELECTED);
-    move(~entryMask(0, magnitude(u)), r, SUM, POINT);
-    row += ENTRIES * 2 * c.size;
-  }
 }
 
 /** SELECTED = |digit|·Q, negated if the digit is. */
@@ -130,39 +88,5 @@ export function multiplyPoint<C>(r: usize, k: usize, q: usize): void {
     for (let j: usize = 0; j < WINDOW; j++) c.doublePoint(r, r);
     selectMultiple<C>(bitsOfDigit(i));
     c.addPoints(r, r, SELECTED);
-  }
-}
-
-/**
- * Build the table of the base point. Public; each row is made affine with one inversion, after
- * Montgomery: the products z_1, z_1·z_2, … forwards, then one inverse peeled backwards.
- */
-export function buildBaseTable<C>(): void {
-  const c = changetype<C>(0);
-  const row = MULTIPLES, products = MULTIPLES + ENTRIES * POINT, inverse = SUM, one = SUM + ELEMENT;
-  const base = SELECTED;
-  copy<C>(base + X, c.gx);
-  copy<C>(base + Y, c.gy);
-  copy<C>(base + Z, c.one);
-  let tablePtr = c.baseTable;
-  for (let i: usize = 0; i < digits<C>(); i++) {
-    memory.copy(row, base, POINT);
-    copy<C>(products, base + Z);
-    for (let j: usize = 1; j < ENTRIES; j++) {
-      c.addPoints(row + j * POINT, row + (j - 1) * POINT, base);
-      c.mul(products + j * ELEMENT, products + (j - 1) * ELEMENT, row + j * POINT + Z);
-    }
-    c.invert(inverse, products + (ENTRIES - 1) * ELEMENT);
-    for (let j: i32 = <i32>ENTRIES - 1; j >= 0; j--) {
-      const point = row + <usize>j * POINT;
-      if (j > 0) c.mul(one, inverse, products + (<usize>j - 1) * ELEMENT);
-      else copy<C>(one, inverse);
-      c.mul(inverse, inverse, point + Z);
-      c.mul(point + X, point + X, one);
-      c.mul(point + Y, point + Y, one);
-      affinePack<C>(tablePtr + <usize>j * 2 * c.size, point);
-    }
-    tablePtr += ENTRIES * 2 * c.size;
-    for (let j: usize = 0; j < WINDOW; j++) c.doublePoint(base, base);
   }
 }

@@ -2,7 +2,8 @@
  * Points in homogeneous projective coordinates, x = X/Z and y = Y/Z, O = (0 : 1 : 0). C is a curve: a field
  * (field.ts) with
  *   n nMinus1                the modulus of its order (modular.ts), and one less
- *   b gx gy baseTable        the curve's b, its base point, and where the multiples of that lie
+ *   b gx gy                  the curve's b and its base point
+ *   baseTable window         where the multiples of that lie, and bits of a digit that chooses one (base_table.ts)
  *   rightSide                x^3 + ax + b
  *   addPoints addAffine doublePoint
  *
@@ -105,7 +106,8 @@ export function affineFromBytes<C>(r: usize, inPtr: usize, len: u32): u32 {
   return 0;
 }
 
-function onCurve<C>(a: usize): u32 {
+/** 1 if an affine point is on the curve. */
+export function onCurve<C>(a: usize): u32 {
   const c = changetype<C>(0);
   c.rightSide(RIGHT, a + X);
   c.mul(WORK, a + Y, a + Y);

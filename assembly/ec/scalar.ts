@@ -1,10 +1,10 @@
 /**
  * Arithmetic modulo n, the order of the base point: C is a curve, c.n its modulus (modular.ts).
  *
- * No n has a form to exploit below its upper half, and a signature needs some hundreds of products, nearly all in
- * one inversion. Scalars stand reduced and out of Montgomery form between these functions.
+ * No n has a form to exploit below its upper half, and a signature needs a few products. Scalars stand reduced and out of Montgomery form between these functions.
  */
-import { addMod, fromMont, invertMont, isBelow, isZero, reduceOnce, toMont } from "./modular";
+import { invert } from "./invert";
+import { ELEMENT, addMod, copy, isBelow, isZero, reduceOnce, toMont } from "./modular";
 import { SCALAR_SCRATCH } from "./scratch";
 
 const BYTES: usize = SCALAR_SCRATCH;
@@ -23,10 +23,37 @@ export function scalarAdd<C>(r: usize, a: usize, b: usize): void {
 
 /** r = a^-1 mod n, or 0 of 0. */
 export function scalarInvert<C>(r: usize, a: usize): void {
-  const n = changetype<C>(0).n;
-  toMont<C>(r, a, n);
-  invertMont<C>(r, r, n);
-  fromMont<C>(r, r, n);
+  invert<C>(r, a, changetype<C>(0).nInvert);
+}
+
+/**
+ * a = a^-1 mod n for each of count > 0 scalars, the next `stride` bytes on: one inversion and 3(count - 1) products,
+ * after Montgomery. products is room for count elements, which the caller wipes. One 0 among them makes all of them 0:
+ * callers check the range first.
+ *
+ * The forms fall into place: of P_0 = a_0 and P_i = P_(i-1)·a_i/R the inverse I_i as it stands has a_i^-1 =
+ * I_i·P_(i-1)/R and I_(i-1) = I_i·a_i/R. Each product is below n/16 + n, montMul's bound with one factor below n.
+ */
+export function scalarInvertMany<C>(a: usize, count: u32, stride: usize, products: usize): void {
+  const c = changetype<C>(0);
+  const running = products + <usize>(count - 1) * ELEMENT;
+  copy<C>(products, a);
+  let at = a, product = products;
+  for (let i: u32 = 1; i < count; i++) {
+    at += stride;
+    c.montMul(product + ELEMENT, product, at, c.n);
+    product += ELEMENT;
+  }
+  reduceOnce<C>(running, running, c.n);
+  scalarInvert<C>(running, running);
+  for (let i: u32 = 1; i < count; i++) {
+    product -= ELEMENT;
+    c.montMul(product, running, product, c.n);
+    c.montMul(running, running, at, c.n);
+    reduceOnce<C>(at, product, c.n);
+    at -= stride;
+  }
+  reduceOnce<C>(a, running, c.n);
 }
 
 /** `size` bytes big-endian; 1 if 0 < r < n, else 0 and r is what was there, unreduced. */

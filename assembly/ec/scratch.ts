@@ -5,11 +5,11 @@
  * k, d or a table of multiples outlives a call; ecWipe is a memory.fill of some KiB, a fraction of a
  * microsecond. Rejected: wiping variable by variable, where one is sooner or later forgotten.
  */
-import { EC_SCRATCH } from "../layout";
+import { EC_SCRATCH, GROUP } from "../layout";
 
-/** modular.ts: sixteen powers, the running value and the exponent of invertMont. */
-export const POW_SCRATCH: usize = EC_SCRATCH;
-/** field.ts: one element for conversions, nine for the addition chains. */
+/** invert.ts: the number in words, and f, g, d and e in limbs. */
+export const INVERT_SCRATCH: usize = EC_SCRATCH;
+/** field.ts: one element for conversions, nine for the addition chains of square roots. */
 export const FIELD_SCRATCH: usize = EC_SCRATCH + 0x0500;
 /** formulas_*.ts: the temporaries of one sum. */
 export const FORMULA_SCRATCH: usize = EC_SCRATCH + 0x0800;
@@ -25,8 +25,39 @@ export const MULTIPLES_SCRATCH: usize = EC_SCRATCH + 0x0e00;
 export const OPERATION_SCRATCH: usize = EC_SCRATCH + 0x1e00;
 /** nonce.ts: HMAC state, K, V, and the padded input. */
 export const NONCE_SCRATCH: usize = EC_SCRATCH + 0x2300;
-const SCRATCH_USED: usize = 0x2800;
+/** <curve>/quad_products.ts: half a product. */
+export const QUAD_SCRATCH: usize = EC_SCRATCH + 0x2800;
+/** quad.ts: a quad. */
+export const QUAD_WORK: usize = EC_SCRATCH + 0x2900;
+/** affine_tree.ts: eight elements and three quads. */
+export const TREE_SCRATCH: usize = EC_SCRATCH + 0x2a00;
+/** base_table.ts: points and an entry while the table is built. */
+export const TABLE_SCRATCH: usize = EC_SCRATCH + 0x2f00;
+/** lanes.ts: eight elements. */
+export const LANES_SCRATCH: usize = EC_SCRATCH + 0x3200;
+/** jacobian.ts: five quads, and one that stays 0. */
+export const JACOBIAN_SCRATCH: usize = EC_SCRATCH + 0x3400;
+const SCRATCH_USED: usize = 0x3a00;
+
+/** ladder.ts: tables of four points; wiped by who uses it. */
+export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
+/** nonce_lanes.ts: four messages and their hashes; wiped by its own function. */
+export const NONCE_LANES_SCRATCH: usize = EC_SCRATCH + 0x20000;
 
 export function ecWipe(): void {
   memory.fill(EC_SCRATCH, 0, SCRATCH_USED);
+}
+
+// What a group of signatures or keys is computed in. It is large, so that whoever used it says how much of it to wipe.
+/** multiply_base.ts: the digits of 32 scalars, and sixteen entries of a table in words. */
+export const GROUP_DIGITS: usize = GROUP;
+export const GROUP_WORDS: usize = GROUP + 0x0800;
+/** ecdsa.ts, keys.ts: the scalars and points of 32 operations. */
+export const GROUP_OPERATIONS: usize = GROUP + 0x1000;
+/** multiply_base.ts: the entries of all windows in quads, then what affine_tree.ts needs. */
+export const GROUP_POINTS: usize = GROUP + 0x5000;
+
+/** Wipe the fixed areas of the group, and so many bytes of its points. */
+export function groupWipe(points: usize): void {
+  memory.fill(GROUP, 0, GROUP_POINTS - GROUP + points);
 }

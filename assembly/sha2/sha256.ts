@@ -30,7 +30,7 @@ const KW: usize = SHA256_SCRATCH;
 const ONE_SHOT: usize = KW + BLOCK;
 
 // §4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-const K: usize = memory.data<u32>([
+export const SHA256_K: usize = memory.data<u32>([
   0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
   0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
   0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -42,7 +42,7 @@ const K: usize = memory.data<u32>([
 ], 16);
 
 // §5.3.3: the same of the square roots of the first 8 primes.
-const H0: usize = memory.data<u32>([
+export const SHA256_H0: usize = memory.data<u32>([
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ], 16);
 
@@ -113,10 +113,10 @@ function compress(statePtr: usize, inPtr: usize, blocks: u32): void {
     let X1 = loadBe32x4(inPtr + 16);
     let X2 = loadBe32x4(inPtr + 32);
     let X3 = loadBe32x4(inPtr + 48);
-    v128.store(KW, i32x4.add(X0, v128.load(K)));
-    v128.store(KW, i32x4.add(X1, v128.load(K, 16)), 16);
-    v128.store(KW, i32x4.add(X2, v128.load(K, 32)), 32);
-    v128.store(KW, i32x4.add(X3, v128.load(K, 48)), 48);
+    v128.store(KW, i32x4.add(X0, v128.load(SHA256_K)));
+    v128.store(KW, i32x4.add(X1, v128.load(SHA256_K, 16)), 16);
+    v128.store(KW, i32x4.add(X2, v128.load(SHA256_K, 32)), 32);
+    v128.store(KW, i32x4.add(X3, v128.load(SHA256_K, 48)), 48);
 
     let a = load<u32>(statePtr);
     let b = load<u32>(statePtr, 4);
@@ -127,7 +127,7 @@ function compress(statePtr: usize, inPtr: usize, blocks: u32): void {
     let g = load<u32>(statePtr, 24);
     let h = load<u32>(statePtr, 28);
 
-    for (let kPtr = K; kPtr < K + 192; kPtr += 64) {
+    for (let kPtr = SHA256_K; kPtr < SHA256_K + 192; kPtr += 64) {
       h += S1(e) + Ch(e, f, g) + load<u32>(KW, 0); d += h; h += S0(a) + Maj(a, b, c);
       g += S1(d) + Ch(d, e, f) + load<u32>(KW, 4); c += g; g += S0(h) + Maj(h, a, b);
       f += S1(c) + Ch(c, d, e) + load<u32>(KW, 8); b += f; f += S0(g) + Maj(g, h, a);
@@ -179,7 +179,7 @@ function compress(statePtr: usize, inPtr: usize, blocks: u32): void {
 }
 
 export function sha256Init(statePtr: usize): void {
-  memory.copy(statePtr, H0, 32);
+  memory.copy(statePtr, SHA256_H0, 32);
   store<u64>(statePtr, 0, LENGTH);
 }
 

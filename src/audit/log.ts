@@ -29,6 +29,12 @@ export interface AuditLog {
    */
   append(bodies: readonly string[]): Promise<AuditHead>;
 
+  /**
+   * Append one entry at once: true when it is written. False where that would not be right now, with nothing
+   * appended: `append` is the way then, and tells what is wrong.
+   */
+  appendNow(body: string): boolean;
+
   /** Resolves when everything appended so far is on the disk; concurrent calls share a flush. */
   sync(): Promise<void>;
 
@@ -54,11 +60,16 @@ export function chainHash(previous: string, seq: number, body: string | Uint8Arr
   return createHash('sha256').update(prefix).update(body).digest('hex');
 }
 
+/** Can `body` stand in a line of its own? What the JSON says is its maker's affair; a line break alone would break the file. */
+export function isBody(body: string): boolean {
+  const whole = typeof body === 'string' && body.startsWith('{') && body.endsWith('}') && !body.includes('\n');
+  // A UTF-16 unit takes three bytes at most.
+  return whole && (3 * body.length <= MAX_BODY_BYTES || Buffer.byteLength(body) <= MAX_BODY_BYTES);
+}
+
 /** Throw KEYCELL_INPUT_INVALID unless `body` can stand in a line of its own. */
 export function checkBody(body: string): void {
-  // What the JSON says is its maker's affair; a line break alone would break the file.
-  const whole = typeof body === 'string' && body.startsWith('{') && body.endsWith('}') && !body.includes('\n');
-  if (!whole || body.length > MAX_BODY_BYTES || Buffer.byteLength(body) > MAX_BODY_BYTES) {
+  if (!isBody(body)) {
     throw new HsmError('KEYCELL_INPUT_INVALID', 'An audit body must be one JSON object on one line, of at most 1 MiB.');
   }
 }

@@ -79,7 +79,7 @@ export class BatchServer {
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
-      this.#random.reseed();
+      this.#random.beginBatch(batch.requests.length);
       this.#run(batch, inHand, now);
       this.#count(inHand, uses);
     }
@@ -94,6 +94,7 @@ export class BatchServer {
   /** Wipe what a batch used; on every path, and before its reply is announced. */
   wipe(requestLength: number): void {
     this.#core.call.wipeBatch(this.#slots, this.#work.high, requestLength, this.#reply.high);
+    this.#random.endBatch();
     this.#slots = 0;
     this.#work.reset();
     this.#reply.reset();

@@ -133,6 +133,7 @@ export interface CoreExports {
   ecInit(): void;
   ecPublicKey(curve: number, scalar: number, point: number): number;
   ecKeyGenerate(curve: number, scalar: number, point: number, seed: number): number;
+  ecKeyGenerateMany(curve: number, jobs: number, count: number): void;
   ecPointValidate(curve: number, point: number, pointLen: number, output: number): number;
   ecdsaSign(curve: number, hash: number, jobs: number, count: number): void;
   ecdsaSignRaw(curve: number, hash: number, scalar: number, digest: number, k: number, output: number): number;

@@ -4,38 +4,38 @@ import type { Curve, HashName } from '../model/key.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 
-export const JOB_SIZE = 16;
+const JOB_WORDS = 4;
+export const JOB_SIZE = 4 * JOB_WORDS;
 
 type Kernel = (jobs: number, count: number) => void;
 
 export class JobList {
   readonly #core: Core;
-  readonly #jobs: [number, number, number, number][] = [];
+  /** Four addresses a job. */
+  readonly #words: number[] = [];
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   get count(): number {
-    return this.#jobs.length;
+    return this.#words.length / JOB_WORDS;
   }
 
   add(a: number, b: number, c: number, d: number): void {
-    this.#jobs.push([a, b, c, d]);
+    this.#words.push(a, b, c, d);
   }
 
   /** Lay the jobs out and hand them to the kernel; the list is empty afterwards. */
   run(work: Arena, kernel: Kernel): void {
-    const count = this.#jobs.length;
+    const { count } = this;
     if (count === 0) return;
     const mark = work.mark();
     const at = work.takeReserved(JOB_SIZE * count);
-    this.#jobs.forEach((job, i) => {
-      job.forEach((address, j) => {
-        this.#core.view.setUint32(at + JOB_SIZE * i + 4 * j, address, true);
-      });
+    this.#words.forEach((word, i) => {
+      this.#core.view.setUint32(at + 4 * i, word, true);
     });
-    this.#jobs.length = 0;
+    this.#words.length = 0;
     kernel(at, count);
     work.release(mark);
   }

@@ -14,12 +14,20 @@ const SEED_SIZE = 48;
 const RESEED_SIZE = 32;
 /** SP 800-90A table 2: at most 2^19 bits a request. */
 const REQUEST_MAX = 65536;
+/** What a batch's requests mostly want is an IV, a salt or the noise of a signature; more goes to the generator itself. */
+const SMALL = 48;
+/** The most that is drawn at a time for small wants: the generator's request costs as much as 200 bytes of it. */
+const DRAW_MAX = 1024;
 
 export class Random {
   readonly #core: Core;
   readonly #work: Arena;
   readonly #kernel: number;
   readonly #personal: string;
+  /** Drawn for the batch in hand and not given yet: [next, drawn) of a room in working memory that ends at `roomEnd`. */
+  #next = 0;
+  #drawn = 0;
+  #roomEnd = 0;
 
   /** `personal` tells one generator from another; it need not be secret. */
   constructor(core: Core, work: Arena, personal: string) {
@@ -64,8 +72,44 @@ export class Random {
     this.#work.release(mark);
   }
 
+  /**
+   * Reseed for a batch of so many requests, and take the room for what they will want. It lies in working memory below
+   * all that the batch takes, and is wiped with it; `endBatch` forgets it.
+   */
+  beginBatch(requests: number): void {
+    this.reseed();
+    const room = SMALL * (requests + 1);
+    this.#next = this.#drawn = this.#work.take(room);
+    this.#roomEnd = this.#next + room;
+  }
+
+  endBatch(): void {
+    this.#next = this.#drawn = this.#roomEnd = 0;
+  }
+
   /** Fill memory at `at` with random bytes. */
   fill(at: number, length: number): void {
+    if (length > SMALL || !this.#has(length)) {
+      this.#generate(at, length);
+      return;
+    }
+    const { bytes } = this.#core;
+    bytes.copyWithin(at, this.#next, this.#next + length);
+    bytes.fill(0, this.#next, this.#next + length);
+    this.#next += length;
+  }
+
+  /** Are so many bytes drawn, or can they be? */
+  #has(length: number): boolean {
+    if (this.#next + length <= this.#drawn) return true;
+    if (this.#next + length > this.#roomEnd) return false;
+    const more = Math.min(DRAW_MAX, this.#roomEnd - this.#drawn);
+    this.#generate(this.#drawn, more);
+    this.#drawn += more;
+    return true;
+  }
+
+  #generate(at: number, length: number): void {
     if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     for (let done = 0; done < length; done += REQUEST_MAX) {
       if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {

@@ -17,6 +17,8 @@ interface Use {
 
 export class Uses {
   readonly #uses = new Map<string, Use>();
+  /** The last use: requests of a batch are mostly alike, and comparing costs less than making a name. */
+  #last: Use | undefined;
 
   get empty(): boolean {
     return this.#uses.size === 0;
@@ -31,20 +33,8 @@ export class Uses {
     to: string | undefined,
     refused?: string,
   ): void {
-    const name = `${session}/${op}/${keys}/${made}/${to}`;
-    let use = this.#uses.get(name);
-    if (use === undefined) {
-      use = {
-        session,
-        user,
-        op,
-        ...(keys.length > 0 && { keys }),
-        ...(made && { made }),
-        ...(to && { to }),
-        done: 0,
-      };
-      this.#uses.set(name, use);
-    }
+    const use = this.#find(session, user, op, keys, made, to);
+    this.#last = use;
     if (refused === undefined) use.done++;
     else {
       use.refused ??= {};
@@ -52,7 +42,39 @@ export class Uses {
     }
   }
 
+  #find(
+    session: string,
+    user: string,
+    op: string,
+    keys: readonly string[],
+    made: string | undefined,
+    to: string | undefined,
+  ): Use {
+    const last = this.#last;
+    const alike = last?.session === session && last.op === op && last.made === made && last.to === to;
+    if (alike && sameKeys(last.keys ?? NO_KEYS, keys)) return last;
+    const name = `${session}/${op}/${keys}/${made}/${to}`;
+    const known = this.#uses.get(name);
+    if (known !== undefined) return known;
+    const use: Use = {
+      session,
+      user,
+      op,
+      ...(keys.length > 0 && { keys }),
+      ...(made && { made }),
+      ...(to && { to }),
+      done: 0,
+    };
+    this.#uses.set(name, use);
+    return use;
+  }
+
   list(): readonly Use[] {
     return [...this.#uses.values()];
   }
 }
+
+const NO_KEYS: readonly string[] = [];
+
+const sameKeys = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((key, i) => key === b[i]);

@@ -4,8 +4,10 @@ import { randomBytes } from 'node:crypto';
 import {
   close,
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   open,
   openSync,
   read,
@@ -142,10 +144,7 @@ export async function openOutput(path: string | undefined, options: OutputOption
   if (isStandard(path)) return STDOUT;
   const existing = statSync(path, { throwIfNoEntry: false });
   if (existing !== undefined && !options.replace && existing.isFile()) {
-    throw new UsageError(`${path} exists already`, 'nothing was done: choose another name, or --force to replace it', {
-      exit: 'conflict',
-      code: 'EEXIST',
-    });
+    throw exists(path);
   }
   // A pipe or a device can't be renamed into being.
   if (existing !== undefined && !existing.isFile()) return direct(path);
@@ -162,13 +161,14 @@ const STDOUT: Output = {
   discard: async () => {},
 };
 
+/** Not made if it is gone by now: what a secret would then go into would be a file that others may read. */
 async function direct(path: string): Promise<Output> {
-  const fd = await openFile(path, 'w');
+  const fd = await openFile(path, constants.O_WRONLY);
   const end = () => closeFile(fd);
   return { file: path, write: (data) => writeAll(fd, data), commit: end, discard: end };
 }
 
-/** Unfinished files: gone when the process is interrupted. */
+/** Unfinished files: gone when the command fails or is interrupted. */
 const unfinished = new Set<string>();
 
 export function discardUnfinished(): void {
@@ -179,22 +179,48 @@ function replacing(target: string, shown: string, options: OutputOptions): Outpu
   const path = `${target}.${randomBytes(6).toString('hex')}.part`;
   const fd = openSync(path, 'wx', options.secret ? 0o600 : 0o666);
   unfinished.add(path);
+  let isOpen = true;
+  const end = () => {
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
   return {
     file: shown,
     write: (data) => writeAll(fd, data),
     commit: async () => {
       fsyncSync(fd);
-      closeSync(fd);
-      renameSync(path, target);
+      end();
+      if (options.replace) renameSync(path, target);
+      else giveNewName(path, target);
       unfinished.delete(path);
     },
+    // Also after a commit, which it leaves alone, or one that failed.
     discard: async () => {
-      closeSync(fd);
+      end();
       rmSync(path, { force: true });
       unfinished.delete(path);
     },
   };
 }
+
+/** A rename would take the place of a file that came since we looked; a link, where a file system has them, does not. */
+function giveNewName(path: string, target: string): void {
+  try {
+    linkSync(path, target);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw exists(target);
+    renameSync(path, target);
+    return;
+  }
+  rmSync(path);
+}
+
+const exists = (path: string): UsageError =>
+  new UsageError(`${path} exists already`, 'nothing was done: choose another name, or --force to replace it', {
+    exit: 'conflict',
+    code: 'EEXIST',
+  });
 
 async function writeAll(fd: number, data: Uint8Array): Promise<void> {
   for (let at = 0; at < data.length; ) at += (await writeFrom(fd, data, at, data.length - at, null)).bytesWritten;

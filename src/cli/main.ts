@@ -27,6 +27,7 @@ async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = EXIT.usage[0];
       return;
     }
+    discardUnfinished();
     const failure = failureOf(error);
     const stack = argv.includes('--verbose') || argv.includes('-v') ? (error as Error).stack : undefined;
     // Not left to the end of all work: a read from a pipe that nobody closes would never end.

@@ -1,7 +1,7 @@
 /** What a session needs of its HSM: the way to the cells, the warden and the store. */
 
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
-import type { SubmitOptions } from '../pool/pool.ts';
+import type { Finish, SubmitOptions } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
@@ -22,7 +22,7 @@ export interface Engine {
   /** Throws the HsmError that says why not. */
   mustBeReady(): void;
   /** Throws the HsmError of a refusal; otherwise a result of status 0. */
-  submit(request: CellRequest, options: SubmitOptions): Promise<CellResult>;
+  submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T>;
   /** Ask the warden; its entries are on the disk when this resolves. */
   ask<C extends WardenCall>(call: C, ask: WardenCalls[C]['ask']): Promise<WardenCalls[C]['answer']>;
   askWithSecrets<C extends WardenCall>(

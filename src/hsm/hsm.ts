@@ -22,6 +22,7 @@ import {
   type Answered,
   type CellPool,
   type EntrySink,
+  type Finish,
   type PoolEvents,
   type SubmitOptions,
   type WardenLink,
@@ -160,15 +161,19 @@ export class HsmImpl implements Hsm, Engine {
 
   // What sessions use
 
-  async submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
+  submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T> {
     const refusal = this.#closing === undefined ? this.#journal.refusal : new HsmError('KEYCELL_CLOSING');
     if (refusal !== undefined) return this.#pool.refuse(refusal, request, options);
-    const result = await this.#pool.submit(request, options);
-    if (result.status === 0) return result;
-    const error = errorOf(result.status, result.reason);
-    const [key] = request.keys;
+    return this.#pool.submit(request, options, (result) => {
+      if (result.status !== 0) throw this.#refused(request, result);
+      return finish === undefined ? (result as T) : finish(result);
+    });
+  }
+
+  #refused({ keys: [key] }: CellRequest, { status, reason }: CellResult): HsmError {
+    const error = errorOf(status, reason);
     if (error.code === 'KEYCELL_RECORD_CORRUPT' && key) this.#emit('record-corrupt', { id: key.id });
-    throw error;
+    return error;
   }
 
   async ask<C extends WardenCall>(

@@ -29,13 +29,34 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
 }
 
-/** A copy of a public input: the caller may change his array as soon as the call has returned. */
+const SLAB_SIZE = 64 * 1024;
+const SMALL = 4096;
+let slab = new Uint8Array(SLAB_SIZE);
+let slabUsed = 0;
+
+/**
+ * A copy of a public input: the caller may change his array as soon as the call has returned. Small ones lie side by side,
+ * since an ArrayBuffer for each would cost 0.3 µs and the collector's time.
+ */
 export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   checkBytes(bytes);
-  return new Uint8Array(bytes);
+  const { length } = bytes;
+  if (length > SMALL) return new Uint8Array(bytes);
+  if (slabUsed + length > SLAB_SIZE) {
+    slab = new Uint8Array(SLAB_SIZE);
+    slabUsed = 0;
+  }
+  const own = slab.subarray(slabUsed, slabUsed + length);
+  own.set(bytes);
+  slabUsed += length;
+  return own;
 }
 
-/** The same, wiped by the pool when the request has settled. */
+/** A copy of a public input that may be left out. */
+export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =>
+  bytes === undefined ? NOTHING : copy(bytes);
+
+/** A copy of a secret, wiped by the pool when the request has settled. */
 export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   checkBytes(bytes);
   return takeBytes(bytes);

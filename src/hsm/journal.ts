@@ -57,12 +57,14 @@ export class Journal implements EntrySink {
     return this.#backlog.length + this.#retried;
   }
 
-  written(body: string): Promise<void> {
-    return this.append([body]);
+  written(body: string): Promise<void> | undefined {
+    if (this.#failure !== undefined || !this.#log.appendNow(body)) return this.append([body]);
+    this.#board.postEntries(this.#log.head.seq);
+    return undefined;
   }
 
   async durable(body: string): Promise<void> {
-    await this.append([body]);
+    await this.written(body);
     await this.#synced();
   }
 

@@ -1,6 +1,7 @@
 /**
  * The way of large work to the queue: so much at a time that the cells stay busy, and no more, however many streams there
- * are. The queue is first come first served, so what stands in it of large work is what a small request waits for.
+ * are. Large work has a line of its own in the queue, and no more than half of the cells' time while small work waits; but
+ * what waits there holds memory, and a full queue refuses everyone.
  */
 export class Lane {
   readonly #limit: () => number;

@@ -14,8 +14,8 @@ export function signing(key: SigningKey, options: SignOptions): { mechanism: Mec
   const { hash, format, prehashed, nonce } = object(options, 'options');
   const hashed = hash === undefined ? 0 : hashFlags(hash);
   if (key?.type === 'EC') {
-    if (![undefined, 'p1363', 'der'].includes(format)) throw invalid('format is p1363 or der');
-    if (![undefined, 'hedged', 'rfc6979'].includes(nonce)) throw invalid('nonce is hedged or rfc6979');
+    if (format !== undefined && format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');
+    if (nonce !== undefined && nonce !== 'hedged' && nonce !== 'rfc6979') throw invalid('nonce is hedged or rfc6979');
     const chosen =
       (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
     return { mechanism: 'ECDSA', flags: chosen | hashed };

@@ -26,14 +26,15 @@ import type {
   WrapOptions,
 } from '../model/hsm.ts';
 import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
+import type { Finish, SubmitOptions } from '../pool/pool.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
-import type { CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
+import type { CellRequest, CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
 import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
-import { checkSignal, copy, invalid, NOTHING, object, secretCopy } from './inputs.ts';
+import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry } from './keys.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
 import { takePassword, takeSecret } from './secrets.ts';
@@ -44,16 +45,13 @@ import { infoOf, userEntryOf } from './users.ts';
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
 
-interface Work {
-  readonly op: OpName;
-  readonly mechanism?: MechanismName;
-  readonly flags?: number;
-  readonly keys?: readonly SealedKey[];
-  readonly parts: readonly Uint8Array[];
-  readonly options: CallOptions | undefined;
-  readonly wipe?: boolean;
-  readonly durable?: boolean;
-}
+/** How the pool shall treat a request. */
+type Care = Pick<SubmitOptions, 'wipe' | 'durable'>;
+const PUBLIC: Care = {};
+/** The parts are secrets, in arrays of our own. */
+const SECRET: Care = { wipe: true };
+/** A change of state. */
+const DURABLE: Care = { durable: true };
 
 export class SessionImpl implements Session {
   readonly #engine: Engine;
@@ -104,21 +102,31 @@ export class SessionImpl implements Session {
     this.#engine.mustBeReady();
   }
 
-  #submit(work: Work): Promise<CellResult> {
-    if (this.#closed) {
-      if (work.wipe) for (const part of work.parts) part.fill(0);
-      throw new HsmError('KEYCELL_SESSION_REVOKED');
+  #request(
+    op: OpName,
+    mechanism: MechanismName,
+    flags: number,
+    keys: readonly SealedKey[],
+    parts: readonly Uint8Array[],
+  ): CellRequest {
+    return { op, mechanism, flags, ticket: this.#ticket, keys, parts };
+  }
+
+  #submit<T = CellResult>(
+    request: CellRequest,
+    options: CallOptions = NO_OPTIONS,
+    finish?: Finish<T>,
+    { wipe, durable }: Care = PUBLIC,
+  ): Promise<T> {
+    try {
+      if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
+      const { signal, timeout } = object(options, 'options');
+      checkSignal(signal);
+      return this.#engine.submit(request, { signal, timeout, wipe, durable }, finish);
+    } catch (error) {
+      if (wipe) for (const part of request.parts) part.fill(0);
+      throw error;
     }
-    const { op, mechanism = 'none', flags = 0, keys = [], parts, options = {} } = work;
-    const request = { op, mechanism, flags, ticket: this.#ticket, keys, parts };
-    const { signal, timeout } = object(options, 'options');
-    checkSignal(signal);
-    return this.#engine.submit(request, {
-      ...(signal && { signal }),
-      ...(timeout !== undefined && { timeout }),
-      ...(work.wipe && { wipe: true }),
-      ...(work.durable && { durable: true }),
-    });
   }
 
   #sealed(key: Key): SealedKey {
@@ -130,12 +138,9 @@ export class SessionImpl implements Session {
   // Keys
 
   async generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
-    return this.#make(template, true, (attributes, keys) => ({
-      op: 'generateKey',
-      keys,
-      parts: [idOf(template), attributes],
-      options,
-    }));
+    return this.#make(template, true, options, (attributes, issuer) =>
+      this.#request('generateKey', 'none', 0, issuer, [idOf(template), attributes]),
+    );
   }
 
   async ensureKey<const T extends KeyTemplate & { readonly label: string }>(
@@ -168,10 +173,11 @@ export class SessionImpl implements Session {
     let handed = false;
     try {
       const id = idOf(template);
-      return await this.#make(template, true, (attributes, keys) => {
+      const importing = (attributes: Uint8Array, issuer: SealedKey[]): CellRequest => {
         handed = true;
-        return { op: 'importKey', keys, parts: [id, attributes, own], options, wipe: true };
-      });
+        return this.#request('importKey', 'none', 0, issuer, [id, attributes, own]);
+      };
+      return await this.#make(template, true, options, importing, true);
     } finally {
       if (!handed) own.fill(0);
     }
@@ -181,15 +187,17 @@ export class SessionImpl implements Session {
   async #make<T extends KeyTemplate>(
     template: T,
     persistent: boolean,
-    work: (attributes: Uint8Array, issuer: SealedKey[]) => Work,
+    options: CallOptions | undefined,
+    request: (attributes: Uint8Array, issuer: SealedKey[]) => CellRequest,
+    wipe = false,
   ): Promise<KeyOf<T>> {
     const wanted = attributesOf(template, persistent, 0);
     const { keys } = this.#engine;
     const issuer = wanted.issuer === null ? [] : [keys.sealed(this.#issuerOf(template))];
     const release = wanted.persistent ? keys.reserve(this.user.id, wanted.label, template.id) : () => {};
     try {
-      const { parts } = await this.#submit({ ...work(encode(wanted), issuer), durable: wanted.persistent });
-      const record = parts[0]!;
+      const care = { wipe, durable: wanted.persistent };
+      const record = await this.#submit(request(encode(wanted), issuer), options, firstPart, care);
       if (!wanted.persistent) return keys.sessionKey(record) as KeyOf<T>;
       return (await this.#keep(entryOf(record), null)) as KeyOf<T>;
     } finally {
@@ -217,8 +225,7 @@ export class SessionImpl implements Session {
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
     object(key, 'a key');
     if (key.type === 'EC' && key.class === 'public') return new Uint8Array(key.publicKey);
-    const { parts } = await this.#submit({ op: 'exportKey', keys: [this.#sealed(key)], parts: [], options });
-    return parts[0]!;
+    return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
   }
 
   async getKey(filter: KeyFilter): Promise<Key> {
@@ -251,15 +258,10 @@ export class SessionImpl implements Session {
     const { keys } = this.#engine;
     const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
     try {
-      const { parts } = await this.#submit({
-        op: 'setAttributes',
-        keys: [before],
-        parts: [encode(attributes)],
-        options,
-        durable: true,
-      });
+      const request = this.#request('setAttributes', 'none', 0, [before], [encode(attributes)]);
+      const record = await this.#submit(request, options, firstPart, DURABLE);
       if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
-      return (await this.#keep(entryOf(parts[0]!), before)) as K;
+      return (await this.#keep(entryOf(record), before)) as K;
     } finally {
       release();
     }
@@ -267,7 +269,7 @@ export class SessionImpl implements Session {
 
   async destroyKey(key: Key, options?: CallOptions): Promise<void> {
     const sealed = this.#sealed(key);
-    await this.#submit({ op: 'destroyKey', keys: [sealed], parts: [], options, durable: true });
+    await this.#submit(this.#request('destroyKey', 'none', 0, [sealed], []), options, undefined, DURABLE);
     if (!key.persistent) {
       this.#engine.keys.forget(key);
       return;
@@ -285,16 +287,19 @@ export class SessionImpl implements Session {
 
   // Signatures
 
-  async sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = {}): Promise<Bytes> {
-    const { mechanism, flags } = signing(key, options);
-    if (inPieces(message)) {
-      this.#mustBeOpen();
-      const whole = await wholeOf(key, message, options);
-      return this.sign(key, whole.message, whole.options);
-    }
-    const keys = [this.#sealed(key)];
-    const { parts } = await this.#submit({ op: 'sign', mechanism, flags, keys, parts: [copy(message)], options });
-    return parts[0]!;
+  sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = NO_OPTIONS): Promise<Bytes> {
+    return promised(() => {
+      const { mechanism, flags } = signing(key, options);
+      if (inPieces(message)) return this.#signPieces(key, message, options);
+      const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [copy(message)]);
+      return this.#submit(request, options, firstPart);
+    });
+  }
+
+  async #signPieces(key: SigningKey, pieces: Pieces, options: SignOptions): Promise<Bytes> {
+    this.#mustBeOpen();
+    const whole = await wholeOf(key, pieces, options);
+    return this.sign(key, whole.message, whole.options);
   }
 
   signMany(key: SigningKey, messages: readonly Uint8Array[], options: SignOptions = {}): Promise<Bytes[]> {
@@ -305,23 +310,24 @@ export class SessionImpl implements Session {
     return inWaves(messages, this.#engine.wave, (message) => this.sign(key, message, options));
   }
 
-  async verify(
+  verify(
     key: SigningKey,
     signature: Uint8Array,
     message: Uint8Array | Pieces,
-    options: SignOptions = {},
+    options: SignOptions = NO_OPTIONS,
   ): Promise<boolean> {
-    const { mechanism, flags } = signing(key, options);
-    if (inPieces(message)) {
-      this.#mustBeOpen();
-      const own = copy(signature);
-      const whole = await wholeOf(key, message, options);
-      return this.verify(key, own, whole.message, whole.options);
-    }
-    const keys = [this.#sealed(key)];
-    const parts = [copy(message), copy(signature)];
-    const result = await this.#submit({ op: 'verify', mechanism, flags, keys, parts, options });
-    return result.parts[0]![0] === 1;
+    return promised(() => {
+      const { mechanism, flags } = signing(key, options);
+      if (inPieces(message)) return this.#verifyPieces(key, copy(signature), message, options);
+      const parts = [copy(message), copy(signature)];
+      return this.#submit(this.#request('verify', mechanism, flags, [this.#sealed(key)], parts), options, verdict);
+    });
+  }
+
+  async #verifyPieces(key: SigningKey, signature: Uint8Array, pieces: Pieces, options: SignOptions): Promise<boolean> {
+    this.#mustBeOpen();
+    const whole = await wholeOf(key, pieces, options);
+    return this.verify(key, signature, whole.message, whole.options);
   }
 
   // Encryption
@@ -332,40 +338,42 @@ export class SessionImpl implements Session {
     plaintext: Uint8Array,
     options: GcmEncryptOptions | BlockModeEncryptOptions,
   ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
-  async encrypt(
+  encrypt(
     key: AesKey,
     plaintext: Uint8Array,
-    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = {},
+    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = NO_OPTIONS,
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
-    const mechanism = cipher(object(options, 'options').mechanism);
-    const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
-    const associated = copy(aad ?? NOTHING);
-    const given = copy(iv ?? NOTHING);
-    const keys = [this.#sealed(key)];
-    const parts = [secretCopy(plaintext), associated, ...(mechanism === 'envelope' ? [] : [given])];
-    const result = await this.#submit({ op: 'encrypt', mechanism, keys, parts, options, wipe: true });
-    return mechanism === 'envelope' ? result.parts[0]! : { iv: result.parts[0]!, ciphertext: result.parts[1]! };
+    return promised<Bytes | { iv: Bytes; ciphertext: Bytes }>(() => {
+      const mechanism = cipher(object(options, 'options').mechanism);
+      const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
+      const rest = mechanism === 'envelope' ? [copyOf(aad)] : [copyOf(aad), copyOf(iv)];
+      const keys = [this.#sealed(key)];
+      const request = this.#request('encrypt', mechanism, 0, keys, [secretCopy(plaintext), ...rest]);
+      if (mechanism === 'envelope') return this.#submit(request, options, firstPart, SECRET);
+      return this.#submit(request, options, ivAndCiphertext, SECRET);
+    });
   }
 
-  async decrypt(
+  decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
-    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = {},
+    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = NO_OPTIONS,
   ): Promise<Bytes> {
-    const mechanism = cipher(object(options, 'options').mechanism);
-    const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
-    const keys = [this.#sealed(key)];
-    const parts = [copy(ciphertext), copy(aad ?? NOTHING), ...(mechanism === 'envelope' ? [] : [copy(iv ?? NOTHING)])];
-    const result = await this.#submit({ op: 'decrypt', mechanism, keys, parts, options });
-    return result.parts[0]!;
+    return promised(() => {
+      const mechanism = cipher(object(options, 'options').mechanism);
+      const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
+      const keys = [this.#sealed(key)];
+      const parts = [copy(ciphertext), copyOf(aad)];
+      if (mechanism !== 'envelope') parts.push(copyOf(iv));
+      return this.#submit(this.#request('decrypt', mechanism, 0, keys, parts), options, firstPart);
+    });
   }
 
   async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
     const { to, aad = NOTHING, toAad = aad } = object(options, 'options');
     const keys = [this.#sealed(from), this.#sealed(to)];
     const parts = [copy(envelope), copy(aad), copy(toAad)];
-    const result = await this.#submit({ op: 'reencrypt', mechanism: 'envelope', keys, parts, options });
-    return result.parts[0]!;
+    return this.#submit(this.#request('reencrypt', 'envelope', 0, keys, parts), options, firstPart);
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
@@ -381,34 +389,26 @@ export class SessionImpl implements Session {
     this.#mustBeOpen();
     this.#sealed(key);
     return async (op, flags, parts, options) =>
-      (await this.#submit({ op, flags, keys: [this.#sealed(key)], parts, options })).parts;
+      this.#submit(this.#request(op, 'none', flags, [this.#sealed(key)], parts), options, (result) => result.parts);
   }
 
   async generateDataKey(
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
-    const { parts } = await this.#submit({
-      op: 'generateDataKey',
-      mechanism: 'envelope',
-      keys: [this.#sealed(key)],
-      parts: [count(object(options, 'options').bytes, 4096), copy(options.aad ?? NOTHING)],
-      options,
-    });
-    return { plaintext: parts[0]!, ciphertext: parts[1]! };
+    const parts = [count(object(options, 'options').bytes, 4096), copyOf(options.aad)];
+    const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
+    return this.#submit(request, options, dataKey);
   }
 
   // Wrapping
 
-  async wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
-    const { parts } = await this.#submit({
-      op: 'wrapKey',
-      mechanism: object(options, 'options').mechanism,
-      keys: [this.#sealed(wrapping), this.#sealed(key)],
-      parts: [wrapAad(options)],
-      options,
+  wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
+    return promised(() => {
+      const { mechanism } = object(options, 'options');
+      const keys = [this.#sealed(wrapping), this.#sealed(key)];
+      return this.#submit(this.#request('wrapKey', mechanism, 0, keys, [wrapAad(options)]), options, firstPart);
     });
-    return parts[0]!;
   }
 
   async unwrapKey<const T extends KeyTemplate>(
@@ -420,13 +420,10 @@ export class SessionImpl implements Session {
     const sealed = this.#sealed(wrapping);
     const own = copy(blob);
     const aad = wrapAad(object(options, 'options'));
-    return this.#make(template, false, (attributes, issuer) => ({
-      op: 'unwrapKey',
-      mechanism: options.mechanism,
-      keys: [sealed, ...issuer],
-      parts: [idOf(template), attributes, own, aad],
-      options,
-    }));
+    return this.#make(template, false, options, (attributes, issuer) => {
+      const parts = [idOf(template), attributes, own, aad];
+      return this.#request('unwrapKey', options.mechanism, 0, [sealed, ...issuer], parts);
+    });
   }
 
   rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToKeyOptions): Promise<Bytes[]>;
@@ -441,15 +438,10 @@ export class SessionImpl implements Session {
     const jwe = options.as === 'JWE';
     const to = recipient(options.to);
     const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
-    const { parts } = await this.#submit({
-      op: 'rewrapKeys',
-      mechanism: options.mechanism,
-      flags: wrapAs(options.as),
-      keys: to.key === undefined ? [from] : [from, this.#sealed(to.key)],
-      parts: [list, to.point, to.proof, headers],
-      options,
-    });
-    const out = parts[0]!;
+    const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
+    const parts = [list, to.point, to.proof, headers];
+    const request = this.#request('rewrapKeys', options.mechanism, wrapAs(options.as), keys, parts);
+    const out = await this.#submit(request, options, firstPart);
     const items = readList(out).map(({ offset, length }) => out.slice(offset, offset + length));
     return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
   }
@@ -460,19 +452,14 @@ export class SessionImpl implements Session {
     const curve = base.type === 'EC' ? base.curve : undefined;
     const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
     const { name, info, flags } = kdfOf(options.kdf);
-    return this.#make(template, false, (attributes, issuer) => ({
-      op: 'deriveKey',
-      mechanism: options.mechanism,
-      flags,
-      keys: [sealed, ...issuer],
-      parts: [idOf(template), attributes, peer, Uint8Array.of(name), info],
-      options,
-    }));
+    return this.#make(template, false, options, (attributes, issuer) => {
+      const parts = [idOf(template), attributes, peer, Uint8Array.of(name), info];
+      return this.#request('deriveKey', options.mechanism, flags, [sealed, ...issuer], parts);
+    });
   }
 
   async random(bytes: number, options?: CallOptions): Promise<Bytes> {
-    const { parts } = await this.#submit({ op: 'random', parts: [count(bytes, RANDOM_MAX)], options });
-    return parts[0]!;
+    return this.#submit(this.#request('random', 'none', 0, [], [count(bytes, RANDOM_MAX)]), options, firstPart);
   }
 
   // Users
@@ -590,6 +577,28 @@ function json(value: unknown): Uint8Array {
 function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
   if (header === undefined) return [];
   return Array.isArray(header) ? header : [header];
+}
+
+const NO_OPTIONS: CallOptions = Object.freeze({});
+
+const firstPart = ({ parts }: CellResult): Bytes => parts[0]!;
+const verdict = ({ parts }: CellResult): boolean => parts[0]![0] === 1;
+const dataKey = ({ parts }: CellResult): { plaintext: Bytes; ciphertext: Bytes } => ({
+  plaintext: parts[0]!,
+  ciphertext: parts[1]!,
+});
+const ivAndCiphertext = ({ parts }: CellResult): { iv: Bytes; ciphertext: Bytes } => ({
+  iv: parts[0]!,
+  ciphertext: parts[1]!,
+});
+
+/** What comes by the hundred thousand makes one promise a call, the batcher's own: an async function would add another. */
+function promised<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Many calls without filling the queue: a wave at a time, in order. */

@@ -1,7 +1,7 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { HsmError } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
-import { FLAGS, type KeyAttributes, TYPES, type UnwrapLimit, USAGES } from '../model/attributes.ts';
+import { type KeyAttributes, TYPES, type UnwrapLimit, USAGES } from '../model/attributes.ts';
 import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
 import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 
@@ -21,9 +21,11 @@ export function attributesOf(
   const policy = aes?.rewrapPolicy ?? 'trusted';
   if (typeof policy !== 'string' && typeof policy.issuer?.id !== 'string')
     throw invalid('an issuer is a key or its id');
-  const flags = Object.fromEntries(FLAGS.map((flag) => [flag, false])) as Record<(typeof FLAGS)[number], boolean>;
   return {
-    ...flags,
+    // What the cell says, whatever is asked.
+    neverExtractable: false,
+    local: false,
+    trusted: false,
     type,
     class: type === 'EC' ? (template.class ?? 'private') : 'secret',
     curve: type === 'EC' ? template.curve : null,

@@ -45,6 +45,8 @@ export interface DecryptJweOptions extends CallOptions {
 }
 
 const IV_SIZE = 12;
+/** RFC 3394 §2.2.1. */
+const KW_OVERHEAD = 8;
 const TAG_SIZE = 16;
 const CELL_SETS = ['alg', 'enc', 'epk', 'apu', 'apv'];
 
@@ -229,8 +231,8 @@ export async function decryptJwe(
   if (!known || (alg === 'dir' && ENCRYPTIONS[enc] !== shape.bits)) {
     throw refused(`the key does not allow the encryption ${JSON.stringify(enc)}`);
   }
-  if (encryptedKey!.length > 0 !== (MANAGEMENT[alg].wrap !== null))
-    throw refused('the encrypted key does not suit alg');
+  const wrappedSize = MANAGEMENT[alg].wrap === null ? 0 : ENCRYPTIONS[enc] / 8 + KW_OVERHEAD;
+  if (encryptedKey!.length !== wrappedSize) throw refused('the encrypted key does not suit alg and enc');
   if (iv!.length !== IV_SIZE || tag!.length !== TAG_SIZE) throw refused('the iv or tag has the wrong length');
   const call = callOptions(options);
   const content = await openContentKey(session, key, alg, enc, header, encryptedKey!, call);

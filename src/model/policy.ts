@@ -99,14 +99,18 @@ export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
 
 /**
  * A key that came under a wrapping key leaves only to where that key's own policy would re-wrap it:
- * otherwise unwrap and wrap, to a key the caller knows, would be the way around `rewrapPolicy`.
+ * otherwise unwrap and wrap, to a key the caller knows, would be the way around `rewrapPolicy`. Where the template lets
+ * nothing leave, nothing is re-wrapped to anybody, and the policy `any` frees nothing.
  */
-export const boundToTrusted = (wrapping: KeyAttributes): boolean => wrapping.rewrap !== 'any';
+export const boundToTrusted = ({ rewrap, unwrapLimit }: KeyAttributes): boolean =>
+  rewrap !== 'any' || unwrapLimit?.extractable === false;
 
 /**
  * A wrapping key that came under a key which binds opens what lies below it no wider than `above` itself would: otherwise
  * whoever may unwrap it would choose its template and policy anew, and take out every key that it holds. `key` is as the
  * cell finished it, with the issuer's real point; a derived key has no wrapping key above it, and gets the narrowest rules.
+ * A blob does not tell what its key is for: that it is not opened a second time as a cipher, which reads the same blobs,
+ * is for the usages of `above`'s template to say.
  */
 export function checkBelow(key: KeyAttributes, above?: KeyAttributes): void {
   if (!key.usage.includes('unwrap')) return;
@@ -161,6 +165,9 @@ export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
  * undoes the policy of every key that trusts it must not depend on his knowing it.
  */
 function givesInClear(key: KeyAttributes): boolean {
+  if (key.class === 'public') return false;
+  // Its owner takes the key itself out, or wraps it under one that he knows, and opens the rest at home.
+  if (key.extractable === 'plaintext' || (key.extractable === 'wrapped' && !key.wrapWithTrusted)) return true;
   if (key.class === 'private') return key.usage.includes('derive');
   const opened = key.unwrapLimit ?? OPEN_LIMIT;
   const wide = opened.extractable === 'plaintext' || key.rewrap === 'any';

@@ -7,12 +7,12 @@
  */
 import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
-import { batchOverhead, type CellRequest, type CellResult, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import { batchOverhead, type CellRequest, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST, SPLIT_COST } from './cost.ts';
 import { Pending, wipeAll } from './pending.ts';
-import type { BatchObserver, EntrySink, SubmitOptions } from './pool.ts';
-import { Queue } from './queue.ts';
+import type { BatchObserver, EntrySink, Finish, SubmitOptions } from './pool.ts';
+import { isLarge, Queue } from './queue.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
@@ -21,6 +21,7 @@ const MAX_KEYS = 3;
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
+  readonly batch: readonly Pending[];
   readonly cell: number;
   readonly sentAt: number;
   answeredAt: number;
@@ -35,11 +36,17 @@ export class Batcher {
   readonly #queue: Queue;
   readonly #watch: Watch;
   readonly #observer: BatchObserver | undefined;
-  /** Batches that are in a cell or wait for their entry in the log. */
-  readonly #out = new Map<readonly Pending[], Trip>();
+  /**
+   * Batches that are in a cell or wait for their entry in the log: few, so a list. V8's Map and Set leave their old table
+   * behind when they make room, with what was in it and a link to the next one; once one of those is old, all that comes
+   * after it lives until the next full collection.
+   */
+  readonly #out: Trip[] = [];
   /** Requests that wait for the log. */
   #unwritten = 0;
   #inFlight = 0;
+  /** Batches of small requests that are out, or came back in this turn of the loop. */
+  #smallOut = 0;
   #flushAsked = false;
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
@@ -74,18 +81,20 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  submit(request: CellRequest, options: SubmitOptions): Promise<CellResult> {
+  submit<T>(request: CellRequest, options: SubmitOptions, finish: Finish<T> | undefined): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, options, this.#tick);
+    const pending = new Pending(request, options, finish, this.#tick);
+    const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
       this.tally.failure(refusal);
       pending.reject(refusal, refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined);
-      return pending.promise;
+      return promise;
     }
     this.#watch.add(pending);
     this.#queue.push(pending);
-    if (this.#queue.cost >= BATCH_COST && this.#queue.cost >= BATCH_COST * this.#freePlaces()) this.flush();
+    const { smallCost } = this.#queue;
+    if (smallCost >= BATCH_COST && smallCost >= BATCH_COST * this.#freePlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
       queueMicrotask(() => {
@@ -93,7 +102,7 @@ export class Batcher {
         this.flush();
       });
     }
-    return pending.promise;
+    return promise;
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
@@ -109,12 +118,16 @@ export class Batcher {
     while (this.#queue.count > 0 && this.#unwritten < this.#limit) {
       const free = this.#freePlaces();
       if (free === 0) return;
-      this.#send(this.#idlest(), Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free)));
+      const budget = Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free));
+      const room = PLACE_SIZE - batchOverhead(this.#lease());
+      const batch = this.#queue.take(budget, room, this.#smallOut > 0);
+      if (batch.length === 0) return;
+      this.#send(this.#idlest(), batch);
     }
   }
 
   onReply(batch: readonly Pending[], reply: Reply): void {
-    const trip = this.#out.get(batch)!;
+    const trip = this.#tripOf(batch);
     trip.answeredAt = performance.now();
     this.tally.batch(batch.length, trip.answeredAt - trip.sentAt);
     // The place is free again: the cell shall not wait for the log.
@@ -126,11 +139,15 @@ export class Batcher {
       return;
     }
     const durable = batch.some((pending) => pending.durable);
-    let written: Promise<void>;
+    let written: Promise<void> | undefined;
     try {
       written = durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
+    }
+    if (written === undefined) {
+      this.#give(batch, reply);
+      return;
     }
     written.then(
       () => this.#give(batch, reply),
@@ -173,7 +190,7 @@ export class Batcher {
   /** Fail everything; what comes later from cells and log is wiped. */
   failAll(code: HsmErrorCode, cause?: unknown): void {
     this.failQueue(code, cause);
-    for (const batch of this.#out.keys())
+    for (const { batch } of this.#out)
       for (const pending of batch) if (!pending.settled) this.#reject(pending, code, cause);
     this.#watch.stop();
   }
@@ -224,8 +241,7 @@ export class Batcher {
     return best;
   }
 
-  #send(link: CellLink, budget: number): void {
-    const batch = this.#queue.take(budget, PLACE_SIZE - batchOverhead(this.#lease()));
+  #send(link: CellLink, batch: readonly Pending[]): void {
     try {
       link.send(this.#lease(), batch);
     } catch (error) {
@@ -240,8 +256,9 @@ export class Batcher {
       return;
     }
     for (const pending of batch) pending.sent = true;
-    this.#out.set(batch, { cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
+    if (!isLarge(batch[0]!)) this.#smallOut++;
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {
@@ -281,14 +298,30 @@ export class Batcher {
   }
 
   #settled(batch: readonly Pending[], outcome: BatchOutcome, reply?: Reply): void {
-    const trip = this.#out.get(batch)!;
-    this.#out.delete(batch);
+    const trip = this.#tripOf(batch);
+    this.#out.splice(this.#out.indexOf(trip), 1);
     this.#inFlight -= batch.length;
+    if (!isLarge(batch[0]!)) this.#smallReturned();
     if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
   }
 
+  /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */
+  #smallReturned(): void {
+    if (!this.#queue.largeWait) this.#smallOut--;
+    else {
+      setImmediate(() => {
+        this.#smallOut--;
+        this.flush();
+      });
+    }
+  }
+
+  #tripOf(batch: readonly Pending[]): Trip {
+    return this.#out.find((trip) => trip.batch === batch)!;
+  }
+
   #isIdle(): boolean {
-    return this.#queue.count === 0 && this.#out.size === 0;
+    return this.#queue.count === 0 && this.#out.length === 0;
   }
 
   #checkIdle(): void {

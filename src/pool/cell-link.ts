@@ -3,7 +3,6 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferab
 import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
 import type { CellStats } from '../model/hsm.ts';
 import { type CellResult, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
-import { FormatError } from '../wire/fields.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
@@ -201,8 +200,10 @@ export class CellLink {
   #takeAnswer(index: number, place: Place, batch: readonly Pending[]): void {
     let reply: ReturnType<typeof readReply>;
     try {
-      reply = readReply(place.bytes);
-      if (reply.results.length !== batch.length) throw new FormatError('a reply answers other requests');
+      reply = readReply(
+        place.bytes,
+        batch.map((pending) => pending.request),
+      );
     } catch (error) {
       this.#distrust('its reply is malformed', error);
       return;

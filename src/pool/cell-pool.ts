@@ -1,13 +1,13 @@
 /** The pool: threads (cells.ts) and batches (batcher.ts) under one life: sealed, open, sealed again, closed. */
 import type { MessagePort } from 'node:worker_threads';
 import { HsmError, type HsmErrorCode } from '../errors.ts';
-import type { CellRequest, CellResult } from '../wire/batch.ts';
+import type { CellRequest } from '../wire/batch.ts';
 import { Batcher } from './batcher.ts';
 import type { CellLink } from './cell-link.ts';
 import { Cells } from './cells.ts';
 import type { Pending } from './pending.ts';
 import { loadPiscina, type Piscina } from './piscina.ts';
-import type { CellPool, EntrySink, PoolEvents, PoolStats, SubmitOptions, ThreadModules } from './pool.ts';
+import type { CellPool, EntrySink, Finish, PoolEvents, PoolStats, SubmitOptions, ThreadModules } from './pool.ts';
 
 export interface CellPoolOptions {
   /** Cells, at least 1. */
@@ -115,10 +115,10 @@ class Pool implements CellPool {
     );
   }
 
-  submit(request: CellRequest, options: SubmitOptions = {}): Promise<CellResult> {
+  submit<T>(request: CellRequest, options: SubmitOptions = {}, finish?: Finish<T>): Promise<T> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return this.#batcher.refuse(new HsmError(refusal), request, options);
-    return this.#batcher.submit(request, options);
+    return this.#batcher.submit(request, options, finish);
   }
 
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {

@@ -2,7 +2,7 @@
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
 import { costOf } from './cost.ts';
-import type { SubmitOptions } from './pool.ts';
+import type { Finish, SubmitOptions } from './pool.ts';
 
 /** Zero bytes that were somebody's secret. */
 export function wipeAll(parts: readonly Uint8Array[]): void {
@@ -23,7 +23,8 @@ export class Pending {
   readonly deadline: number;
   /** When it was submitted, on the same clock. */
   readonly since: number;
-  readonly promise: Promise<CellResult>;
+  /** What the caller holds: of what `finish` makes, or of the CellResult itself. */
+  readonly promise: Promise<unknown>;
   /** Cells that died while they worked on it. */
   deaths = 0;
   /** Goes in a batch of its own: it is a suspect, and neighbours shall not suffer. */
@@ -35,10 +36,11 @@ export class Pending {
   previous: Pending | null = null;
   next: Pending | null = null;
   readonly #wipe: boolean;
-  #resolve!: (result: CellResult) => void;
-  #reject!: (error: HsmError) => void;
+  readonly #finish: Finish<unknown> | undefined;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
 
-  constructor(request: CellRequest, options: SubmitOptions, since = performance.now()) {
+  constructor(request: CellRequest, options: SubmitOptions, finish?: Finish<unknown>, since = performance.now()) {
     this.request = request;
     this.since = since;
     this.size = requestSize(request);
@@ -47,16 +49,21 @@ export class Pending {
     this.signal = options.signal;
     this.deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeout;
     this.#wipe = options.wipe === true;
+    this.#finish = finish;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  /** The one outcome: a result. Only the batcher calls this, once. */
+  /** The one outcome: what the cell answered. Only the batcher calls this, once. */
   resolve(result: CellResult): void {
     this.#end();
-    this.#resolve(result);
+    try {
+      this.#resolve(this.#finish === undefined ? result : this.#finish(result));
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   /** The one outcome: an error. Only the batcher calls this, once. */

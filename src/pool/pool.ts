@@ -15,20 +15,24 @@ export interface ThreadModules {
 }
 
 export interface SubmitOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /**
    * The request's parts are secrets in arrays that the pool now owns: wiped when the request has settled, whatever its end.
    */
-  readonly wipe?: boolean;
+  readonly wipe?: boolean | undefined;
   /** The entry must be on the disk, not only written, before the result is given (changes of state). */
-  readonly durable?: boolean;
+  readonly durable?: boolean | undefined;
 }
+
+/** Makes of a cell's answer what the caller asked for, or throws what the caller is told instead. */
+export type Finish<T> = (result: CellResult) => T;
 
 /** Where the cells' entries go: a result is withheld until its batch's entry is written. */
 export interface EntrySink {
-  written(body: string): Promise<void>;
+  /** Undefined where the entry is written already. */
+  written(body: string): Promise<void> | undefined;
   durable(body: string): Promise<void>;
 }
 
@@ -59,9 +63,10 @@ export interface CellPool {
   start(): Promise<void>;
   /**
    * One outcome for each request: a result, or an HsmError where no cell took or answered it
-   * (BUSY, ABORTED, TIMEOUT, CLOSING, SEALED, CELL_LOST, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED).
+   * (BUSY, ABORTED, TIMEOUT, CLOSING, SEALED, CELL_LOST, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED). `finish` saves who wants
+   * something made of the result a promise of his own.
    */
-  submit(request: CellRequest, options?: SubmitOptions): Promise<CellResult>;
+  submit<T = CellResult>(request: CellRequest, options?: SubmitOptions, finish?: Finish<T>): Promise<T>;
   /** A request that the facade refuses: counted like the pool's own refusals, its parts wiped where that was asked. */
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never>;
   /** A failure elsewhere, for the counts. */

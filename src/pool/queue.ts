@@ -1,25 +1,54 @@
-/** The bounded queue of requests that wait for a place: first come first served, a doubly linked list through them. */
+/**
+ * The bounded queue of requests that wait for a place: two lines, each first come first served, a doubly linked list
+ * through its requests. Large ones stand in a line of their own, since behind one of 16 MiB a signature would wait for
+ * 50 ms. While both kinds have work, each gets half of the cells' time.
+ */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS } from '../wire/batch.ts';
 import type { Pending } from './pending.ts';
 
 /** Bytes that may wait: four of the largest messages, or thousands of usual ones. */
 export const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
 
+/** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
+const LARGE_SIZE = 32 * 1024;
+
+export const isLarge = (pending: Pending): boolean => pending.size >= LARGE_SIZE;
+
 export class Queue {
   readonly #limit: number;
-  #first: Pending | null = null;
-  #last: Pending | null = null;
-  count = 0;
-  bytes = 0;
-  /** The sum of what waits, in the units of cost.ts. */
-  cost = 0;
+  readonly #small = new Line();
+  readonly #large = new Line();
+  /** How much more the large ones had since both kinds have been at work, in the units of cost.ts. */
+  #largeAhead = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
+  get count(): number {
+    return this.#small.count + this.#large.count;
+  }
+
+  get bytes(): number {
+    return this.#small.bytes + this.#large.bytes;
+  }
+
+  /** The sum of what waits, in the units of cost.ts. */
+  get cost(): number {
+    return this.#small.cost + this.#large.cost;
+  }
+
+  /** Of the small ones alone. */
+  get smallCost(): number {
+    return this.#small.cost;
+  }
+
   get first(): Pending | null {
-    return this.#first;
+    return this.#small.first ?? this.#large.first;
+  }
+
+  get largeWait(): boolean {
+    return this.#large.first !== null;
   }
 
   admits(size: number): boolean {
@@ -27,16 +56,57 @@ export class Queue {
   }
 
   push(pending: Pending): void {
-    this.#insert(pending, this.#last, null);
+    this.#lineOf(pending).push(pending);
   }
 
   /** Back to the front, in their order; they were admitted once, so no bound is asked again. */
   putBack(list: readonly Pending[]): void {
-    for (let i = list.length - 1; i >= 0; i--) this.#insert(list[i]!, null, this.#first);
+    for (let i = list.length - 1; i >= 0; i--) this.#lineOf(list[i]!).putBack(list[i]!);
   }
 
   remove(pending: Pending): void {
-    if (pending.previous === null) this.#first = pending.next;
+    this.#lineOf(pending).remove(pending);
+  }
+
+  /**
+   * The next batch, of one line; empty where only large ones wait and it is not their turn. `smallBusy`: small requests are
+   * with the cells, or their callers have just had the answer, and will come again.
+   */
+  take(budget: number, room: number, smallBusy: boolean): Pending[] {
+    const contended = this.#large.first !== null && (this.#small.first !== null || smallBusy);
+    if (!contended) this.#largeAhead = 0;
+    if (contended && this.#largeAhead < 0) return this.#charged(this.#large.take(budget, room), 1);
+    if (this.#small.first !== null) return this.#charged(this.#small.take(budget, room), contended ? -1 : 0);
+    return contended ? [] : this.#large.take(budget, room);
+  }
+
+  #charged(batch: Pending[], sign: number): Pending[] {
+    for (const pending of batch) this.#largeAhead += sign * pending.cost;
+    return batch;
+  }
+
+  #lineOf(pending: Pending): Line {
+    return isLarge(pending) ? this.#large : this.#small;
+  }
+}
+
+class Line {
+  first: Pending | null = null;
+  #last: Pending | null = null;
+  count = 0;
+  bytes = 0;
+  cost = 0;
+
+  push(pending: Pending): void {
+    this.#insert(pending, this.#last, null);
+  }
+
+  putBack(pending: Pending): void {
+    this.#insert(pending, null, this.first);
+  }
+
+  remove(pending: Pending): void {
+    if (pending.previous === null) this.first = pending.next;
     else pending.previous.next = pending.next;
     if (pending.next === null) this.#last = pending.previous;
     else pending.next.previous = pending.previous;
@@ -45,8 +115,7 @@ export class Queue {
     pending.queued = false;
     this.count--;
     this.bytes -= pending.size;
-    // Costs are fractions: an empty queue starts from zero again, so that no rounding error builds up.
-    this.cost = this.count === 0 ? 0 : this.cost - pending.cost;
+    this.cost -= pending.cost;
   }
 
   /**
@@ -58,7 +127,7 @@ export class Queue {
     const records = new Set<Uint8Array>();
     let cost = 0;
     let bytes = 0;
-    for (let next = this.#first; next !== null; next = this.#first) {
+    for (let next = this.first; next !== null; next = this.first) {
       if (batch.length > 0) {
         if (next.alone || batch[0]!.alone || batch.length === BATCH_MAX_REQUESTS) break;
         if (cost + next.cost > budget || bytes + next.size > room) break;
@@ -78,7 +147,7 @@ export class Queue {
   #insert(pending: Pending, previous: Pending | null, next: Pending | null): void {
     pending.previous = previous;
     pending.next = next;
-    if (previous === null) this.#first = pending;
+    if (previous === null) this.first = pending;
     else previous.next = pending;
     if (next === null) this.#last = pending;
     else next.previous = pending;

@@ -306,34 +306,54 @@ export function writeReply(reply: Uint8Array, length: number, results: readonly 
   });
 }
 
+/** Operations of which no result is a secret. */
+const PUBLIC_RESULTS: ReadonlySet<OpName> = new Set<OpName>([
+  'sign',
+  'verify',
+  'encrypt',
+  'wrapKey',
+  'unwrapKey',
+  'rewrapKeys',
+  'deriveKey',
+  'generateKey',
+  'importKey',
+  'encryptSegment',
+  'reencrypt',
+]);
+/** Up to here V8 keeps a typed array's bytes in its own heap, which is quick, and leaves copies behind. */
+const ON_HEAP_MAX = 64;
+
 /**
- * Read a reply: each part copied into an ArrayBuffer of its own, since results can be secrets and a small array's
- * plain copy would live inside the V8 heap. `length` tells how much of the place to zero afterwards.
+ * Read the reply to these requests. Each part becomes an array of its own, as callers may transfer its buffer: outside the
+ * V8 heap where it can be a secret. `length` tells how much of the place to zero afterwards.
  * Throws FormatError on a length, count or offset out of bounds.
  */
-export function readReply(place: Uint8Array): { results: CellResult[]; audit: string; length: number } {
+export function readReply(
+  place: Uint8Array,
+  requests: readonly { readonly op: OpName }[],
+): { results: CellResult[]; audit: string; length: number } {
   const view = new DataView(place.buffer, place.byteOffset, place.length);
   if (view.getUint32(0, true) !== REPLY_MAGIC) throw new FormatError('not a reply');
   const length = view.getUint32(4, true);
   const count = view.getUint32(16, true);
-  if (length > place.length || count > BATCH_MAX_REQUESTS || replyBytesOffset(count) > length) {
-    throw new FormatError('a reply has no proper length');
-  }
-  const copy = (entry: number): Uint8Array<ArrayBuffer> => {
+  if (length > place.length || replyBytesOffset(count) > length) throw new FormatError('a reply has no proper length');
+  if (count !== requests.length) throw new FormatError('a reply answers other requests');
+  const copy = (entry: number, secret: boolean): Uint8Array<ArrayBuffer> => {
     const offset = view.getUint32(entry, true);
     const size = view.getUint32(entry + 4, true);
     if (offset + size > length) throw new FormatError('a reply points outside itself');
+    if (size <= ON_HEAP_MAX && !secret) return place.slice(offset, offset + size);
     const bytes = new Uint8Array(new ArrayBuffer(size));
-    bytes.set(place.subarray(offset, offset + bytes.length));
+    bytes.set(place.subarray(offset, offset + size));
     return bytes;
   };
-  const results: CellResult[] = [];
-  for (let i = 0; i < count; i++) {
+  const results = requests.map(({ op }, i): CellResult => {
     const entry = HEADER_SIZE + RESULT_ENTRY * i;
+    const secret = !PUBLIC_RESULTS.has(op);
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const partCount = Math.min(view.getUint32(entry + 4, true), MAX_RESULT_PARTS);
-    for (let p = 0; p < partCount; p++) parts.push(copy(entry + 8 + 8 * p));
-    results.push({ status: view.getUint16(entry, true), reason: view.getUint16(entry + 2, true), parts });
-  }
-  return { results, audit: Buffer.from(copy(8)).toString('utf8'), length };
+    for (let p = 0; p < partCount; p++) parts.push(copy(entry + 8 + 8 * p, secret));
+    return { status: view.getUint16(entry, true), reason: view.getUint16(entry + 2, true), parts };
+  });
+  return { results, audit: Buffer.from(copy(8, false)).toString('utf8'), length };
 }

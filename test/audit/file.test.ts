@@ -148,21 +148,50 @@ test('what is remembered must be there', async () => {
   await log.close();
 });
 
-test('a full disk rejects, loses and doubles nothing, and the log goes on when there is room', async () => {
+test('an entry appended at once is written at once; behind one that is on its way it waits for its turn', async () => {
   const path = newPath();
-  const result = JSON.parse((await runNode('audit/support/disk-full.mjs', path)).stdout);
-  expect(result.failure).toMatchObject({ code: 'KEYCELL_AUDIT_UNAVAILABLE', retryable: true, outcome: 'not-executed' });
-  expect(result.failure.message).toContain('EFBIG');
-  expect(result.head).toEqual(result.acknowledged);
-  expect(result.size).toBeLessThan(10_000); // cut back to the last whole line
-  expect(result.size).toBeGreaterThan(9_000);
-  expect(result.again.seq).toBeGreaterThan(result.head.seq);
-  expect(await verifyAuditLog(path, { expect: result.acknowledged })).toMatchObject({ ok: true, head: result.again });
-  const text = readFileSync(path, 'utf8').trim().split('\n');
-  const numbers = text.map((line) => JSON.parse(line).body.i as number);
-  expect(numbers.slice(0, result.head.seq)).toEqual(Array.from({ length: result.head.seq }, (_, i) => i >> 1));
-  expect(numbers.at(-1)).toBe(-1);
+  const log = await openAuditLog(path);
+  expect(log.appendNow(body(0))).toBe(true);
+  expect(readFileSync(path, 'utf8')).toContain(`"hash":"${log.head.hash}","body":${body(0)}}\n`);
+  const behind = log.append([body(1)]);
+  const { head } = log;
+  expect(log.appendNow(body(2))).toBe(false);
+  expect(log.head).toBe(head);
+  await behind;
+  expect(log.appendNow(body(2))).toBe(true);
+  for (const bad of ['', '{}\n', '[1]', `{"a":"${'x'.repeat(1 << 20)}"}`]) expect(log.appendNow(bad)).toBe(false);
+  await log.sync();
+  const last = log.head;
+  await log.close();
+  expect(log.appendNow(body(3))).toBe(false);
+  expect(await verifyAuditLog(path)).toEqual({ ok: true, entries: 3, head: last });
+  const memory = memoryAuditLog();
+  for (let i = 0; i < 3; i++) expect(memory.appendNow(body(i))).toBe(true);
+  expect(memory.head).toEqual(last);
 });
+
+test.each(['grouped', 'now'])(
+  'a full disk (%s) rejects, loses and doubles nothing, and the log goes on when there is room',
+  async (way) => {
+    const path = newPath();
+    const result = JSON.parse((await runNode('audit/support/disk-full.mjs', path, way)).stdout);
+    expect(result.failure).toMatchObject({
+      code: 'KEYCELL_AUDIT_UNAVAILABLE',
+      retryable: true,
+      outcome: 'not-executed',
+    });
+    expect(result.failure.message).toContain('EFBIG');
+    expect(result.head).toEqual(result.acknowledged);
+    expect(result.size).toBeLessThan(10_000); // cut back to the last whole line
+    expect(result.size).toBeGreaterThan(9_000);
+    expect(result.again.seq).toBeGreaterThan(result.head.seq);
+    expect(await verifyAuditLog(path, { expect: result.acknowledged })).toMatchObject({ ok: true, head: result.again });
+    const text = readFileSync(path, 'utf8').trim().split('\n');
+    const numbers = text.map((line) => JSON.parse(line).body.i as number);
+    expect(numbers.slice(0, result.head.seq)).toEqual(Array.from({ length: result.head.seq }, (_, i) => i >> 1));
+    expect(numbers.at(-1)).toBe(-1);
+  },
+);
 
 test('a file that is gone under it: everything pending is rejected, nothing hangs', async () => {
   const path = newPath();

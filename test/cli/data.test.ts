@@ -1,6 +1,6 @@
 /** Data through the command line: files and pipes, openssl at the other end, and every refusal with its exit code. */
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { fileFolder, Shell } from './support.ts';
 
@@ -145,3 +145,21 @@ function flipped(bytes: Uint8Array, at: number): Buffer {
   copy[at]! ^= 1;
   return copy;
 }
+
+test('a data key that is refused, or has nowhere to go, leaves no file and no half of one', async () => {
+  await shell.ok(['key', 'generate', '--label', 'opens', '--type', 'AES', '--usage', 'decrypt', '--quiet']);
+  const unfinished = () => readdirSync(shell.folder).filter((file) => file.startsWith('volume'));
+  const fresh = ['datakey', 'new', '--json', '--out', 'volume.kc', '--plaintext-out'];
+  const denied = await shell.run([...fresh, 'volume.key', '--key', 'opens']);
+  expect(denied.error().code).toBe('KEYCELL_PERMISSION_DENIED');
+  expect(unfinished()).toEqual([]);
+  const nowhere = await shell.run([...fresh, 'no-such-folder/volume.key', '--key', 'files']);
+  expect(nowhere.error().code).toBe('ENOENT');
+  expect(unfinished()).toEqual([]);
+  await shell.ok([...fresh, 'volume.key', '--key', 'files']);
+  expect(unfinished()).toEqual(['volume.kc', 'volume.key']);
+  expect(statSync(shell.path('volume.key')).mode & 0o777).toBe(0o600);
+  const again = await shell.run([...fresh, 'volume.key', '--key', 'files']);
+  expect(again.error().code).toBe('EEXIST');
+  expect(unfinished()).toEqual(['volume.kc', 'volume.key']);
+});

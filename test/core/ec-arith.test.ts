@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openCore } from '../support/core.ts';
+import { BUILD, openCore } from '../support/core.ts';
 import {
   type Bytes,
   CURVES,
@@ -27,11 +27,12 @@ execFileSync(
   process.execPath,
   [
     `${ROOT}node_modules/assemblyscript/bin/asc.js`,
-    ...['assembly/test-entry.ts', '--config', 'asconfig.json', '--outFile', 'build/ec-arith.wasm'],
+    ...['assembly/test-entry.ts', '--config', 'asconfig.json', '--target', BUILD],
+    ...['--outFile', `build/ec-arith-${BUILD}.wasm`],
   ],
   { cwd: ROOT, stdio: 'ignore' },
 );
-const box = openCore(new URL('../../build/ec-arith.wasm', import.meta.url));
+const box = openCore(new URL(`../../build/ec-arith-${BUILD}.wasm`, import.meta.url));
 const exported = box.core as unknown as Record<string, { value: number }> & typeof box.core;
 const [a, b, r, bytes, packed] = [192, 192, 192, 128, 192].map((length) => box.reserve(length)) as [
   number,
@@ -213,6 +214,124 @@ describe.each(CURVES)('$name', (curve) => {
       }),
       { numRuns: 50, examples: scalarEdges.map((v) => [v] as [bigint]) },
     );
+  });
+
+  /** The form of invert.ts: size/4 + 1 limbs of 30 bits. */
+  const inverseLimbs = size / 4 + 1;
+  const limbs30 = (value: bigint) =>
+    Array.from({ length: inverseLimbs }, (_, i) => Number((value >> BigInt(30 * i)) & 0x3fffffffn));
+  const moduli = [
+    { M: p, start: (R * R) % p, record: 'pInvert' },
+    { M: n, start: 1n, record: 'nInvert' },
+  ];
+  /** Values below M at which carries, signs and swaps of the division steps have their extremes. */
+  const inverseEdges = (M: bigint) =>
+    [
+      ...[1n, 2n, 3n, M - 1n, M - 2n, M - 3n, (M - 1n) / 2n, (M + 1n) / 2n, M / 3n, R % M, (R * R) % M],
+      ...Array.from({ length: 8 * size }, (_, i) => 1n << BigInt(i)),
+      ...Array.from({ length: 8 * size }, (_, i) => (1n << BigInt(i)) - 1n),
+      ...Array.from({ length: inverseLimbs }, (_, i) => 0x3fffffffn << BigInt(30 * i)),
+      ...Array.from({ length: inverseLimbs }, (_, i) => M - (1n << BigInt(30 * i))),
+      ...Array.from({ length: inverseLimbs }, (_, i) => M ^ (0x3fffffffn << BigInt(30 * i))),
+      ...Array.from({ length: 30 }, (_, i) => M >> BigInt(i)),
+    ].filter((v) => v > 0n && v < M);
+
+  test('inverses: the moduli in limbs of 30 bits, what they begin with, and 1/M mod 2^30', () => {
+    for (const { M, start, record } of moduli) {
+      const words = [
+        ...u32s()
+          .slice(run(record, 0) / 4)
+          .slice(0, 2 * inverseLimbs + 1),
+      ];
+      expect(words).toEqual([...limbs30(M), ...limbs30(start), words.at(-1)]);
+      expect((BigInt(words.at(-1)!) * M) % (1n << 30n)).toBe(1n);
+      expect(words.at(-1)).toBeLessThan(2 ** 30);
+    }
+  });
+
+  test('inverses: a times its inverse is 1, for edges and many others', () => {
+    const scalarInverse = (x: bigint) => {
+      put(a, x);
+      run('scalarInvert', r, a);
+      const inverse = get(r);
+      if (inverse >= n || (x * inverse) % n !== 1n) expect.fail(`1/${x} mod n`);
+      run('scalarInvert', a, a);
+      if (get(a) !== inverse) expect.fail('in place');
+    };
+    // Here a and its inverse stand times R: their plain product is R^2.
+    const fieldInverse = (x: bigint) => {
+      put(a, x);
+      run('fieldInvert', r, a);
+      const inverse = get(r);
+      if (inverse >= p || (x * inverse) % p !== (R * R) % p) expect.fail(`R^2/${x} mod p`);
+      run('fieldInvert', a, a);
+      if (get(a) !== inverse) expect.fail('in place');
+    };
+    inverseEdges(n).forEach(scalarInverse);
+    inverseEdges(p).forEach(fieldInverse);
+    for (let x = p + 1n; x <= TOP; x += (TOP - p) / 50n) fieldInverse(x);
+    fieldInverse(TOP);
+    fc.assert(fc.property(fc.bigInt({ min: 1n, max: n - 1n }), scalarInverse), { numRuns: 2000 });
+    fc.assert(fc.property(fc.bigInt({ min: 1n, max: p - 1n }), fieldInverse), { numRuns: 2000 });
+    for (const x of [0n, p]) {
+      put(a, x);
+      run('fieldInvert', r, a);
+      expect(get(r)).toBe(0n);
+    }
+    put(a, 0n);
+    run('scalarInvert', r, a);
+    expect(get(r)).toBe(0n);
+  });
+
+  test('inverses: division steps come to g = 0 within the bound', () => {
+    const made = size === 32 ? 600 : 900;
+    const bound = (45907 * 8 * size + 26313) / 19929;
+    expect(bound).toBeLessThan(made);
+    const steps = (M: bigint, x: bigint): number => {
+      let [zeta, f, g, count] = [-1, M, x, 0];
+      for (; g !== 0n; count++) {
+        if (zeta < 0 && g & 1n) [zeta, f, g] = [-zeta - 2, g, (g - f) >> 1n];
+        else [zeta, g] = [zeta - 1, (g + (g & 1n) * f) >> 1n];
+      }
+      expect(f === 1n || f === -1n).toBe(true);
+      return count;
+    };
+    for (const { M } of moduli) {
+      let most = 0;
+      for (const x of inverseEdges(M)) most = Math.max(most, steps(M, x));
+      const any = fc.bigInt({ min: 1n, max: M - 1n });
+      for (const x of fc.sample(any, 300)) most = Math.max(most, steps(M, x));
+      expect(most).toBeLessThanOrEqual(bound);
+      // Random numbers take about 2.02 steps a bit: a count far below would mean that this counts something else.
+      expect(most).toBeGreaterThan(2 * 8 * size);
+    }
+  });
+
+  test('inverses: many scalars by one', () => {
+    const nonzero = fc.oneof(fc.bigInt({ min: 1n, max: n - 1n }), fc.constantFrom(...inverseEdges(n)));
+    const [list, products] = [box.reserve(40 * 128), box.reserve(40 * 64)] as [number, number];
+    const invertMany = (values: bigint[]): bigint[] => {
+      box.memory.fill(0xa5, list, list + 40 * 128);
+      box.memory.fill(0xa5, products, products + 40 * 64);
+      for (const [i, value] of values.entries()) put(list + 128 * i, value);
+      run('scalarInvertMany', list, products, values.length);
+      expect(box.memory.subarray(products + 64 * values.length, products + 40 * 64).every((v) => v === 0xa5)).toBe(
+        true,
+      );
+      return values.map((_, i) => {
+        expect(box.memory.subarray(list + 128 * i + 64, list + 128 * i + 128).every((v) => v === 0xa5)).toBe(true);
+        return get(list + 128 * i);
+      });
+    };
+    fc.assert(
+      fc.property(fc.array(nonzero, { minLength: 1, maxLength: 40 }), (values) => {
+        const inverses = invertMany(values);
+        expect(inverses.every((inverse) => inverse < n)).toBe(true);
+        expect(inverses.map((inverse, i) => (inverse * values[i]!) % n)).toEqual(values.map(() => 1n));
+      }),
+      { numRuns: 100, examples: [1, 2, 3, 40].map((length) => [Array<bigint>(length).fill(n - 1n)] as [bigint[]]) },
+    );
+    expect(invertMany([5n, 0n, 7n])).toEqual([0n, 0n, 0n]);
   });
 
   test('the general Montgomery product holds its bound', () => {

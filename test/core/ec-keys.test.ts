@@ -81,8 +81,8 @@ describe.each(CURVES)('$name', (curve) => {
   });
 
   test('every digit at every place of the base table', () => {
-    for (let at = 0n; at < 8n * BigInt(size); at += 5n) {
-      for (const digit of [1n, 7n, 15n, 16n, 17n, 24n, 31n]) {
+    for (let at = 0n; at < 8n * BigInt(size); at += 7n) {
+      for (const digit of [1n, 2n, 31n, 32n, 63n, 64n, 65n, 96n, 126n, 127n]) {
         const d = digit << at;
         if (d < n) expect(core.publicKey(bytes(d)).point).toEqual(pointOf(d));
       }

@@ -136,6 +136,21 @@ describe.each(CURVES)('$name', (curve) => {
     });
   });
 
+  test('edge scalars side by side, and those that no ladder of odd digits can do', () => {
+    // k = n + 2d for an odd d in -15..15 with n + d divisible by 16, and its neighbours; n - k takes the same way.
+    const special = Array.from({ length: 16 }, (_, i) => -15n + 2n * BigInt(i))
+      .filter((d) => (n + d) % 16n === 0n)
+      .flatMap((d) => [n + 2n * d, -2n * d, n + 2n * d - 2n, n + 2n * d + 1n])
+      .filter((k) => k > 0n && k < n);
+    expect(special.length).toBeGreaterThan(1);
+    const all = [...special, ...edges];
+    const jobs = all.map((d, i) => ({ d, Q: G.multiply(BigInt(i + 2)) }));
+    const answers = core.ecdh(jobs.map(({ d, Q }) => ({ scalar: bytes(d), point: new Uint8Array(Q.toBytes(false)) })));
+    jobs.forEach(({ d, Q }, i) => {
+      expect(answers[i], `d = ${d}`).toEqual({ ok: 1, shared: bytes(Q.multiply(d).toAffine().x) });
+    });
+  });
+
   test('scalars out of range and bad points give zeros', () => {
     const point = new Uint8Array(G.toBytes(false));
     for (const d of [0n, n, n + 1n, (1n << BigInt(8 * size)) - 1n]) expect(agree(bytes(d), point)).toEqual(refused);

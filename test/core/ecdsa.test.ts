@@ -331,11 +331,20 @@ describe.each(CURVES)('$name', (curve) => {
     }
   });
 
-  test.each([0, 1, 2, 3, 17, 64])('batches of %i jobs, each with its own data', (count) => {
+  const sizes = [0, 1, 2, 3, 4, 5, 8, 17, 64];
+  // Nonces go side by side where four in a row have noise, or none.
+  const forms = [
+    ['hedged', () => true],
+    ['plain', () => false],
+    ['now hedged, now plain', (i: number) => i % 3 > 0],
+    ['four plain, then hedged', (i: number) => i > 3],
+  ] as const;
+  const batches = sizes.flatMap((count) => forms.map(([form, hedged]) => [count, form, hedged] as const));
+  test.each(batches)('batches of %i jobs, each with its own data, %s', (count, _, hedged) => {
     const jobs = Array.from({ length: count }, (_, i) => ({
       scalar: bytes(toInt(digest('sha512', `key ${i}`)) % n),
       digest: message(`message ${i}`),
-      noise: i % 3 ? digest('sha512', `noise ${i}`).slice(0, size) : undefined,
+      noise: hedged(i) ? digest('sha512', `noise ${i}`).slice(0, size) : undefined,
     }));
     const signatures = core.sign(jobs);
     jobs.forEach((job, i) => {

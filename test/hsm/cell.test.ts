@@ -5,6 +5,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Arena } from '../../dist/cell/arena.js';
 import { Authority } from '../../dist/cell/authority.js';
 import { BatchServer } from '../../dist/cell/batch.js';
+import { chooseBuild } from '../../dist/cell/builds.js';
 import { type Core, openCore } from '../../dist/cell/core.js';
 import { Random } from '../../dist/cell/random.js';
 import { Records } from '../../dist/cell/records.js';
@@ -48,7 +49,8 @@ let vault: Vault;
 let random: Random;
 
 beforeAll(() => {
-  core = openCore(dist('core.wasm'), dist('core.sha256').toString('utf8').trim());
+  const build = chooseBuild(dist, process.env['KEYCELL_SIMD']);
+  core = openCore(build.core, build.digest);
   work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
 });
 
@@ -293,7 +295,7 @@ function serve(requests: readonly CellRequest[], with_: Uint8Array = lease()) {
   } finally {
     server.wipe(length);
   }
-  const { results, audit } = readReply(place);
+  const { results, audit } = readReply(place, requests);
   return { codes: results.map(({ status }) => (status === 0 ? 'done' : codeOfStatus(status))), results, audit };
 }
 

@@ -19,6 +19,7 @@ async function watchedLog(): Promise<{ log: AuditLog; onDisk: () => number }> {
   const watched = Object.create(log, {
     head: { get: () => log.head },
     append: { value: (bodies: readonly string[]) => log.append(bodies) },
+    appendNow: { value: (body: string) => log.appendNow(body) },
     close: { value: () => log.close() },
     sync: {
       value: async () => {

@@ -245,6 +245,20 @@ describe('what is refused', () => {
     expect(await open(key, 5 as never)).toBe('KEYCELL_INPUT_INVALID');
   });
 
+  test('a content key of another size than enc says, though authentic: the token is at fault, not the caller', async () => {
+    const wrapping = await aes(hsm.session, randomBytes(32), ['wrap', 'unwrap']);
+    const template = { type: 'AES', usage: ['encrypt'], extractable: 'wrapped', persistent: false } as const;
+    for (const bits of WRAPS) {
+      const content = await hsm.session.generateKey({ ...template, bits });
+      const blob = await hsm.session.wrapKey(wrapping, content, { mechanism: 'AES-KW' });
+      for (const enc of ENCRYPTIONS.filter((each) => each !== `A${bits}GCM`)) {
+        const token = await encryptJwe(hsm.session, wrapping, bytes(20), { enc });
+        const forged = token.split('.').with(1, Buffer.from(blob).toString('base64url')).join('.');
+        expect(await open(wrapping, forged)).toBe('KEYCELL_TOKEN_INVALID');
+      }
+    }
+  });
+
   test('recipients and headers that we do not write to', async () => {
     const { key } = await pair(hsm.session);
     const signer = await hsm.session.generateKey({

@@ -183,6 +183,32 @@ describe('a wrapping key below another', () => {
     expect(await code(() => session.unwrapKey(narrow, below, template, KW))).toBe('KEYCELL_PERMISSION_DENIED');
   });
 
+  test('where nothing may leave, not even the policy any lets what lies below out', async () => {
+    const closed = await session.importKey(
+      { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: 'any', unwrapTemplate: { extractable: false } },
+      kekBytes,
+    );
+    const attempt = (more: object) => code(() => session.unwrapKey(closed, below, { ...template, ...more }, KW));
+    expect(await attempt({ unwrapTemplate: { extractable: 'plaintext' } })).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await attempt({ unwrapTemplate: { extractable: false }, rewrapPolicy: 'any' })).toBe(
+      'KEYCELL_PERMISSION_DENIED',
+    );
+    const shut = { ...template, unwrapTemplate: { extractable: false } } as const;
+    expect((await session.unwrapKey(closed, below, shut, KW)).wrapWithTrusted).toBe(true);
+  });
+
+  test('it is not opened as a cipher, to read what it wraps, where the template names no such usage', async () => {
+    const wrappers = await session.importKey(
+      { type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: { usage: ['unwrap'] } },
+      kekBytes,
+    );
+    for (const usage of [['decrypt'], ['encrypt'], ['sign']] as const) {
+      const cipher = { type: 'AES', bits: 256, usage } as const;
+      expect(await code(() => session.unwrapKey(wrappers, below, cipher, KW))).toBe('KEYCELL_PERMISSION_DENIED');
+    }
+    expect((await session.unwrapKey(wrappers, below, template, KW)).usage).toEqual(['unwrap']);
+  });
+
   test('with the same issuer or none it works, and binds what it opens', async () => {
     for (const more of [{}, { rewrapPolicy: { issuer: shop } }] as const) {
       const key = await session.unwrapKey(open, below, { ...template, ...more }, KW);
@@ -350,9 +376,9 @@ async function raw(changes: Partial<CellRequest>): Promise<string> {
 beforeAll(async () => {
   // The ticket is what the attacker holds: take it from a request on its way.
   const submit = engine().submit.bind(it.hsm);
-  (it.hsm as unknown as Engine).submit = (each, options) => {
+  (it.hsm as unknown as Engine).submit = (each, options, finish) => {
     ticket = each.ticket;
-    return submit(each, options);
+    return submit(each, options, finish);
   };
   await session.random(1);
   delete (it.hsm as unknown as { submit?: unknown }).submit;

@@ -337,9 +337,9 @@ async function ticketOf(of: Session, hsm = it.hsm): Promise<Uint8Array> {
   const open = hsm as unknown as { submit: Engine['submit'] };
   const submit = open.submit.bind(hsm);
   let ticket: Uint8Array | undefined;
-  open.submit = (request, options) => {
+  open.submit = (request, options, finish) => {
     ticket = request.ticket;
-    return submit(request, options);
+    return submit(request, options, finish);
   };
   await of.random(1);
   delete (open as { submit?: unknown }).submit;

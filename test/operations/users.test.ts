@@ -63,9 +63,9 @@ describe('another user’s keys', () => {
     const record = engine.keys.sealed(key);
     const asked: CellRequest[] = [];
     const submit = engine.submit.bind(hsm);
-    engine.submit = (request, options) => {
+    engine.submit = (request, options, finish) => {
       asked.push(request);
-      return submit(request, options);
+      return submit(request, options, finish);
     };
     await alice.random(1);
     await mallory.random(1);
@@ -90,14 +90,14 @@ test('a session key is of use in its own session alone', async () => {
 
 describe('the admin’s mark', () => {
   test('he uses no keys, and changes nothing but trust', async () => {
-    const key = await alice.generateKey({ type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], extractable: 'wrapped' });
+    const key = await alice.generateKey({ type: 'AES', bits: 256, usage: ['wrap', 'unwrap'] });
     expect(await code(() => admin.encrypt(key, bytes(1)))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => admin.exportKey(key))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => admin.destroyKey(key))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => admin.generateKey({ type: 'AES', bits: 256, usage: [] }))).toBe(
       'KEYCELL_PERMISSION_DENIED',
     );
-    expect(await code(() => admin.setAttributes(key, { extractable: false }))).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await code(() => admin.setAttributes(key, { destroyable: false }))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => alice.setAttributes(key, { trusted: true }))).toBe('KEYCELL_PERMISSION_DENIED');
     expect((await admin.setAttributes(key, { trusted: true })).trusted).toBe(true);
     const renamed = await alice.setAttributes(key, { label: 'renamed' });
@@ -128,6 +128,10 @@ describe('the admin’s mark', () => {
       { ...aes, usage: ['wrap', 'decrypt'], dualUse: true },
       { ...aes, usage: ['wrap', 'unwrap'], unwrapTemplate: { extractable: 'plaintext' } },
       { ...aes, usage: ['wrap', 'unwrap'], rewrapPolicy: 'any' },
+      // He could take the key itself out, at once or under one that he knows.
+      { ...aes, usage: ['wrap'], extractable: 'plaintext' },
+      { ...aes, usage: ['wrap'], extractable: 'wrapped' },
+      { type: 'EC', curve: 'P-256', usage: ['sign'], extractable: 'plaintext' },
       // He could agree on the content key of a JWE, and decrypt it.
       { type: 'EC', curve: 'P-256', usage: ['derive'] },
     ] as const) {
@@ -140,5 +144,9 @@ describe('the admin’s mark', () => {
       partner.jwk,
     );
     expect((await admin.setAttributes(trusted, { trusted: true })).trusted).toBe(true);
+    // What leaves under trusted keys alone stays where the officer's word reaches: a wrapping key that is to be backed up.
+    const kept = { ...aes, usage: ['wrap', 'unwrap'], extractable: 'wrapped', wrapWithTrusted: true } as const;
+    const backedUp = await mallory.generateKey(kept);
+    expect((await admin.setAttributes(backedUp, { trusted: true })).trusted).toBe(true);
   });
 });

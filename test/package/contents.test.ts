@@ -40,7 +40,7 @@ test('nothing runs when it is installed', () => {
 });
 
 test('the copies for bundled programs are of this build', () => {
-  for (const file of ['core.wasm', 'core.sha256']) {
+  for (const file of ['core.wasm', 'core-relaxed.wasm', 'probe.wasm', 'core.sha256']) {
     expect(readFileSync(join(root, 'dist/assets', file)).equals(readFileSync(join(root, 'dist/cell', file)))).toBe(
       true,
     );

@@ -89,8 +89,11 @@ async function open(options: Parameters<typeof make>[0] = {}) {
 }
 /** Fill both places of one cell; what is submitted next waits in the queue. */
 async function fill(pool: CellPool) {
-  const busy = [pool.submit(request('sleep:150')), pool.submit(request('sleep:1'))];
-  await Promise.resolve();
+  const busy: Promise<unknown>[] = [];
+  for (const nap of ['sleep:150', 'sleep:1']) {
+    busy.push(pool.submit(request(nap)));
+    await Promise.resolve();
+  }
   expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 2 });
   return { done: Promise.all(busy) };
 }
@@ -107,7 +110,7 @@ describe('batches', () => {
     expect(results.every((r) => r.parts[0]!.buffer.byteLength === r.parts[0]!.length)).toBe(true);
   });
 
-  test('one request is one batch; sixteen on one cell are two; on two cells four', async () => {
+  test('one request is one batch; sixteen are two of eight, on one cell or two; more are spread over all places', async () => {
     const { pool, entries } = await open();
     await pool.submit(request('one'));
     expect(entries.map((e) => e.requests)).toEqual([1]);
@@ -118,7 +121,11 @@ describe('batches', () => {
     ]);
     const two = await open({ workers: 2 });
     await Promise.all(Array.from({ length: 16 }, () => two.pool.submit(request('m'))));
-    expect(two.entries.map((e) => e.requests)).toEqual([4, 4, 4, 4]);
+    expect(two.entries.map((e) => e.requests)).toEqual([8, 8]);
+    expect(new Set(two.entries.map((e) => e.cell)).size).toBe(2);
+    two.entries.length = 0;
+    await Promise.all(Array.from({ length: 40 }, () => two.pool.submit(request('m'))));
+    expect(two.entries.map((e) => e.requests)).toEqual([10, 10, 10, 10]);
     expect(new Set(two.entries.map((e) => `${e.cell}${e.place}`)).size).toBe(4);
   });
 
@@ -130,20 +137,21 @@ describe('batches', () => {
       await Promise.all([done, ...requests.map((r) => pool.submit(r))]);
       return entries.slice(2).map((e) => e.requests);
     };
-    expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(8);
+    expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(32);
     const p384 = { keys: [{ id, record: new Uint8Array(120).fill(2) }] };
-    expect(Math.max(...(await gathered(Array.from({ length: 20 }, () => request('m', p384)))))).toBe(2);
+    expect(Math.max(...(await gathered(Array.from({ length: 40 }, () => request('m', p384)))))).toBe(14);
     const small = { op: 'setAttributes', mechanism: 'none', keys: [], parts: [] } as const;
-    expect(Math.max(...(await gathered(Array.from({ length: 300 }, () => request('', small)))))).toBe(50);
+    expect(Math.max(...(await gathered(Array.from({ length: 300 }, () => request('', small)))))).toBe(46);
     const keyed = Array.from({ length: 600 }, () =>
       request('k', { mechanism: 'HMAC', keys: [{ id, record: new Uint8Array(8) }] }),
     );
     expect(Math.max(...(await gathered(keyed)))).toBeLessThanOrEqual(240);
     const large = request(new Uint8Array(1 << 20), { op: 'encrypt', mechanism: 'AES-GCM' });
-    expect(await gathered([request('a'), large, request('b')])).toEqual([1, 1, 1]);
+    // The small ones go together, and do not wait for the large one.
+    expect(await gathered([request('a'), large, request('b')])).toEqual([2, 1]);
   });
 
-  test('no request starves behind others, and large ones come back whole', async () => {
+  test('small requests do not wait for large ones, and large ones come back whole', async () => {
     const { pool } = await open();
     const payload = new Uint8Array(MESSAGE_MAX).fill(9);
     const order: string[] = [];
@@ -151,8 +159,34 @@ describe('batches', () => {
     const rest = ['a', payload, 'b', 'c'].map((p, i) => pool.submit(request(p)).finally(() => order.push(String(i))));
     await done;
     const results = await Promise.all(rest);
-    expect(order).toEqual(['0', '1', '2', '3']);
+    expect(order).toEqual(['0', '2', '3', '1']);
     expect(Buffer.compare(results[1]!.parts[0]!, payload)).toBe(0);
+  });
+
+  test('small and large share the cells, whichever comes more often', async () => {
+    const { pool } = await open();
+    const payload = new Uint8Array(1 << 20);
+    let stop = false;
+    const done = { small: 0, large: 0 };
+    const more = async (kind: 'small' | 'large', ask: CellRequest) => {
+      while (!stop) {
+        await pool.submit(ask);
+        done[kind]++;
+      }
+    };
+    const cipher = { op: 'encrypt', mechanism: 'AES-GCM' } as const;
+    const lanes = [
+      ...Array.from({ length: 16 }, () => more('small', request('m'))),
+      ...Array.from({ length: 4 }, () => more('large', request(payload, cipher))),
+    ];
+    while (done.large < 20) await sleep(5);
+    stop = true;
+    await Promise.all(lanes);
+    // By what they are taken to cost, a large one is worth 270 small ones.
+    expect(done.small / done.large).toBeGreaterThan(200);
+    // Alone, large ones go without a pause.
+    const alone = await Promise.all(Array.from({ length: 8 }, () => pool.submit(request(payload, cipher))));
+    expect(alone.every((result) => result.status === 0)).toBe(true);
   });
 
   test('the lease travels along, and a status is a result', async () => {
@@ -206,6 +240,7 @@ describe('bounds and ends', () => {
     const { pool } = await open();
     const controller = new AbortController();
     const inCell = pool.submit(request('sleep:200'), { signal: controller.signal });
+    await Promise.resolve();
     const late = refused(pool.submit(request('sleep:1'), { timeout: 30 }));
     await sleep(5);
     const queued = pool.submit(request('q'), { signal: controller.signal });

@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
 
+/** Which build the tests of the core look at: see vitest.config.ts. */
+export const BUILD: 'plain' | 'relaxed' = process.env['KEYCELL_SIMD'] === 'relaxed' ? 'relaxed' : 'plain';
+const FILE = new URL(`../../build/core${BUILD === 'plain' ? '' : '-relaxed'}.wasm`, import.meta.url);
+
 /** Every export of the core that tests call: pointers and lengths are numbers. */
 type Exports = Record<string, (...args: number[]) => number> & { memory: { buffer: ArrayBuffer } } & Record<
     'WINDOW' | 'REPLY' | 'SLOTS' | 'VAULT' | 'SLOT_SIZE' | 'SLOT_COUNT' | 'WINDOW_SIZE' | 'WORK',
@@ -15,7 +19,7 @@ declare const WebAssembly: {
  * A fresh instance of the built core, with a bump allocator over its window for test inputs.
  * `place` copies bytes in at the next free address, plus `skew` bytes to make it odd; guard bytes of 0xA5 stand between.
  */
-export function openCore(path = new URL('../../build/core.wasm', import.meta.url)) {
+export function openCore(path = FILE) {
   const instance = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(path)), {});
   const core = instance.exports as Exports;
   const memory = new Uint8Array(core.memory.buffer);

@@ -182,6 +182,18 @@ export function openCurve({ number, size }: Curve) {
       end();
       return { ok, scalar: box.read(scalarPtr, size), point: box.read(pointPtr, encoded) };
     },
+    keyGenerateMany(seeds: readonly Uint8Array[]) {
+      begin();
+      const outs = seeds.map(() => ({ scalar: reserve(size), point: reserve(encoded), result: reserve(4) }));
+      const batch = seeds.map((seed, i) => [outs[i]!.scalar, outs[i]!.point, place(seed), outs[i]!.result]);
+      core['ecKeyGenerateMany']!(number, jobs(batch), seeds.length);
+      end();
+      return outs.map(({ scalar, point, result }) => ({
+        ok: u32(result),
+        scalar: box.read(scalar, size),
+        point: box.read(point, encoded),
+      }));
+    },
     validate(point: Uint8Array) {
       begin();
       const [inPtr, outPtr] = [place(point), reserve(encoded)];

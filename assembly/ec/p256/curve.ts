@@ -9,6 +9,12 @@ const N: usize = memory.data<u32>([
   0x148d9ef5, 0x0f4e7f75, 0x14c6a651, 0x03f8b765, 0x165861f1, 0x1256d7d8, 0x1c185b23, 0x0d4cab0f, 0x0084b655, 0,
   0x0e00bc4f,
 ]);
+/** n for invert.ts, begun with 1. */
+const N_INVERT: usize = memory.data<u32>([
+  0x3c632551, 0x0ee72b0b, 0x3179e84f, 0x39beab69, 0x3fffffbc, 0x3fffffff, 0x00000fff, 0x3fffc000, 0x0000ffff,
+  1, 0, 0, 0, 0, 0, 0, 0, 0,
+  0x11ff43b1,
+]);
 /** n - 1, for key generation; not a modulus for Montgomery, it is even. */
 const N_MINUS_1: usize = memory.data<u32>([
   0x1c632550, 0x1dce5617, 0x05e7a13c, 0x0df55b4e, 0x1ffffbce, 0x1fffffff, 0x0003ffff, 0x1fe00000, 0x00ffffff, 0,
@@ -27,12 +33,16 @@ const GY: usize = memory.data<u32>([
 @unmanaged @final
 export class P256 extends P256Field {
   @inline get n(): usize { return N; }
+  @inline get nInvert(): usize { return N_INVERT; }
   @inline get nMinus1(): usize { return N_MINUS_1; }
   @inline get b(): usize { return B; }
   @inline get gx(): usize { return GX; }
   @inline get gy(): usize { return GY; }
+  /** Of its table in key_tables.ts. */
+  @inline get slot(): u32 { return 0; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P256_TABLE; }
+  @inline get window(): usize { return 7; }
 
   @inline addPoints(r: usize, p: usize, q: usize): void { addMinus3<P256>(r, p, q); }
   @inline addAffine(r: usize, p: usize, q: usize): void { addAffineMinus3<P256>(r, p, q); }

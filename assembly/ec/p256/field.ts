@@ -14,8 +14,9 @@
  * formula needs its own proof that products stay below 2^64.
  */
 import { CHAIN, squareTimes } from "../field";
+import { invert } from "../invert";
 import { Mod256 } from "../mod256";
-import { ELEMENT, copy } from "../modular";
+import { ELEMENT, copy, reduceOnce } from "../modular";
 
 const P: usize = memory.data<u32>([
   0x1fffffff, 0x1fffffff, 0x1fffffff, 0x000001ff, 0, 0, 0x00040000, 0x1fe00000, 0x00ffffff, 0,
@@ -26,6 +27,12 @@ const ONE_MONT: usize = memory.data<u32>([
 ]);
 const R2: usize = memory.data<u32>([
   0x00000c00, 0, 0x1fff0000, 0x1fdfffff, 0x1fbfffff, 0x1fffffff, 0x1fffffff, 0x1ffffffe, 0x00000013, 0,
+]);
+/** p for invert.ts, begun with R^2: from Montgomery form to Montgomery form. */
+const P_INVERT: usize = memory.data<u32>([
+  0x3fffffff, 0x3fffffff, 0x3fffffff, 0x0000003f, 0, 0, 0x00001000, 0x3fffc000, 0x0000ffff,
+  0x00000c00, 0, 0x3fffc000, 0x3ffbffff, 0x3ffbffff, 0x3fffffff, 0x3f7fffff, 0x04ffffff, 0,
+  0x3fffffff,
 ]);
 
 // 4p in limbs of which none is below a limb of a subtrahend: 2^29 is lent down from each to the next.
@@ -85,6 +92,7 @@ const LIMB_MASK: i64 = 0x1fffffff;
 @unmanaged
 export class P256Field extends Mod256 {
   @inline get p(): usize { return P; }
+  @inline get pInvert(): usize { return P_INVERT; }
   @inline get one(): usize { return ONE_MONT; }
   @inline get squareOfR(): usize { return R2; }
 
@@ -174,53 +182,28 @@ export class P256Field extends Mod256 {
     );
   }
 
-  /** r = a^(p - 2), the inverse, or 0 of 0. p - 2 = ffffffff 00000001 0…0 ffffffff ffffffff fffffffd. */
+  /** r = a^-1, or 0 of 0; the invariant has a below 2p. */
   invert(r: usize, a: usize): void {
-    const x30 = CHAIN + ELEMENT, x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
-    copy<P256Field>(base, a);
-    runsOfOnes(base);
-    squareTimes<P256Field>(t, x32, 32);
-    this.mul(t, t, base);
-    squareTimes<P256Field>(t, t, 128);
-    this.mul(t, t, x32);
-    squareTimes<P256Field>(t, t, 32);
-    this.mul(t, t, x32);
-    squareTimes<P256Field>(t, t, 30);
-    this.mul(t, t, x30);
-    squareTimes<P256Field>(t, t, 2);
-    this.mul(r, t, base);
+    reduceOnce<P256Field>(r, a, P);
+    invert<P256Field>(r, r, P_INVERT);
   }
 
-  /** r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. */
+  /**
+   * r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. The exponent is
+   * 32 ones, 31 zeros, 1, 95 zeros, 1, 94 zeros.
+   */
   sqrt(r: usize, a: usize): void {
-    const x32 = CHAIN + 2 * ELEMENT, t = CHAIN + 6 * ELEMENT, base = CHAIN + 7 * ELEMENT;
+    const base = CHAIN, x = CHAIN + ELEMENT, t = CHAIN + 2 * ELEMENT;
     copy<P256Field>(base, a);
-    runsOfOnes(base);
-    squareTimes<P256Field>(t, x32, 32);
+    copy<P256Field>(x, a);
+    for (let ones: u32 = 1; ones < 32; ones *= 2) {
+      squareTimes<P256Field>(t, x, ones);
+      this.mul(x, t, x);
+    }
+    squareTimes<P256Field>(t, x, 32);
     this.mul(t, t, base);
     squareTimes<P256Field>(t, t, 96);
     this.mul(t, t, base);
     squareTimes<P256Field>(r, t, 94);
   }
-}
-
-/** The first three elements of CHAIN = a^(2^2 - 1), a^(2^30 - 1), a^(2^32 - 1): the runs of ones in both exponents. */
-function runsOfOnes(a: usize): void {
-  const f = changetype<P256Field>(0);
-  const x2 = CHAIN, x30 = CHAIN + ELEMENT, x32 = CHAIN + 2 * ELEMENT;
-  const x3 = CHAIN + 3 * ELEMENT, x6 = CHAIN + 4 * ELEMENT, x12 = CHAIN + 5 * ELEMENT, t = CHAIN + 6 * ELEMENT;
-  squareTimes<P256Field>(t, a, 1);
-  f.mul(x2, t, a);
-  squareTimes<P256Field>(t, x2, 1);
-  f.mul(x3, t, a);
-  squareTimes<P256Field>(t, x3, 3);
-  f.mul(x6, t, x3);
-  squareTimes<P256Field>(t, x6, 6);
-  f.mul(x12, t, x6);
-  squareTimes<P256Field>(t, x12, 3);
-  f.mul(x3, t, x3); // a^(2^15 - 1)
-  squareTimes<P256Field>(t, x3, 15);
-  f.mul(x30, t, x3);
-  squareTimes<P256Field>(t, x30, 2);
-  f.mul(x32, t, x2);
 }

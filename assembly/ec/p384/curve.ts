@@ -11,6 +11,14 @@ const N: usize = memory.data<u32>([
   0x01cc5bf0, 0x09174aab, 0x095d40d4, 0x0a282668, 0x03fb05b7, 0x0b39bf21, 0x000ee012,
   0x088fdc45,
 ]);
+/** n for invert.ts, begun with 1. */
+const N_INVERT: usize = memory.data<u32>([
+  0x0cc52973, 0x33b065ab, 0x0b0a77ae, 0x06836c92, 0x372ddf58, 0x0d3607d0, 0x3ffffc76,
+  0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x00ffffff,
+  1, 0, 0, 0, 0, 0, 0,
+  0, 0, 0, 0, 0, 0,
+  0x177023bb,
+]);
 /** n - 1, for key generation; not a modulus for Montgomery, it is even. */
 const N_MINUS_1: usize = memory.data<u32>([
   0x0cc52972, 0x0ec196ac, 0x00a77aec, 0x00db248b, 0x0ddf581a, 0x081f4372, 0x0fc7634d,
@@ -33,12 +41,16 @@ const GY: usize = memory.data<u32>([
 @unmanaged @final
 export class P384 extends P384Field {
   @inline get n(): usize { return N; }
+  @inline get nInvert(): usize { return N_INVERT; }
   @inline get nMinus1(): usize { return N_MINUS_1; }
   @inline get b(): usize { return B; }
   @inline get gx(): usize { return GX; }
   @inline get gy(): usize { return GY; }
+  /** Of its table in key_tables.ts. */
+  @inline get slot(): u32 { return 1; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P384_TABLE; }
+  @inline get window(): usize { return 7; }
 
   @inline addPoints(r: usize, p: usize, q: usize): void { addMinus3<P384>(r, p, q); }
   @inline addAffine(r: usize, p: usize, q: usize): void { addAffineMinus3<P384>(r, p, q); }

@@ -12,8 +12,9 @@
  *   than 2^384 + 2^366.
  */
 import { CHAIN, squareTimes } from "../field";
+import { invert } from "../invert";
 import { Mod384 } from "../mod384";
-import { ELEMENT, copy } from "../modular";
+import { ELEMENT, copy, reduceOnce } from "../modular";
 
 const P: usize = memory.data<u32>([
   0x0fffffff, 0x0000000f, 0, 0x0ffff000, 0x0ffeffff, 0x0fffffff, 0x0fffffff,
@@ -25,6 +26,14 @@ const ONE_MONT: usize = memory.data<u32>([
 ]);
 const R2: usize = memory.data<u32>([
   0x00010000, 0x0fe00000, 0x00ffffff, 0, 0x00000002, 0, 0x0ffffe00, 0x00000fff, 0x00020000, 0x00100000, 0, 0, 0, 0,
+]);
+/** p for invert.ts, begun with R^2: from Montgomery form to Montgomery form. */
+const P_INVERT: usize = memory.data<u32>([
+  0x3fffffff, 3, 0, 0x3fffffc0, 0x3ffffeff, 0x3fffffff, 0x3fffffff,
+  0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x00ffffff,
+  0x00010000, 0x3ff80000, 0x000fffff, 0x00800000, 0, 0x38000000, 0x0fffffff,
+  0, 2, 4, 0, 0, 0,
+  0x3fffffff,
 ]);
 
 // 4p in limbs of which none is below a limb of a subtrahend: 2^28 is lent down from each to the next.
@@ -92,6 +101,7 @@ const LIMB_MASK: i64 = 0xfffffff;
 @unmanaged
 export class P384Field extends Mod384 {
   @inline get p(): usize { return P; }
+  @inline get pInvert(): usize { return P_INVERT; }
   @inline get one(): usize { return ONE_MONT; }
   @inline get squareOfR(): usize { return R2; }
 
@@ -211,56 +221,45 @@ export class P384Field extends Mod384 {
     );
   }
 
-  /** r = a^(p - 2), the inverse, or 0 of 0. p - 2 is 255 ones, 0, 32 ones, 64 zeros, 30 ones, 01. */
+  /** r = a^-1, or 0 of 0; the invariant has a below 2p. */
   invert(r: usize, a: usize): void {
-    const x30 = CHAIN, t = CHAIN + 2 * ELEMENT, base = CHAIN + 3 * ELEMENT;
-    runsOfOnes(base, a);
-    squareTimes<P384Field>(t, t, 64 + 30);
-    this.mul(t, t, x30);
-    squareTimes<P384Field>(t, t, 2);
-    this.mul(r, t, base);
+    reduceOnce<P384Field>(r, a, P);
+    invert<P384Field>(r, r, P_INVERT);
   }
 
-  /** r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. */
+  /**
+   * r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. The exponent is
+   * 255 ones, 0, 32 ones, 63 zeros, 1, 30 zeros.
+   */
   sqrt(r: usize, a: usize): void {
-    const t = CHAIN + 2 * ELEMENT, base = CHAIN + 3 * ELEMENT;
-    runsOfOnes(base, a);
+    const base = CHAIN, x2 = CHAIN + ELEMENT, x3 = CHAIN + 2 * ELEMENT, x15 = CHAIN + 3 * ELEMENT;
+    const x30 = CHAIN + 4 * ELEMENT, x = CHAIN + 5 * ELEMENT, t = CHAIN + 6 * ELEMENT;
+    copy<P384Field>(base, a);
+    squareTimes<P384Field>(t, base, 1);
+    this.mul(x2, t, base);
+    squareTimes<P384Field>(t, x2, 1);
+    this.mul(x3, t, base);
+    squareTimes<P384Field>(t, x3, 3);
+    this.mul(x15, t, x3); // 6 ones
+    squareTimes<P384Field>(t, x15, 6);
+    this.mul(t, t, x15); // 12
+    squareTimes<P384Field>(t, t, 3);
+    this.mul(x15, t, x3);
+    squareTimes<P384Field>(t, x15, 15);
+    this.mul(x30, t, x15);
+    copy<P384Field>(x, x30);
+    for (let ones: u32 = 30; ones < 240; ones *= 2) {
+      squareTimes<P384Field>(t, x, ones);
+      this.mul(x, t, x);
+    }
+    squareTimes<P384Field>(t, x, 15);
+    this.mul(x, t, x15); // 255
+    squareTimes<P384Field>(t, x30, 2);
+    this.mul(x30, t, x2); // 32
+    squareTimes<P384Field>(t, x, 33);
+    this.mul(t, t, x30);
     squareTimes<P384Field>(t, t, 64);
     this.mul(t, t, base);
     squareTimes<P384Field>(r, t, 30);
   }
-}
-
-/**
- * base = a, and what both exponents begin with. In CHAIN: a^(2^30 - 1), a^(2^32 - 1), and a to 255 ones, 0, 32 ones.
- */
-function runsOfOnes(base: usize, a: usize): void {
-  const f = changetype<P384Field>(0);
-  const x30 = CHAIN, x32 = CHAIN + ELEMENT, t = CHAIN + 2 * ELEMENT;
-  const x2 = CHAIN + 4 * ELEMENT, x3 = CHAIN + 5 * ELEMENT, x15 = CHAIN + 6 * ELEMENT, x60 = CHAIN + 7 * ELEMENT;
-  copy<P384Field>(base, a);
-  squareTimes<P384Field>(t, base, 1);
-  f.mul(x2, t, base);
-  squareTimes<P384Field>(t, x2, 1);
-  f.mul(x3, t, base);
-  squareTimes<P384Field>(t, x3, 3);
-  f.mul(x15, t, x3); // 6 ones
-  squareTimes<P384Field>(t, x15, 6);
-  f.mul(t, t, x15); // 12
-  squareTimes<P384Field>(t, t, 3);
-  f.mul(x15, t, x3);
-  squareTimes<P384Field>(t, x15, 15);
-  f.mul(x30, t, x15);
-  squareTimes<P384Field>(t, x30, 2);
-  f.mul(x32, t, x2);
-  squareTimes<P384Field>(t, x30, 30);
-  f.mul(x60, t, x30);
-  squareTimes<P384Field>(t, x60, 60);
-  f.mul(x60, t, x60); // 120
-  squareTimes<P384Field>(t, x60, 120);
-  f.mul(t, t, x60); // 240
-  squareTimes<P384Field>(t, t, 15);
-  f.mul(t, t, x15); // 255
-  squareTimes<P384Field>(t, t, 33);
-  f.mul(t, t, x32);
 }

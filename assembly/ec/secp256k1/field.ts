@@ -12,8 +12,9 @@
  * asks for a carry first.
  */
 import { CHAIN, squareTimes } from "../field";
+import { invert } from "../invert";
 import { Mod256 } from "../mod256";
-import { ELEMENT, copy } from "../modular";
+import { ELEMENT, copy, reduceOnce } from "../modular";
 
 const P: usize = memory.data<u32>([
   0x1ffffc2f, 0x1ffffff7, 0x1fffffff, 0x1fffffff, 0x1fffffff, 0x1fffffff, 0x1fffffff, 0x1fffffff, 0x00ffffff, 0,
@@ -21,6 +22,12 @@ const P: usize = memory.data<u32>([
 /** R mod p, which is 1 in Montgomery form. */
 const ONE_MONT: usize = memory.data<u32>([0x00007a20, 0x00000100, 0, 0, 0, 0, 0, 0, 0, 0]);
 const R2: usize = memory.data<u32>([0x1a428400, 0x00f44001, 0x00010000, 0, 0, 0, 0, 0, 0, 0]);
+/** p for invert.ts, begun with R^2: from Montgomery form to Montgomery form. */
+const P_INVERT: usize = memory.data<u32>([
+  0x3ffffc2f, 0x3ffffffb, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x3fffffff, 0x0000ffff,
+  0x3a428400, 0x007a2000, 0x00004000, 0, 0, 0, 0, 0, 0,
+  0x2ddacacf,
+]);
 /** 977^-1 mod 2^29 */
 const INVERSE_977: i64 = 0x12253531;
 
@@ -74,6 +81,7 @@ const LIMB_MASK: i64 = 0x1fffffff;
 @unmanaged
 export class Secp256k1Field extends Mod256 {
   @inline get p(): usize { return P; }
+  @inline get pInvert(): usize { return P_INVERT; }
   @inline get one(): usize { return ONE_MONT; }
   @inline get squareOfR(): usize { return R2; }
 
@@ -185,58 +193,46 @@ export class Secp256k1Field extends Mod256 {
     );
   }
 
-  /** r = a^(p - 2), the inverse, or 0 of 0. p - 2 is 223 ones, 0, 22 ones, 0000101101. */
+  /** r = a^-1, or 0 of 0; the invariant has a below 2p. */
   invert(r: usize, a: usize): void {
-    const x2 = CHAIN, x22 = CHAIN + ELEMENT, t = CHAIN + 2 * ELEMENT, base = CHAIN + 3 * ELEMENT;
-    runsOfOnes(base, a);
-    squareTimes<Secp256k1Field>(t, t, 5);
-    this.mul(t, t, base);
-    squareTimes<Secp256k1Field>(t, t, 3);
-    this.mul(t, t, x2);
-    squareTimes<Secp256k1Field>(t, t, 2);
-    this.mul(r, t, base);
+    reduceOnce<Secp256k1Field>(r, a, P);
+    invert<Secp256k1Field>(r, r, P_INVERT);
   }
 
-  /** r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. */
+  /**
+   * r = a^((p + 1)/4), a root of a if it has one (p = 3 mod 4); the caller squares and compares. The exponent is
+   * 223 ones, 0, 22 ones, 00001100.
+   */
   sqrt(r: usize, a: usize): void {
-    const x2 = CHAIN, t = CHAIN + 2 * ELEMENT;
-    runsOfOnes(CHAIN + 3 * ELEMENT, a);
+    const x2 = CHAIN, x22 = CHAIN + ELEMENT, t = CHAIN + 2 * ELEMENT, base = CHAIN + 3 * ELEMENT;
+    const x3 = CHAIN + 4 * ELEMENT, x11 = CHAIN + 5 * ELEMENT, x44 = CHAIN + 6 * ELEMENT, x88 = CHAIN + 7 * ELEMENT;
+    copy<Secp256k1Field>(base, a);
+    squareTimes<Secp256k1Field>(t, base, 1);
+    this.mul(x2, t, base);
+    squareTimes<Secp256k1Field>(t, x2, 1);
+    this.mul(x3, t, base);
+    squareTimes<Secp256k1Field>(t, x3, 3);
+    this.mul(t, t, x3); // 6 ones
+    squareTimes<Secp256k1Field>(t, t, 3);
+    this.mul(t, t, x3); // 9
+    squareTimes<Secp256k1Field>(t, t, 2);
+    this.mul(x11, t, x2);
+    squareTimes<Secp256k1Field>(t, x11, 11);
+    this.mul(x22, t, x11);
+    squareTimes<Secp256k1Field>(t, x22, 22);
+    this.mul(x44, t, x22);
+    squareTimes<Secp256k1Field>(t, x44, 44);
+    this.mul(x88, t, x44);
+    squareTimes<Secp256k1Field>(t, x88, 88);
+    this.mul(t, t, x88); // 176
+    squareTimes<Secp256k1Field>(t, t, 44);
+    this.mul(t, t, x44); // 220
+    squareTimes<Secp256k1Field>(t, t, 3);
+    this.mul(t, t, x3); // 223
+    squareTimes<Secp256k1Field>(t, t, 23);
+    this.mul(t, t, x22);
     squareTimes<Secp256k1Field>(t, t, 6);
     this.mul(t, t, x2);
     squareTimes<Secp256k1Field>(r, t, 2);
   }
-}
-
-/**
- * base = a, and what both exponents begin with. In CHAIN: a^(2^2 - 1), a^(2^22 - 1), and a to 223 ones, 0, 22 ones.
- */
-function runsOfOnes(base: usize, a: usize): void {
-  const f = changetype<Secp256k1Field>(0);
-  const x2 = CHAIN, x22 = CHAIN + ELEMENT, t = CHAIN + 2 * ELEMENT;
-  const x3 = CHAIN + 4 * ELEMENT, x11 = CHAIN + 5 * ELEMENT, x44 = CHAIN + 6 * ELEMENT, x88 = CHAIN + 7 * ELEMENT;
-  copy<Secp256k1Field>(base, a);
-  squareTimes<Secp256k1Field>(t, base, 1);
-  f.mul(x2, t, base);
-  squareTimes<Secp256k1Field>(t, x2, 1);
-  f.mul(x3, t, base);
-  squareTimes<Secp256k1Field>(t, x3, 3);
-  f.mul(t, t, x3); // 6 ones
-  squareTimes<Secp256k1Field>(t, t, 3);
-  f.mul(t, t, x3); // 9
-  squareTimes<Secp256k1Field>(t, t, 2);
-  f.mul(x11, t, x2);
-  squareTimes<Secp256k1Field>(t, x11, 11);
-  f.mul(x22, t, x11);
-  squareTimes<Secp256k1Field>(t, x22, 22);
-  f.mul(x44, t, x22);
-  squareTimes<Secp256k1Field>(t, x44, 44);
-  f.mul(x88, t, x44);
-  squareTimes<Secp256k1Field>(t, x88, 88);
-  f.mul(t, t, x88); // 176
-  squareTimes<Secp256k1Field>(t, t, 44);
-  f.mul(t, t, x44); // 220
-  squareTimes<Secp256k1Field>(t, t, 3);
-  f.mul(t, t, x3); // 223
-  squareTimes<Secp256k1Field>(t, t, 23);
-  f.mul(t, t, x22);
 }
