@@ -64,7 +64,7 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
 
   test('assets that are not there are named', () => {
     expect(node(out, program, './elsewhere', 'ephemeral')).toMatch(
-      /^true KEYCELL_INPUT_INVALID .*elsewhere\/(?:probe|core)\.wasm/,
+      /^true KEYCELL_INPUT_INVALID .*elsewhere\/(?:probe|core|core-relaxed)\.wasm/,
     );
     expect(node(out, program, 'none', 'ephemeral')).toMatch(/^true KEYCELL_INPUT_INVALID .*"assets"/);
     rmSync(join(out, 'keycell-assets', 'piscina.js'));
