@@ -4,10 +4,10 @@
  * An operation O says what of a message is W's business: n of a legal length, else 0; start, which writes R[1..n] into
  * out and gives A; and finish, which takes A and judges. R lies at out + 8 for a wrap, at out for an unwrap.
  *
- * A job is five u32, little-endian: ctx, in, inLen, out, result. Jobs may name different keys and lengths, in any order:
- * those of one key and equal n go through the bitsliced AES together, eight at a time; of what is left, those of equal n
- * and equally long keys four at a time. Which go together follows contexts and lengths alone, which are public. in may be
- * out of the same job; nothing else of the jobs overlaps.
+ * A job is five u32, little-endian: ctx, in, inLen, out, and where its result goes. Jobs may name different keys and
+ * lengths, in any order: those of one key and equal n go through the bitsliced AES together, eight at a time; of what is
+ * left, those of equal n and equally long keys four at a time. Which go together follows contexts and lengths alone,
+ * which are public. in may be out of the same job; nothing else of the jobs overlaps.
  */
 import { KEYWRAP_SCRATCH } from "../layout";
 import { CTX_NR, isExpandedBit } from "../aes/context";
@@ -54,10 +54,10 @@ export function permuteMany<O>(jobsPtr: usize, count: u32): void {
   const end = jobsPtr + count * JOB_SIZE;
   for (let job = jobsPtr; job < end; job += JOB_SIZE) {
     const legal = isExpandedBit(load<u32>(job)) && o.semiblocks(load<u32>(job, JOB_IN_LEN)) != 0;
-    store<u32>(job, legal ? PENDING : 0, JOB_RESULT);
+    setResult(job, legal ? PENDING : 0);
   }
   for (let job = jobsPtr; job < end; job += JOB_SIZE) {
-    if (load<u32>(job, JOB_RESULT) != PENDING) continue;
+    if (resultOf(job) != PENDING) continue;
     const n = o.semiblocks(load<u32>(job, JOB_IN_LEN));
     if (n < 2 || n > SLICED_SEMIBLOCKS) continue;
     const lanes = gather<O>(job, end, true, SLICED_LANES);
@@ -68,12 +68,12 @@ export function permuteMany<O>(jobsPtr: usize, count: u32): void {
     finishLanes<O>(lanes);
   }
   for (let job = jobsPtr; job < end; job += JOB_SIZE) {
-    if (load<u32>(job, JOB_RESULT) != PENDING) continue;
+    if (resultOf(job) != PENDING) continue;
     const n = o.semiblocks(load<u32>(job, JOB_IN_LEN));
     const lanes = gather<O>(job, end, false, VPAES_LANES);
     if (n < 2 || lanes == 1) {
       const inPtr = load<u32>(job, JOB_IN), inLen = load<u32>(job, JOB_IN_LEN);
-      store<u32>(job, permuteOne<O>(load<u32>(job), inPtr, inLen, load<u32>(job, JOB_OUT)), JOB_RESULT);
+      setResult(job, permuteOne<O>(load<u32>(job), inPtr, inLen, load<u32>(job, JOB_OUT)));
       continue;
     }
     startLanes<O>(lanes);
@@ -84,13 +84,23 @@ export function permuteMany<O>(jobsPtr: usize, count: u32): void {
   memory.fill(LANES, 0, 160);
 }
 
+// @ts-ignore: decorator
+@inline function resultOf(job: usize): u32 {
+  return load<u32>(load<u32>(job, JOB_RESULT));
+}
+
+// @ts-ignore: decorator
+@inline function setResult(job: usize, result: u32): void {
+  store<u32>(load<u32>(job, JOB_RESULT), result);
+}
+
 /** To GATHERED: job and those after it that wait, are as long, and have its key or, if that is not asked for, as many rounds. */
 function gather<O>(job: usize, end: usize, oneKey: bool, most: u32): u32 {
   const o = changetype<O>(0);
   const n = o.semiblocks(load<u32>(job, JOB_IN_LEN)), ctxPtr = load<u32>(job), Nr = load<u32>(ctxPtr, CTX_NR);
   let lanes: u32 = 0;
   for (; job < end && lanes < most; job += JOB_SIZE) {
-    if (load<u32>(job, JOB_RESULT) != PENDING || o.semiblocks(load<u32>(job, JOB_IN_LEN)) != n) continue;
+    if (resultOf(job) != PENDING || o.semiblocks(load<u32>(job, JOB_IN_LEN)) != n) continue;
     const other = load<u32>(job);
     if (other != ctxPtr && (oneKey || load<u32>(other, CTX_NR) != Nr)) continue;
     store<u32>(GATHERED + (lanes << 2), <u32>job);
@@ -116,6 +126,6 @@ function finishLanes<O>(lanes: u32): void {
   for (let i: u32 = 0; i < lanes; i++) {
     const job = <usize>load<u32>(GATHERED + (i << 2)), lane = LANES + i * LANE_SIZE;
     const result = o.finish(load<u64>(lane, LANE_A), load<u32>(job, JOB_IN_LEN), load<u32>(job, JOB_OUT));
-    store<u32>(job, result, JOB_RESULT);
+    setResult(job, result);
   }
 }
