@@ -21,7 +21,7 @@ import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
 import { type Core, IntegrityError } from './core.ts';
 import { makeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
-import { CurveJobs } from './jobs.ts';
+import { Jobs } from './jobs.ts';
 import { operation } from './operations/index.ts';
 import type { Random } from './random.ts';
 import { Records } from './records.ts';
@@ -39,6 +39,10 @@ interface InHand {
   outcome?: Outcome;
   refusal?: Refusal;
 }
+
+type Waiting = InHand & { outcome: () => Outcome };
+
+const waits = (each: InHand): each is Waiting => each.refusal === undefined && typeof each.outcome === 'function';
 
 export class BatchServer {
   readonly #core: Core;
@@ -121,7 +125,7 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new CurveJobs(core),
+      jobs: new Jobs(core),
       open: (index, ticket) => {
         const name = `${index}/${ticket.session}`;
         const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
@@ -142,29 +146,37 @@ export class BatchServer {
       const call = new Call(bench, request, ticket, window);
       each.call = call;
       const found = operation(request.op);
-      const marks = [this.#reply.mark(), this.#work.mark()] as const;
-      const outcome = attempt(() => {
+      this.#step(each, () => {
         if (found === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
         return found.run(call);
       });
-      if (outcome instanceof Refusal) {
-        each.refusal = outcome;
-        // An operation adds its job last, so a refused one leaves nothing here that a kernel will read.
-        core.bytes.fill(0, marks[0], this.#reply.mark());
-        core.bytes.fill(0, marks[1], this.#work.mark());
-        this.#reply.release(marks[0]);
-        this.#work.release(marks[1]);
-      } else each.outcome = outcome;
     });
 
-    bench.jobs.run(this.#work);
-    for (const each of inHand) {
-      if (typeof each.outcome !== 'function') continue;
-      const step = each.outcome;
-      const outcome = attempt(step);
-      if (outcome instanceof Refusal) each.refusal = outcome;
-      else each.outcome = outcome;
+    // A step may wait again, for what another kernel makes of the first one's results.
+    let waiting = inHand.filter(waits);
+    while (waiting.length > 0) {
+      bench.jobs.run(this.#work);
+      for (const each of waiting) this.#step(each, each.outcome);
+      waiting = waiting.filter(waits);
     }
+  }
+
+  /**
+   * A step of a request. One that is refused leaves nothing of what it took: it adds its jobs last, so no kernel will read
+   * there, and what it began to write, a key perhaps that was about to be sealed, is not in the reply.
+   */
+  #step(each: InHand, run: () => Outcome): void {
+    const marks = [this.#reply.mark(), this.#work.mark()] as const;
+    const outcome = attempt(run);
+    if (!(outcome instanceof Refusal)) {
+      each.outcome = outcome;
+      return;
+    }
+    each.refusal = outcome;
+    this.#core.bytes.fill(0, marks[0], this.#reply.mark());
+    this.#core.bytes.fill(0, marks[1], this.#work.mark());
+    this.#reply.release(marks[0]);
+    this.#work.release(marks[1]);
   }
 
   /** Open a record into the next slot, and see that it is the key that was asked for. */

@@ -13,7 +13,7 @@ import type { Ticket } from '../wire/ticket.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 import type { Grants } from './grants.ts';
-import type { CurveJobs } from './jobs.ts';
+import type { Jobs } from './jobs.ts';
 import type { Random } from './random.ts';
 import type { Records } from './records.ts';
 
@@ -40,11 +40,11 @@ export interface Bench {
   readonly grants: Grants;
   readonly now: number;
   /** Jobs that wait for one run of a batch kernel. */
-  readonly jobs: CurveJobs;
+  readonly jobs: Jobs;
   open(index: number, ticket: Ticket): OpenKey;
 }
 
-/** An operation gives its results, or, when it waits for a batch kernel, the step that makes them afterwards. */
+/** An operation gives its results, or, when it waits for a batch kernel, the step that goes on afterwards. */
 export type Outcome = readonly Span[] | (() => Outcome);
 export type Operation = (call: Call) => Outcome;
 

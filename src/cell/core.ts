@@ -76,6 +76,10 @@ export interface CoreExports {
   kwUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
   kwpWrap(ctx: number, input: number, inputLen: number, output: number): number;
   kwpUnwrap(ctx: number, input: number, inputLen: number, output: number): number;
+  kwWrapMany(jobs: number, count: number): void;
+  kwUnwrapMany(jobs: number, count: number): void;
+  kwpWrapMany(jobs: number, count: number): void;
+  kwpUnwrapMany(jobs: number, count: number): void;
 
   aesCtr(ctx: number, iv: number, input: number, inputLen: number, output: number): number;
   /** The length with padding. */

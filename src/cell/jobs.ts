@@ -1,48 +1,46 @@
-/** Jobs for the batch kernels: four addresses each, side by side, so that one call does all of a kind. */
+/** Jobs for the batch kernels: a few addresses and lengths each, side by side, so that one call does all of a kind. */
 import { CURVE, HASH } from '../model/algorithms.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 
-const JOB_WORDS = 4;
-export const JOB_SIZE = 4 * JOB_WORDS;
+/** Words of a job on a curve, and of one of key wrapping. */
+const CURVE_JOB = 4;
+const KEYWRAP_JOB = 5;
 
 type Kernel = (jobs: number, count: number) => void;
 
 export class JobList {
   readonly #core: Core;
-  /** Four addresses a job. */
+  /** u32 a job. */
+  readonly #width: number;
+  /** All jobs' words, one behind the other. */
   readonly #words: number[] = [];
 
-  constructor(core: Core) {
+  constructor(core: Core, width: number) {
     this.#core = core;
+    this.#width = width;
   }
 
-  get count(): number {
-    return this.#words.length / JOB_WORDS;
-  }
-
-  add(a: number, b: number, c: number, d: number): void {
-    this.#words.push(a, b, c, d);
+  add(...job: readonly number[]): void {
+    for (let i = 0; i < this.#width; i++) this.#words.push(job[i]!);
   }
 
   /** Lay the jobs out and hand them to the kernel; the list is empty afterwards. */
   run(work: Arena, kernel: Kernel): void {
-    const { count } = this;
-    if (count === 0) return;
+    const words = this.#words;
+    if (words.length === 0) return;
     const mark = work.mark();
-    const at = work.takeReserved(JOB_SIZE * count);
-    this.#words.forEach((word, i) => {
-      this.#core.view.setUint32(at + 4 * i, word, true);
-    });
-    this.#words.length = 0;
-    kernel(at, count);
+    const at = work.takeReserved(4 * words.length);
+    for (let i = 0; i < words.length; i++) this.#core.view.setUint32(at + 4 * i, words[i]!, true);
+    kernel(at, words.length / this.#width);
+    words.length = 0;
     work.release(mark);
   }
 }
 
-/** A batch's jobs on curves: a list for each curve and hash that its requests name, which runs once. */
-export class CurveJobs {
+/** A batch's jobs: a list for each kernel, curve and hash that its requests name. */
+export class Jobs {
   readonly #core: Core;
   readonly #lists = new Map<string, { readonly list: JobList; readonly kernel: Kernel }>();
 
@@ -53,29 +51,41 @@ export class CurveJobs {
   /** Scalar, digest, noise or 0, signature. */
   sign(curve: Curve, hash: HashName): JobList {
     const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    return this.#list(`sign/${c}/${h}`, (jobs, count) => this.#core.call.ecdsaSign(c, h, jobs, count));
+    return this.#list(`sign/${c}/${h}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdsaSign(c, h, jobs, count));
   }
 
   /** Point, digest, signature, result. */
   verify(curve: Curve, hash: HashName): JobList {
     const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    return this.#list(`verify/${c}/${h}`, (jobs, count) => this.#core.call.ecdsaVerify(c, h, jobs, count));
+    return this.#list(`verify/${c}/${h}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdsaVerify(c, h, jobs, count));
   }
 
   /** Scalar, point, shared secret, result. */
   ecdh(curve: Curve): JobList {
     const c = CURVE[curve].number;
-    return this.#list(`ecdh/${c}`, (jobs, count) => this.#core.call.ecdh(c, jobs, count));
+    return this.#list(`ecdh/${c}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdh(c, jobs, count));
   }
 
-  #list(name: string, kernel: Kernel): JobList {
+  /** Scalar, point, seed, result: the first two are written. */
+  generate(curve: Curve): JobList {
+    const c = CURVE[curve].number;
+    return this.#list(`generate/${c}`, CURVE_JOB, (jobs, count) => this.#core.call.ecKeyGenerateMany(c, jobs, count));
+  }
+
+  /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
+  keyWrap(kernel: 'kwWrap' | 'kwUnwrap' | 'kwpWrap' | 'kwpUnwrap'): JobList {
+    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[`${kernel}Many`]);
+  }
+
+  #list(name: string, width: number, kernel: Kernel): JobList {
     const known = this.#lists.get(name);
     if (known !== undefined) return known.list;
-    const list = new JobList(this.#core);
+    const list = new JobList(this.#core, width);
     this.#lists.set(name, { list, kernel });
     return list;
   }
 
+  /** Run each list that has jobs. */
   run(work: Arena): void {
     for (const { list, kernel } of this.#lists.values()) list.run(work, kernel);
   }

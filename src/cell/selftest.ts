@@ -267,17 +267,40 @@ const modes: Test = (b) => {
 
 /** RFC 3394 §4.6; RFC 5649 §6. */
 const keyWrap: Test = (b) => {
-  const { kwWrap, kwUnwrap, kwpWrap, kwpUnwrap } = b.core.call;
+  const { kwWrap, kwUnwrap, kwWrapMany, kwUnwrapMany, kwpWrap, kwpUnwrap } = b.core.call;
   const ctx = b.context(hex('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'));
   const data = hex('00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f');
+  const wrapped = hex('28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21');
   const out = b.work.take(48);
   const back = b.work.take(48);
   b.expect('KW', kwWrap(ctx, b.put(data), 32, out) === 1);
-  b.compare('KW', out, hex('28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21'));
+  b.compare('KW', out, wrapped);
   b.expect('KW unwrap', kwUnwrap(ctx, out, 40, back) === 1);
   b.compare('KW unwrap', back, data);
   b.core.bytes[out + 39]! ^= 1;
   b.expect('KW refuse', kwUnwrap(ctx, out, 40, back) === 0);
+
+  // Ten under one key: eight go through the bitsliced AES, two side by side through the other.
+  const plain = b.put(data);
+  const each = Array.from({ length: 10 }, () => ({ blob: b.work.take(40), back: b.work.take(32), ok: b.work.take(4) }));
+  const run = (kernel: (jobs: number, count: number) => void, jobs: number[][]) => {
+    const at = b.work.take(20 * jobs.length);
+    jobs.flat().forEach((word, i) => {
+      b.core.view.setUint32(at + 4 * i, word, true);
+    });
+    kernel(at, jobs.length);
+    for (const { ok } of each) b.expect('KW of many', b.core.view.getUint32(ok, true) === 1);
+  };
+  run(
+    kwWrapMany,
+    each.map(({ blob, ok }) => [ctx, plain, 32, blob, ok]),
+  );
+  for (const { blob } of each) b.compare('KW of many', blob, wrapped);
+  run(
+    kwUnwrapMany,
+    each.map((job) => [ctx, job.blob, 40, job.back, job.ok]),
+  );
+  for (const job of each) b.compare('KW unwrap of many', job.back, data);
 
   const ctx192 = b.context(hex('5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8'));
   const key = hex('c37b7e6492584340bed12207808941155068f738');

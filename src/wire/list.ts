@@ -1,12 +1,31 @@
 /** Lists of byte strings inside one part: a count, then each with its length, all u32 big-endian. */
-import { FieldReader, FieldWriter, FormatError } from './fields.ts';
+import { FieldReader, FormatError } from './fields.ts';
 
 const LIST_MAX = 4096;
 
 export function packList(items: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const writer = new FieldWriter(items.reduce((size, item) => size + 4 + item.length, 4)).u32(items.length);
-  for (const item of items) writer.u32(item.length).raw(item);
-  return writer.bytes;
+  const sizes = items.map(({ length }) => length);
+  const list = new Uint8Array(listSize(sizes));
+  layList(list, sizes).forEach((place, i) => {
+    list.set(items[i]!, place);
+  });
+  return list;
+}
+
+/** The size of the list of items of these sizes. */
+export const listSize = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + 4 + size, 4);
+
+/** Write to `list`, of `listSize` bytes, all but the items; gives each item's place. */
+export function layList(list: Uint8Array, sizes: readonly number[]): number[] {
+  const view = new DataView(list.buffer, list.byteOffset, list.length);
+  view.setUint32(0, sizes.length);
+  let at = 4;
+  return sizes.map((size) => {
+    view.setUint32(at, size);
+    const place = at + 4;
+    at = place + size;
+    return place;
+  });
 }
 
 /** Where each item lies: offset and length in `bytes`. Throws FormatError. */

@@ -97,7 +97,8 @@ export function sealNew(call: Call, wanted: KeyAttributes, material: Material, o
 /** Parts: id, attributes. Keys: the issuer of proofs, if any. Result: the sealed record. */
 export const generateKey: Operation = (call) => {
   const wanted = asked(call, 1);
-  return [sealNew(call, wanted, generate(call, wanted), { local: true }, 0)];
+  const made = generate(call, wanted);
+  return () => [sealNew(call, wanted, made(), { local: true }, 0)];
 };
 
 /** Parts: id, attributes, material. Keys: the issuer of proofs, if any. Result: the sealed record. */

@@ -21,31 +21,36 @@ export interface Material {
   readonly checkValue: Uint8Array;
 }
 
-/** Draw a new key of this type and size. */
-export function generate(call: Call, attributes: KeyAttributes): Material {
+/** Draw a new key of this type and size; a pair is there after the batch's kernels ran. */
+export function generate(call: Call, attributes: KeyAttributes): () => Material {
   const { work, random } = call.bench;
   const { type, class: keyClass, curve } = attributes;
   if (type !== 'EC' || curve === null) {
     const length = attributes.bits / 8;
     const secret = work.take(length);
     random.fill(secret, length);
-    return symmetric(call, attributes, secret, length);
+    return () => symmetric(call, attributes, secret, length);
   }
   if (keyClass !== 'private') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const length = CURVE[curve].size;
   const secret = work.take(length);
-  return { secret, length, point: generatePair(call, curve, secret), checkValue: NO_CHECK_VALUE };
+  const point = generatePair(call, curve, secret);
+  return () => ({ secret, length, point: point(), checkValue: NO_CHECK_VALUE });
 }
 
-/** A key pair: the scalar to `scalar`, the point as bytes. */
-export function generatePair(call: Call, curve: Curve, scalar: number): Uint8Array<ArrayBuffer> {
-  const { core, work, random } = call.bench;
-  const { number, size, pointSize } = CURVE[curve];
+/** A key pair, after the batch's kernels ran: the scalar at `scalar`, the point as bytes. */
+export function generatePair(call: Call, curve: Curve, scalar: number): () => Uint8Array<ArrayBuffer> {
+  const { core, work, random, jobs } = call.bench;
+  const { size, pointSize } = CURVE[curve];
   const point = work.take(pointSize);
   const seed = work.take(size + SEED_EXTRA);
   random.fill(seed, size + SEED_EXTRA);
-  if (core.call.ecKeyGenerate(number, scalar, point, seed) !== 1) throw new IntegrityError('key generation failed');
-  return core.bytes.slice(point, point + pointSize);
+  const made = work.take(4);
+  jobs.generate(curve).add(scalar, point, seed, made);
+  return () => {
+    if (core.view.getUint32(made, true) !== 1) throw new IntegrityError('key generation failed');
+    return core.bytes.slice(point, point + pointSize);
+  };
 }
 
 /** Read a key that came from outside, in the clear inside linear memory. Throws INPUT_INVALID. */

@@ -12,7 +12,7 @@ import {
 } from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import { encodeJwk, thumbprint } from '../../wire/encodings.ts';
-import { packList } from '../../wire/list.ts';
+import { layList, listSize, packList } from '../../wire/list.ts';
 import type { Call, OpenKey, Operation, Outcome } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 import { sealJwes } from './jwe.ts';
@@ -62,41 +62,72 @@ function wrappingBy(call: Call, key: OpenKey, mechanism: number, aad = NO_AAD): 
   return { mechanism, ctx: call.aes(key), aad };
 }
 
-/** Wrap `length` bytes at `plain` to `output`; gives the blob's length. */
-function wrap(call: Call, { mechanism, ctx, aad }: Wrapping, plain: number, length: number, output: number): number {
-  const { core, random } = call.bench;
-  if (mechanism === MECHANISM['AES-GCM']) {
-    random.fill(output, GCM_IV_SIZE);
-    const sealed = output + GCM_IV_SIZE;
-    const ok = core.call.gcmSeal(ctx, output, GCM_IV_SIZE, aad.offset, aad.length, plain, length, sealed);
-    return ok === 1 ? length + GCM_OVERHEAD : 0;
-  }
-  if (mechanism === MECHANISM['AES-KWP']) return core.call.kwpWrap(ctx, plain, length, output);
+/** The size of the blob of a key so long. Throws MECHANISM_INVALID for one that KW cannot carry. */
+function blobSize({ mechanism }: Wrapping, length: number): number {
+  if (mechanism === MECHANISM['AES-GCM']) return length + GCM_OVERHEAD;
+  if (mechanism === MECHANISM['AES-KWP']) return ((length + 7) & ~7) + KW_OVERHEAD;
   if (length % 8 !== 0 || length < 16) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keySize');
-  return core.call.kwWrap(ctx, plain, length, output) === 1 ? length + KW_OVERHEAD : 0;
+  return length + KW_OVERHEAD;
 }
 
-/** Unwrap a blob into fresh working memory. Any failure is the one DECRYPT_FAILED. */
-function unwrap(call: Call, { mechanism, ctx, aad }: Wrapping, blob: Span): Span {
-  const { core, work } = call.bench;
-  if (blob.length > PLAIN_MAX + OVERHEAD_MAX) throw failed();
-  const plain = work.take(Math.max(blob.length, 16));
+/** Wrap each key to its address in `blobs`, where there is room for its `blobSize`: done once the step has come. */
+function wrapAll(
+  call: Call,
+  { mechanism, ctx, aad }: Wrapping,
+  keys: readonly Span[],
+  blobs: readonly number[],
+): () => void {
+  const { core, work, jobs, random } = call.bench;
+  const failure = () => new IntegrityError('a key could not be wrapped');
   if (mechanism === MECHANISM['AES-GCM']) {
-    const length = blob.length - GCM_OVERHEAD;
-    if (length < 1) throw failed();
-    const sealed = blob.offset + GCM_IV_SIZE;
-    const sealedLen = length + GCM_TAG_SIZE;
-    const ok = core.call.gcmOpen(ctx, blob.offset, GCM_IV_SIZE, aad.offset, aad.length, sealed, sealedLen, plain);
-    if (ok !== 1) throw failed();
-    return { offset: plain, length };
+    keys.forEach(({ offset, length }, i) => {
+      const iv = blobs[i]!;
+      random.fill(iv, GCM_IV_SIZE);
+      const sealed = iv + GCM_IV_SIZE;
+      const ok = core.call.gcmSeal(ctx, iv, GCM_IV_SIZE, aad.offset, aad.length, offset, length, sealed);
+      if (ok !== 1) throw failure();
+    });
+    return () => {};
   }
-  if (mechanism === MECHANISM['AES-KWP']) {
-    const length = core.call.kwpUnwrap(ctx, blob.offset, blob.length, plain);
-    if (length === 0) throw failed();
-    return { offset: plain, length };
+  const results = work.take(4 * keys.length);
+  const list = jobs.keyWrap(mechanism === MECHANISM['AES-KWP'] ? 'kwpWrap' : 'kwWrap');
+  keys.forEach(({ offset, length }, i) => {
+    list.add(ctx, offset, length, blobs[i]!, results + 4 * i);
+  });
+  return () => {
+    for (let i = 0; i < keys.length; i++) if (core.view.getUint32(results + 4 * i, true) === 0) throw failure();
+  };
+}
+
+/** Unwrap blobs into fresh working memory, where the step finds the keys. Any failure is the one DECRYPT_FAILED. */
+function unwrapAll(call: Call, { mechanism, ctx, aad }: Wrapping, blobs: readonly Span[]): () => Span[] {
+  const { core, work, jobs } = call.bench;
+  if (blobs.some(({ length }) => length > PLAIN_MAX + OVERHEAD_MAX)) throw failed();
+  const plains = blobs.map(({ length }) => work.take(Math.max(length, 16)));
+  if (mechanism === MECHANISM['AES-GCM']) {
+    const keys = blobs.map((blob, i) => ({ offset: plains[i]!, length: blob.length - GCM_OVERHEAD }));
+    blobs.forEach(({ offset: iv }, i) => {
+      const { offset, length } = keys[i]!;
+      if (length < 1) throw failed();
+      const sealed = iv + GCM_IV_SIZE;
+      const sealedLen = length + GCM_TAG_SIZE;
+      const ok = core.call.gcmOpen(ctx, iv, GCM_IV_SIZE, aad.offset, aad.length, sealed, sealedLen, offset);
+      if (ok !== 1) throw failed();
+    });
+    return () => keys;
   }
-  if (core.call.kwUnwrap(ctx, blob.offset, blob.length, plain) !== 1) throw failed();
-  return { offset: plain, length: blob.length - KW_OVERHEAD };
+  const kwp = mechanism === MECHANISM['AES-KWP'];
+  const results = work.take(4 * blobs.length);
+  const list = jobs.keyWrap(kwp ? 'kwpUnwrap' : 'kwUnwrap');
+  blobs.forEach(({ offset, length }, i) => {
+    list.add(ctx, offset, length, plains[i]!, results + 4 * i);
+  });
+  return () =>
+    blobs.map(({ length }, i) => {
+      const result = core.view.getUint32(results + 4 * i, true);
+      if (result === 0) throw failed();
+      return { offset: plains[i]!, length: kwp ? result : length - KW_OVERHEAD };
+    });
 }
 
 /** Keys: wrapping key, key. Part: aad (GCM only). Result: the blob. EC keys are wrapped as PKCS#8, which KW cannot carry. */
@@ -105,13 +136,15 @@ export const wrapKey: Operation = (call) => {
   const key = call.ownKey(1);
   checkWrap(wrapping.attributes, key.attributes);
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 0));
-  const size = plainSize(key);
-  const plain = call.bench.work.take(size);
+  const length = plainSize(key);
+  const blob = call.result(blobSize(by, length));
+  const plain = call.bench.work.take(length);
   writePlain(call, key, plain);
-  const room = call.result(size + OVERHEAD_MAX);
-  const length = wrap(call, by, plain, size, room.offset);
-  if (length === 0) throw new IntegrityError('a key could not be wrapped');
-  return [{ offset: room.offset, length }];
+  const done = wrapAll(call, by, [{ offset: plain, length }], [blob.offset]);
+  return () => {
+    done();
+    return [blob];
+  };
 };
 
 /** Keys: wrapping key, then the issuer of proofs if the new key names one. Parts: id, attributes, blob, aad (GCM only). Result: the record. */
@@ -120,10 +153,14 @@ export const unwrapKey: Operation = (call) => {
   const wanted = asked(call, 1);
   checkUnwrap(wrapping.attributes, wanted);
   if (wanted.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
-  const plain = unwrap(call, wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 3)), call.part(2));
+  const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 3));
   const above = wrapping.attributes;
   const origin = { local: false, wrapWithTrusted: boundToTrusted(above), above };
-  return [sealNew(call, wanted, read(call, wanted, plain), origin, 1)];
+  const unwrapped = unwrapAll(call, by, [call.part(2)]);
+  return () => {
+    const [plain] = unwrapped();
+    return [sealNew(call, wanted, read(call, wanted, plain!), origin, 1)];
+  };
 };
 
 /**
@@ -134,22 +171,43 @@ export const unwrapKey: Operation = (call) => {
 export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
   const by = wrappingBy(call, from, call.request.mechanism);
-  const jwe = call.flag(FLAG.jwe);
-  const recipient = jwe ? outsideRecipient(call, from) : undefined;
-  const to = jwe ? undefined : insideRecipient(call, from);
-  const keys = call.list(0).map((blob) => {
-    const plain = unwrap(call, by, blob);
-    checkRewrapSize(from.attributes, 8 * plain.length);
-    return plain;
-  });
-  if (recipient !== undefined) return agree(call, recipient, keys);
-  return [wrapAll(call, to!, keys)];
+  const goOn = call.flag(FLAG.jwe) ? toOutside(call, from) : toInside(call, from);
+  const unwrapped = unwrapAll(call, by, call.list(0));
+  return () => {
+    const keys = unwrapped();
+    for (const { length } of keys) checkRewrapSize(from.attributes, 8 * length);
+    return goOn(keys);
+  };
 };
 
-function insideRecipient(call: Call, from: OpenKey): OpenKey {
+/** Wrap the keys for a key of this HSM: the blobs are written where the reply's list has their places. */
+function toInside(call: Call, from: OpenKey): (keys: readonly Span[]) => Outcome {
   const to = call.key(1, 'wrap');
   checkRecipientKey(from.attributes, to.attributes);
-  return to;
+  const as = call.flag(FLAG.wrapAsGcm) ? 'AES-GCM' : call.flag(FLAG.wrapAsKwp) ? 'AES-KWP' : 'AES-KW';
+  const by = wrappingBy(call, to, MECHANISM[as]);
+  return (keys) => {
+    const { bytes } = call.bench.core;
+    const sizes = keys.map(({ length }) => blobSize(by, length));
+    const list = call.result(listSize(sizes));
+    const places = layList(bytes.subarray(list.offset, list.offset + list.length), sizes);
+    const done = wrapAll(
+      call,
+      by,
+      keys,
+      places.map((place) => list.offset + place),
+    );
+    return () => {
+      done();
+      return [list];
+    };
+  };
+}
+
+/** Seal the keys for someone outside. */
+function toOutside(call: Call, from: OpenKey): (keys: readonly Span[]) => Outcome {
+  const recipient = outsideRecipient(call, from);
+  return (keys) => agree(call, recipient, keys);
 }
 
 interface Recipient {
@@ -189,30 +247,17 @@ function agree(call: Call, { curve, point }: Recipient, keys: readonly Span[]): 
   const headers = call.list(3);
   if (headers.length > 1 && headers.length !== keys.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
   const scalar = work.take(size);
-  const ephemeral = encodeJwk(curve, generatePair(call, curve, scalar));
   const peer = work.take(point.length);
   core.bytes.set(point, peer);
   const z = { offset: work.take(size), length: size };
   const ok = work.take(4);
-  jobs.ecdh(curve).add(scalar, peer, z.offset, ok);
+  const ephemeral = generatePair(call, curve, scalar);
   return () => {
-    if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-    return [call.publicResult(packList(sealJwes(call, ephemeral, z, keys, headers)))];
+    const epk = encodeJwk(curve, ephemeral());
+    jobs.ecdh(curve).add(scalar, peer, z.offset, ok);
+    return () => {
+      if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
+      return [call.publicResult(packList(sealJwes(call, epk, z, keys, headers)))];
+    };
   };
-}
-
-function wrapAll(call: Call, to: OpenKey, keys: readonly Span[]): Span {
-  const { core, work } = call.bench;
-  const as = call.flag(FLAG.wrapAsGcm) ? 'AES-GCM' : call.flag(FLAG.wrapAsKwp) ? 'AES-KWP' : 'AES-KW';
-  const by = wrappingBy(call, to, MECHANISM[as]);
-  const blobs = keys.map((key) => {
-    const mark = work.mark();
-    const output = work.take(key.length + OVERHEAD_MAX);
-    const length = wrap(call, by, key.offset, key.length, output);
-    if (length === 0) throw new IntegrityError('a key could not be wrapped');
-    const blob = core.bytes.slice(output, output + length);
-    work.release(mark);
-    return blob;
-  });
-  return call.publicResult(packList(blobs));
 }
