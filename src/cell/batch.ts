@@ -146,7 +146,7 @@ export class BatchServer {
       const call = new Call(bench, request, ticket, window);
       each.call = call;
       const found = operation(request.op);
-      this.#step(each, () => {
+      this.#step(bench.jobs, each, () => {
         if (found === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
         return found.run(call);
       });
@@ -156,23 +156,25 @@ export class BatchServer {
     let waiting = inHand.filter(waits);
     while (waiting.length > 0) {
       bench.jobs.run(this.#work);
-      for (const each of waiting) this.#step(each, each.outcome);
+      for (const each of waiting) this.#step(bench.jobs, each, each.outcome);
       waiting = waiting.filter(waits);
     }
   }
 
   /**
-   * A step of a request. One that is refused leaves nothing of what it took: it adds its jobs last, so no kernel will read
-   * there, and what it began to write, a key perhaps that was about to be sealed, is not in the reply.
+   * A step of a request. One that is refused leaves nothing of what it took: no kernel will read there, and what it began
+   * to write, a key perhaps that was about to be sealed, is not in the reply.
    */
-  #step(each: InHand, run: () => Outcome): void {
+  #step(jobs: Jobs, each: InHand, run: () => Outcome): void {
     const marks = [this.#reply.mark(), this.#work.mark()] as const;
     const outcome = attempt(run);
     if (!(outcome instanceof Refusal)) {
       each.outcome = outcome;
+      jobs.keep();
       return;
     }
     each.refusal = outcome;
+    jobs.drop();
     this.#core.bytes.fill(0, marks[0], this.#reply.mark());
     this.#core.bytes.fill(0, marks[1], this.#work.mark());
     this.#reply.release(marks[0]);

@@ -16,6 +16,8 @@ export class JobList {
   readonly #width: number;
   /** All jobs' words, one behind the other. */
   readonly #words: number[] = [];
+  /** So many of them are to stay, whatever becomes of the step that adds more. */
+  #kept = 0;
 
   constructor(core: Core, width: number) {
     this.#core = core;
@@ -24,6 +26,14 @@ export class JobList {
 
   add(...job: readonly number[]): void {
     for (let i = 0; i < this.#width; i++) this.#words.push(job[i]!);
+  }
+
+  keep(): void {
+    this.#kept = this.#words.length;
+  }
+
+  drop(): void {
+    this.#words.length = this.#kept;
   }
 
   /** Lay the jobs out and hand them to the kernel; the list is empty afterwards. */
@@ -35,6 +45,7 @@ export class JobList {
     for (let i = 0; i < words.length; i++) this.#core.view.setUint32(at + 4 * i, words[i]!, true);
     kernel(at, words.length / this.#width);
     words.length = 0;
+    this.#kept = 0;
     work.release(mark);
   }
 }
@@ -83,6 +94,16 @@ export class Jobs {
     const list = new JobList(this.#core, width);
     this.#lists.set(name, { list, kernel });
     return list;
+  }
+
+  /** What was added since the last call shall run. */
+  keep(): void {
+    for (const { list } of this.#lists.values()) list.keep();
+  }
+
+  /** What was added since `keep` shall not: its step was refused, and the memory that it names is given back. */
+  drop(): void {
+    for (const { list } of this.#lists.values()) list.drop();
   }
 
   /** Run each list that has jobs. */

@@ -5,13 +5,20 @@
  */
 import type { Curve } from '../model/key.ts';
 import { peekCurve } from '../wire/attributes.ts';
-import { type CellRequest, FLAG } from '../wire/batch.ts';
+import { type CellRequest, FLAG, type OpName } from '../wire/batch.ts';
 import { RECORD_FIXED_SIZE } from '../wire/record.ts';
 
-/** Half a millisecond: long against the 50 µs that a trip costs both its ends, short against what a caller notices. */
-export const BATCH_COST = 512;
+/** Two thirds of a millisecond: long against the 50 µs that a trip costs both its ends, short against what a caller notices. */
+export const BATCH_COST = 640;
 /** Less than this is not worth a trip of its own, when the queue is split over free places: eight signatures on P-256. */
 export const SPLIT_COST = 128;
+
+/**
+ * On a curve, so many operations go through one kernel side by side, and one alone takes nearly as long as all of them: the
+ * queue isn't split into less.
+ */
+export const LANES = 4;
+const IN_LANES: ReadonlySet<OpName> = new Set<OpName>(['sign', 'verify', 'deriveKey', 'generateKey', 'rewrapKeys']);
 
 /** One operation on each curve. `make` is a key pair, or the point of a private key; `agree` also makes a pair, as a JWE does. */
 const EC: Readonly<Record<Curve, { sign: number; verify: number; agree: number; make: number }>> = {
@@ -45,6 +52,17 @@ function recipientCurve(request: CellRequest): Curve {
   return [49, 97].includes(request.parts[1]?.length ?? 0) ? 'P-384' : 'P-256';
 }
 
+/** A JWE costs 8, and the content key that goes into it came in about 32 bytes. A proof is a signature to verify. */
+function jweCost(request: CellRequest): number {
+  const [blobs, , proof] = request.parts;
+  const proved = (proof?.length ?? 0) > 0 ? 15 : 0;
+  return EC[recipientCurve(request)].agree + (blobs?.length ?? 0) / 4 + proved;
+}
+
+/** Is this among the operations of which a batch of LANES takes little longer than one? */
+export const goesInLanes = ({ op, mechanism }: CellRequest): boolean =>
+  IN_LANES.has(op) && mechanism !== 'HMAC' && mechanism !== 'AES-CMAC';
+
 export function costOf(request: CellRequest): number {
   let bytes = 0;
   for (const part of request.parts) bytes += part.length;
@@ -67,8 +85,7 @@ function work(request: CellRequest, bytes: number): number {
     case 'decryptSegment':
       return ciphered(bytes);
     case 'rewrapKeys':
-      // 4 a blob, and a wrapped content key takes about 40 bytes of the request.
-      return ((request.flags & FLAG.jwe) === 0 ? 5 : EC[recipientCurve(request)].agree) + bytes / 10;
+      return (request.flags & FLAG.jwe) === 0 ? SMALL + bytes / 20 : jweCost(request);
     case 'deriveKey':
       return request.mechanism === 'ECDH' ? EC[keyCurve(request, 0)].agree : ciphered(bytes);
     case 'generateKey':

@@ -4,6 +4,7 @@
  * 50 ms. While both kinds have work, each gets half of the cells' time.
  */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS } from '../wire/batch.ts';
+import { BATCH_COST, goesInLanes, LANES } from './cost.ts';
 import type { Pending } from './pending.ts';
 
 /** Bytes that may wait: four of the largest messages, or thousands of usual ones. */
@@ -130,7 +131,8 @@ class Line {
     for (let next = this.first; next !== null; next = this.first) {
       if (batch.length > 0) {
         if (next.alone || batch[0]!.alone || batch.length === BATCH_MAX_REQUESTS) break;
-        if (cost + next.cost > budget || bytes + next.size > room) break;
+        const most = batch.length < LANES && goesInLanes(next.request) ? BATCH_COST : budget;
+        if (cost + next.cost > most || bytes + next.size > room) break;
         let more = 0;
         for (const key of next.request.keys) if (!records.has(key.record)) more++;
         if (records.size + more > BATCH_MAX_KEYS) break;

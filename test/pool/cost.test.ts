@@ -71,7 +71,7 @@ test('P-384 costs several times what P-256 does, whatever names the curve', () =
     expect([name, cost / small[name as keyof typeof small] > 2]).toEqual([name, true]);
   }
   // What the kernels' lanes and shared inversions want.
-  expect(Math.floor(BATCH_COST / small.sign)).toBe(32);
+  expect(Math.floor(BATCH_COST / small.sign)).toBeGreaterThanOrEqual(32);
   // No batch is of one request where cells could share the work better.
   expect(large.verify).toBeLessThan(BATCH_COST / 2);
 });

@@ -137,7 +137,7 @@ describe('batches', () => {
       await Promise.all([done, ...requests.map((r) => pool.submit(r))]);
       return entries.slice(2).map((e) => e.requests);
     };
-    expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(32);
+    expect(Math.max(...(await gathered(Array.from({ length: 100 }, () => request('m')))))).toBe(40);
     const p384 = { keys: [{ id, record: new Uint8Array(120).fill(2) }] };
     expect(Math.max(...(await gathered(Array.from({ length: 40 }, () => request('m', p384)))))).toBe(14);
     const small = { op: 'setAttributes', mechanism: 'none', keys: [], parts: [] } as const;

@@ -13,8 +13,9 @@ const TAG_SIZE = 16;
 /** Members that say how the JWE is made, or that change what it means: the cell's alone. */
 const RESERVED = ['alg', 'enc', 'epk', 'apu', 'apv', 'zip', 'crit', 'b64'];
 
-const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
-const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
+const ascii = (text: string): Uint8Array => Buffer.from(text);
+const base64url = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('base64url');
 
 /** RFC 7518 §4.6.2: AlgorithmID ‖ PartyUInfo ‖ PartyVInfo ‖ SuppPubInfo, each of the first three with its length. */
 function otherInfo(algorithm: string, bits: number): Uint8Array {

@@ -16,8 +16,8 @@ export const ISSUER_CURVES: readonly Curve[] = ['P-256', 'P-384'];
 const refuse = (reason: 'proofMissing' | 'proofMalformed' | 'proofForged' | 'proofExpired' | 'proofForeign') =>
   new Refusal('KEYCELL_PERMISSION_DENIED', reason);
 
-/** Throws PERMISSION_DENIED unless the proof at `span` is the issuer's word for this recipient, now. */
-export function checkProof(call: Call, span: Span, issuer: Uint8Array, recipient: string): void {
+/** Throws PERMISSION_DENIED, now or in the step, unless the proof at `span` is the issuer's word for this recipient, now. */
+export function checkProof(call: Call, span: Span, issuer: Uint8Array, recipient: string): () => void {
   if (span.length === 0) throw refuse('proofMissing');
   if (span.length > PROOF_MAX) throw refuse('proofMalformed');
   const { core, now } = call.bench;
@@ -31,12 +31,14 @@ export function checkProof(call: Call, span: Span, issuer: Uint8Array, recipient
   const { alg, crit, b64 } = parse(header);
   if (alg !== CURVE[curve].jws || crit !== undefined || b64 !== undefined) throw refuse('proofMalformed');
   const input = { offset: span.offset, length: header.length + 1 + payload.length };
-  if (!signedBy(call, curve, input, decode(signature), issuer)) {
-    throw refuse('proofForged');
-  }
-  const claims = parse(payload);
-  const seconds = now / 1000;
-  const { exp, nbf, cnf } = claims;
+  const signed = signedBy(call, curve, input, decode(signature), issuer);
+  return () => {
+    if (!signed()) throw refuse('proofForged');
+    checkClaims(parse(payload), now / 1000, recipient);
+  };
+}
+
+function checkClaims({ exp, nbf, cnf }: Members, seconds: number, recipient: string): void {
   if (typeof exp !== 'number' || (nbf !== undefined && typeof nbf !== 'number')) throw refuse('proofMalformed');
   if (!(seconds < exp) || (nbf !== undefined && seconds < nbf)) throw refuse('proofExpired');
   const jkt = typeof cnf === 'object' && cnf !== null ? (cnf as Record<string, unknown>)['jkt'] : undefined;
@@ -71,12 +73,10 @@ function parse(part: string): Members {
   return value;
 }
 
-function signedBy(call: Call, curve: Curve, input: Span, signature: Uint8Array, issuer: Uint8Array): boolean {
-  const { number, size, hash } = CURVE[curve];
+function signedBy(call: Call, curve: Curve, input: Span, signature: Uint8Array, issuer: Uint8Array): () => boolean {
+  const { size, hash } = CURVE[curve];
   if (signature.length !== 2 * size) throw refuse('proofMalformed');
-  const { core, work } = call.bench;
-  const mark = work.mark();
-  const job = work.take(16);
+  const { core, work, jobs } = call.bench;
   const point = work.take(issuer.length);
   const digest = work.take(HASH[hash].size);
   const raw = work.take(signature.length);
@@ -84,11 +84,6 @@ function signedBy(call: Call, curve: Curve, input: Span, signature: Uint8Array, 
   core.bytes.set(issuer, point);
   core.bytes.set(signature, raw);
   core.call.hash(HASH[hash].number, input.offset, input.length, digest);
-  [point, digest, raw, result].forEach((address, i) => {
-    core.view.setUint32(job + 4 * i, address, true);
-  });
-  core.call.ecdsaVerify(number, HASH[hash].number, job, 1);
-  const valid = core.view.getUint32(result, true) === 1;
-  work.release(mark);
-  return valid;
+  jobs.verify(curve, hash).add(point, digest, raw, result);
+  return () => core.view.getUint32(result, true) === 1;
 }

@@ -171,22 +171,30 @@ export const unwrapKey: Operation = (call) => {
 export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
   const by = wrappingBy(call, from, call.request.mechanism);
-  const goOn = call.flag(FLAG.jwe) ? toOutside(call, from) : toInside(call, from);
+  const recipient = call.flag(FLAG.jwe) ? outside(call, from) : inside(call, from);
   const unwrapped = unwrapAll(call, by, call.list(0));
   return () => {
+    recipient.prove();
     const keys = unwrapped();
     for (const { length } of keys) checkRewrapSize(from.attributes, 8 * length);
-    return goOn(keys);
+    return recipient.seal(keys);
   };
 };
 
-/** Wrap the keys for a key of this HSM: the blobs are written where the reply's list has their places. */
-function toInside(call: Call, from: OpenKey): (keys: readonly Span[]) => Outcome {
+/** Who gets the keys, once policy allows it as far as can be told before the batch's kernels ran. */
+interface Recipient {
+  /** Throws where the proof does not hold; nothing may be said of the blobs before. */
+  prove(): void;
+  seal(keys: readonly Span[]): Outcome;
+}
+
+/** A key of this HSM: its blobs are written where the reply's list has their places. */
+function inside(call: Call, from: OpenKey): Recipient {
   const to = call.key(1, 'wrap');
   checkRecipientKey(from.attributes, to.attributes);
   const as = call.flag(FLAG.wrapAsGcm) ? 'AES-GCM' : call.flag(FLAG.wrapAsKwp) ? 'AES-KWP' : 'AES-KW';
   const by = wrappingBy(call, to, MECHANISM[as]);
-  return (keys) => {
+  const seal = (keys: readonly Span[]) => {
     const { bytes } = call.bench.core;
     const sizes = keys.map(({ length }) => blobSize(by, length));
     const list = call.result(listSize(sizes));
@@ -202,21 +210,17 @@ function toInside(call: Call, from: OpenKey): (keys: readonly Span[]) => Outcome
       return [list];
     };
   };
+  return { prove: nothingToProve, seal };
 }
 
-/** Seal the keys for someone outside. */
-function toOutside(call: Call, from: OpenKey): (keys: readonly Span[]) => Outcome {
-  const recipient = outsideRecipient(call, from);
-  return (keys) => agree(call, recipient, keys);
-}
+const nothingToProve = (): void => {};
 
-interface Recipient {
-  readonly curve: Curve;
-  readonly point: Uint8Array;
-}
-
-/** The recipient's point, once policy allows it; what the log keeps of it is its thumbprint. */
-function outsideRecipient(call: Call, from: OpenKey): Recipient {
+/** Someone outside, known by his point; what the log keeps of it is its thumbprint. */
+function outside(call: Call, from: OpenKey): Recipient {
+  const at = (curve: Curve, point: Uint8Array, prove: () => void): Recipient => ({
+    prove,
+    seal: (keys) => agree(call, curve, point, keys),
+  });
   if (call.has(1)) {
     const to = call.ownKey(1);
     const { curve, point } = to.attributes;
@@ -225,23 +229,22 @@ function outsideRecipient(call: Call, from: OpenKey): Recipient {
     checkDates(to.attributes, call.bench.now);
     checkRecipientKey(from.attributes, to.attributes);
     call.recipient = thumbprint(curve, point);
-    return { curve, point };
+    return at(curve, point, nothingToProve);
   }
   const stated = call.part(1);
   const curve = AGREEMENT_CURVES.find((each) => [CURVE[each].pointSize, 1 + CURVE[each].size].includes(stated.length));
   if (curve === undefined) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
   const point = validPoint(call, curve, stated);
   call.recipient = thumbprint(curve, point);
-  if (from.attributes.rewrap === 'any') return { curve, point };
+  if (from.attributes.rewrap === 'any') return at(curve, point, nothingToProve);
   if (from.attributes.rewrap === 'trusted' || from.attributes.issuer === null) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
   }
-  checkProof(call, call.part(2), from.attributes.issuer.point, call.recipient);
-  return { curve, point };
+  return at(curve, point, checkProof(call, call.part(2), from.attributes.issuer.point, call.recipient));
 }
 
 /** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
-function agree(call: Call, { curve, point }: Recipient, keys: readonly Span[]): Outcome {
+function agree(call: Call, curve: Curve, point: Uint8Array, keys: readonly Span[]): Outcome {
   const { core, work, jobs } = call.bench;
   const { size } = CURVE[curve];
   const headers = call.list(3);
