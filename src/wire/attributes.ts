@@ -31,6 +31,9 @@ const POINT_MAX = Math.max(...Object.values(CURVE).map(({ pointSize }) => pointS
 const bitsOf = <T>(all: readonly T[], chosen: readonly T[]): number =>
   chosen.reduce((mask, one) => mask | (1 << all.indexOf(one)), 0);
 
+const flagsOf = (a: KeyAttributes): number => FLAGS.reduce((mask, flag, i) => (a[flag] ? mask | (1 << i) : mask), 0);
+const flagBit = (mask: number, flag: Flag): boolean => ((mask >>> FLAGS.indexOf(flag)) & 1) === 1;
+
 function chosenOf<T>(all: readonly T[], mask: number): T[] {
   if (mask >>> all.length !== 0) throw new FormatError('an unknown bit is set');
   return all.filter((_, i) => (mask >>> i) & 1);
@@ -42,8 +45,14 @@ function oneOf<T>(all: readonly T[], index: number): T {
   return found;
 }
 
-export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
-  const rest = pack([
+/** What `pack` makes of a rest that has nothing in it, as most keys' have: spared both ways. */
+const NO_REST = Uint8Array.of(0x90 | REST_MEMBERS, 0xc0, 0xc0, 0xc0, 0xc0);
+const isNoRest = (bytes: Uint8Array): boolean =>
+  bytes.length === NO_REST.length && NO_REST.every((byte, i) => bytes[i] === byte);
+
+function encodeRest(a: KeyAttributes): Uint8Array {
+  if (a.label === null && a.unwrapLimit === null && a.issuer === null) return NO_REST;
+  return pack([
     a.label,
     a.unwrapLimit && [
       a.unwrapLimit.type === null ? null : TYPES.indexOf(a.unwrapLimit.type) + 1,
@@ -54,8 +63,11 @@ export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
     a.issuer && fromHex(a.issuer.id, ID_SIZE),
     a.issuer?.point ?? null,
   ]);
+}
+
+export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
+  const rest = encodeRest(a);
   const point = a.point ?? new Uint8Array(0);
-  const flags = FLAGS.filter((flag) => a[flag]);
   return new FieldWriter(POLICY_SIZE + 2 + point.length + 2 + rest.length)
     .u8(VERSION)
     .u8(TYPES.indexOf(a.type) + 1)
@@ -65,7 +77,7 @@ export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
     .u8(EXTRACTABLES.indexOf(a.extractable))
     .u8(REWRAPS.indexOf(a.rewrap))
     .u32(bitsOf(USAGES, a.usage))
-    .u32(bitsOf<Flag>(FLAGS, flags))
+    .u32(flagsOf(a))
     .u64(a.notBefore)
     .u64(a.notAfter)
     .u64(a.maxUses)
@@ -81,6 +93,8 @@ export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
     .raw(rest).bytes;
 }
 
+const NOTHING = [null, null, null, null] as const;
+
 /** Read a record's attributes; `point` and `checkValue` are copies. Throws FormatError. */
 export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
   const reader = new FieldReader(bytes);
@@ -92,7 +106,8 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
   const extractable = oneOf(EXTRACTABLES, reader.u8());
   const rewrap = oneOf(REWRAPS, reader.u8());
   const usage = chosenOf(USAGES, reader.u32());
-  const flags = new Set<Flag>(chosenOf(FLAGS, reader.u32()));
+  const flags = reader.u32();
+  if (flags >>> FLAGS.length !== 0) throw new FormatError('an unknown bit is set');
   const notBefore = reader.u64();
   const notAfter = reader.u64();
   const maxUses = reader.u64();
@@ -106,7 +121,8 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
   const pointLength = reader.u16();
   if (pointLength > POINT_MAX) throw new FormatError('a point is too long');
   const point = pointLength === 0 ? null : reader.copy(pointLength);
-  const [label, limit, issuerId, issuerPoint] = unpack(reader.view(reader.u16()), REST_MEMBERS);
+  const rest = reader.view(reader.u16());
+  const [label, limit, issuerId, issuerPoint] = isNoRest(rest) ? NOTHING : unpack(rest, REST_MEMBERS);
   reader.end();
   return {
     type,
@@ -116,14 +132,14 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
     extractable,
     rewrap,
     usage,
-    neverExtractable: flags.has('neverExtractable'),
-    local: flags.has('local'),
-    trusted: flags.has('trusted'),
-    wrapWithTrusted: flags.has('wrapWithTrusted'),
-    destroyable: flags.has('destroyable'),
-    dualUse: flags.has('dualUse'),
-    callerIv: flags.has('callerIv'),
-    persistent: flags.has('persistent'),
+    neverExtractable: flagBit(flags, 'neverExtractable'),
+    local: flagBit(flags, 'local'),
+    trusted: flagBit(flags, 'trusted'),
+    wrapWithTrusted: flagBit(flags, 'wrapWithTrusted'),
+    destroyable: flagBit(flags, 'destroyable'),
+    dualUse: flagBit(flags, 'dualUse'),
+    callerIv: flagBit(flags, 'callerIv'),
+    persistent: flagBit(flags, 'persistent'),
     notBefore,
     notAfter,
     maxUses,

@@ -33,7 +33,6 @@ const NESTING_MAX = 4;
 
 /** Where the value at `at` ends. Only what `pack` writes: nil, booleans, unsigned numbers, strings, bytes, arrays. */
 function skip(bytes: Uint8Array, at: number, depth: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const need = (end: number): number => {
     if (end > bytes.length) throw new FormatError('cut short');
     return end;
@@ -62,7 +61,7 @@ function skip(bytes: Uint8Array, at: number, depth: number): number {
       return need(need(at + 2) + bytes[at + 1]!);
     case 0xc5:
     case 0xda:
-      return need(need(at + 3) + view.getUint16(at + 1));
+      return need(need(at + 3) + (bytes[at + 1]! << 8) + bytes[at + 2]!);
     default:
       throw new FormatError('not the MessagePack that we write');
   }

@@ -6,6 +6,8 @@ export class FormatError extends Error {
 }
 
 export const ID_SIZE = 16;
+/** The upper half of 2^53. */
+const HIGH_END = 2 ** 21;
 
 /** Reads fixed fields in order. The bytes are a view: copy what must outlive them. */
 export class FieldReader {
@@ -43,9 +45,10 @@ export class FieldReader {
 
   /** A number below 2^53; a larger one is refused. */
   u64(): number {
-    const value = this.#view.getBigUint64(this.#take(8));
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FormatError('a number is out of range');
-    return Number(value);
+    const at = this.#take(8);
+    const high = this.#view.getUint32(at);
+    if (high >= HIGH_END) throw new FormatError('a number is out of range');
+    return high * 2 ** 32 + this.#view.getUint32(at + 4);
   }
 
   /** A view of the next bytes. */
@@ -71,7 +74,10 @@ export class FieldReader {
   }
 
   zero(length: number): void {
-    for (const byte of this.view(length)) if (byte !== 0) throw new FormatError('a reserved field is not zero');
+    const from = this.#take(length);
+    for (let at = from; at < from + length; at++) {
+      if (this.#bytes[at] !== 0) throw new FormatError('a reserved field is not zero');
+    }
   }
 
   end(): void {
@@ -109,9 +115,8 @@ export class FieldWriter {
   }
 
   u64(value: number): this {
-    this.#view.setBigUint64(this.#at, BigInt(value));
-    this.#at += 8;
-    return this;
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('not a whole number below 2^53');
+    return this.u32(Math.floor(value / 2 ** 32)).u32(value % 2 ** 32);
   }
 
   raw(bytes: Uint8Array): this {
