@@ -15,6 +15,7 @@ import {
 import { FormatError } from '../wire/fields.ts';
 import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
+import { Alike } from './alike.ts';
 import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
@@ -125,7 +126,8 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new Jobs(core),
+      jobs: new Jobs(core, this.#records.kernel),
+      alike: new Alike(core),
       open: (index, ticket) => {
         const name = `${index}/${ticket.session}`;
         const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
@@ -143,7 +145,7 @@ export class BatchServer {
         return;
       }
       each.ticket = ticket;
-      const call = new Call(bench, request, ticket, window);
+      const call = new Call(bench, request, ticket, window, window + batch.tickets[request.ticket]!.offset);
       each.call = call;
       const found = operation(request.op);
       this.#step(bench.jobs, each, () => {
@@ -152,10 +154,11 @@ export class BatchServer {
       });
     });
 
-    // A step may wait again, for what another kernel makes of the first one's results.
+    // A step may wait again, for what another kernel makes of the first one's results. Records are sealed though none waits.
     let waiting = inHand.filter(waits);
-    while (waiting.length > 0) {
+    for (;;) {
       bench.jobs.run(this.#work);
+      if (waiting.length === 0) return;
       for (const each of waiting) this.#step(bench.jobs, each, each.outcome);
       waiting = waiting.filter(waits);
     }
@@ -205,7 +208,7 @@ export class BatchServer {
   #count(inHand: readonly InHand[], uses: Uses): void {
     for (const { op, ticket, call, refusal } of inHand) {
       if (ticket === undefined || call === undefined) continue;
-      uses.count(ticket.session, ticket.user, op, call.opened, call.madeKey, call.recipient, refusal?.code);
+      uses.count(ticket.session, ticket.user, op, call.opened, call.made, call.recipient, refusal?.code);
     }
   }
 
@@ -218,7 +221,7 @@ export class BatchServer {
 
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
-    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list() };
+    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list(this.#core) };
     const text = new TextEncoder().encode(makeEntry(this.#core, this.#work, this.#vault, fields));
     const at = this.#reply.takeReserved(text.length);
     this.#core.bytes.set(text, at);

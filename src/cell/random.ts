@@ -99,6 +99,17 @@ export class Random {
     this.#next += length;
   }
 
+  /** The address of random bytes that nobody else is given: in working memory, and gone with the batch. */
+  draw(length: number): number {
+    if (length <= SMALL && this.#has(length)) {
+      this.#next += length;
+      return this.#next - length;
+    }
+    const at = this.#work.take(length);
+    this.#generate(at, length);
+    return at;
+  }
+
   /** Are so many bytes drawn, or can they be? */
   #has(length: number): boolean {
     if (this.#next + length <= this.#drawn) return true;
