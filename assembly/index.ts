@@ -33,7 +33,7 @@ import {
 } from "./layout";
 import { hash } from "./sha2/hash";
 import { hkdf } from "./sha2/hkdf";
-import { hmac, hmacVerify } from "./sha2/hmac";
+import { hmac, hmac256Key, hmacVerify } from "./sha2/hmac";
 import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
@@ -41,6 +41,7 @@ export { REPLY, SLOT_COUNT, SLOT_SIZE, SLOTS, VAULT, WINDOW, WINDOW_SIZE, WORK, 
 export { aesDecryptBlock, aesEncryptBlock } from "./aes/block";
 export { cbcDecrypt, cbcEncrypt } from "./aes/cbc";
 export { cmac, cmacVerify } from "./aes/cmac";
+export { aesCheckValues } from "./aes/check_value";
 export { AES_CTX_SIZE } from "./aes/context";
 export { aesCtr } from "./aes/ctr";
 export { aesExpandKey } from "./aes/vpaes_schedule";
@@ -48,8 +49,9 @@ export { gcmOpen, gcmSeal } from "./gcm/gcm";
 export { xaesOpen, xaesSeal } from "./gcm/xaes";
 export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
 export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
+export { recordOpen, recordSeal } from "./record/record";
 
-export { hash, hmac, hmacVerify, sha256 };
+export { hash, hmac, hmac256Key, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
 export { ecInit, ecKeyGenerate, ecKeyGenerateMany, ecPointValidate, ecPublicKey };

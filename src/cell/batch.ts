@@ -15,6 +15,7 @@ import {
 import { FormatError } from '../wire/fields.ts';
 import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
+import { Alike } from './alike.ts';
 import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
@@ -126,7 +127,8 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new Jobs(core),
+      jobs: new Jobs(core, this.#records.kernel),
+      alike: new Alike(core),
       open: (index, ticket, number) => {
         const session = sessions[number]!;
         const key = opened[index]![session] ?? attempt(() => this.#open(batch, index, ticket));
@@ -144,7 +146,7 @@ export class BatchServer {
         return;
       }
       each.ticket = ticket;
-      const call = new Call(bench, request, ticket, window);
+      const call = new Call(bench, request, ticket, window, window + batch.tickets[request.ticket]!.offset);
       each.call = call;
       const found = operation(request.op);
       this.#step(bench.jobs, each, () => {
@@ -153,10 +155,11 @@ export class BatchServer {
       });
     });
 
-    // A step may wait again, for what another kernel makes of the first one's results.
+    // A step may wait again, for what another kernel makes of the first one's results. Records are sealed though none waits.
     let waiting = inHand.filter(waits);
-    while (waiting.length > 0) {
+    for (;;) {
       bench.jobs.run(this.#work);
+      if (waiting.length === 0) return;
       for (const each of waiting) this.#step(bench.jobs, each, each.outcome);
       waiting = waiting.filter(waits);
     }
@@ -206,7 +209,7 @@ export class BatchServer {
   #count(inHand: readonly InHand[], uses: Uses): void {
     for (const { op, ticket, call, refusal } of inHand) {
       if (ticket === undefined || call === undefined) continue;
-      uses.count(ticket.session, ticket.user, op, call.opened, call.madeKey, call.recipient, refusal?.code);
+      uses.count(ticket.session, ticket.user, op, call.opened, call.made, call.recipient, refusal?.code);
     }
   }
 
@@ -219,7 +222,7 @@ export class BatchServer {
 
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
-    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list() };
+    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list(this.#core) };
     const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, fields);
     return { offset: offset - this.#core.call.REPLY.value, length };
   }

@@ -32,6 +32,7 @@ export interface CoreExports {
   wipeAll(): void;
 
   aesExpandKey(ctx: number, key: number, keyLen: number): number;
+  aesCheckValues(jobs: number, count: number): void;
   aesEncryptBlock(ctx: number, input: number, output: number): void;
   gcmSeal(
     ctx: number,
@@ -102,6 +103,10 @@ export interface CoreExports {
     mac: number,
     macLen: number,
   ): number;
+  /** What is kept of a key for `recordSeal` and `recordOpen`, 64 bytes. */
+  hmac256Key(key: number, keyLen: number, midstates: number): void;
+  recordSeal(hedge: number, jobs: number, count: number): void;
+  recordOpen(jobs: number, count: number): void;
   kdf108(
     hash: number,
     key: number,
