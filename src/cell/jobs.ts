@@ -107,8 +107,8 @@ export class Jobs {
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
-  keyWrap(kernel: 'kwWrap' | 'kwUnwrap' | 'kwpWrap' | 'kwpUnwrap'): JobList {
-    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[`${kernel}Many`]);
+  keyWrap(kernel: 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany'): JobList {
+    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[kernel]);
   }
 
   #list(name: string, width: number, kernel: Kernel): JobList {

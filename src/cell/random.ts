@@ -14,8 +14,10 @@ const SEED_SIZE = 48;
 const RESEED_SIZE = 32;
 /** SP 800-90A table 2: at most 2^19 bits a request. */
 const REQUEST_MAX = 65536;
-/** What a batch's requests mostly want is an IV, a salt or the noise of a signature; more goes to the generator itself. */
+/** What a batch's requests mostly want is an IV, a seed or the noise of a signature; more goes to the generator itself. */
 const SMALL = 48;
+/** The most of it that a request wants: a new key, its id and its record's seed. */
+const ROOM = 80;
 /** The most that is drawn at a time for small wants: the generator's request costs as much as 200 bytes of it. */
 const DRAW_MAX = 1024;
 
@@ -28,6 +30,8 @@ export class Random {
   #next = 0;
   #drawn = 0;
   #roomEnd = 0;
+  /** How much is drawn at a time: what the batch's requests mostly want. */
+  #draw = 0;
 
   /** `personal` tells one generator from another; it need not be secret. */
   constructor(core: Core, work: Arena, personal: string) {
@@ -78,7 +82,8 @@ export class Random {
    */
   beginBatch(requests: number): void {
     this.reseed();
-    const room = SMALL * (requests + 1);
+    const room = ROOM * (requests + 1);
+    this.#draw = Math.min(DRAW_MAX, SMALL * (requests + 1));
     this.#next = this.#drawn = this.#work.take(room);
     this.#roomEnd = this.#next + room;
   }
@@ -114,7 +119,7 @@ export class Random {
   #has(length: number): boolean {
     if (this.#next + length <= this.#drawn) return true;
     if (this.#next + length > this.#roomEnd) return false;
-    const more = Math.min(DRAW_MAX, this.#roomEnd - this.#drawn);
+    const more = Math.min(this.#draw, this.#roomEnd - this.#drawn);
     this.#generate(this.#drawn, more);
     this.#drawn += more;
     return true;

@@ -98,7 +98,8 @@ export class Records {
   /** The bytes before the ciphertext, with a zero salt: that is for the kernel. */
   header(spec: RecordSpec, secretLength: number): Uint8Array {
     const { hsmId, epoch } = this.#vault.identity;
-    return encodeRecordHeader({ ...spec, hsmId, epoch, salt: NO_SALT, secretLength });
+    const { kind, id, revision, owner, attributes } = spec;
+    return encodeRecordHeader({ kind, hsmId, epoch, id, revision, owner, salt: NO_SALT, attributes, secretLength });
   }
 
   /** Room for a record that begins with this header. */

@@ -1,5 +1,5 @@
 /** What a batch did, gathered for its entry: one line of counts per session, keys opened and operation. */
-import { ID_SIZE, toHex } from '../wire/fields.ts';
+import { ID_SIZE } from '../wire/fields.ts';
 import type { Core } from './core.ts';
 
 interface Use {
@@ -7,14 +7,14 @@ interface Use {
   readonly user: string;
   readonly op: string;
   /** The ids of the keys that were opened, in the order of the request. */
-  readonly keys?: readonly string[];
+  readonly keys: readonly string[] | undefined;
   /** The ids of the keys that were made or changed. */
-  readonly made?: readonly string[];
+  made: readonly string[] | undefined;
   /** The thumbprint of an outside recipient. */
-  readonly to?: string;
+  readonly to: string | undefined;
   done: number;
   /** Refused or failed, by code. */
-  refused?: Record<string, number>;
+  refused: Record<string, number> | undefined;
 }
 
 interface Counted {
@@ -63,34 +63,46 @@ export class Uses {
     const name = `${session}/${op}/${keys}/${to}`;
     const known = this.#uses.get(name);
     if (known !== undefined) return known;
-    const made = { use: newUse(session, user, op, keys, to), made: [] };
-    this.#uses.set(name, made);
-    return made;
+    const counted = { use: newUse(session, user, op, keys, to), made: [] };
+    this.#uses.set(name, counted);
+    return counted;
   }
 
-  /** In the order in which each was first seen. `made` is in the order of the requests. */
+  /** In the order in which each was first seen; `made` in the order of the requests. */
   list(core: Core): readonly Use[] {
-    return Array.from(this.#uses.values(), ({ use, made }) => {
-      if (made.length === 0) return use;
-      const { done, refused, ...rest } = use;
-      return { ...rest, made: idsAt(core, made), done, ...(refused && { refused }) };
-    });
+    const list: Use[] = [];
+    for (const { use, made } of this.#uses.values()) {
+      if (made.length > 0) use.made = idsAt(core, made);
+      list.push(use);
+    }
+    return list;
   }
 }
 
+/** Members that there is nothing to say of are undefined, which JSON leaves out. */
 function newUse(session: string, user: string, op: string, keys: readonly string[], to: string | undefined): Use {
-  return { session, user, op, ...(keys.length > 0 && { keys }), ...(to && { to }), done: 0 };
+  return {
+    session,
+    user,
+    op,
+    keys: keys.length > 0 ? keys : undefined,
+    made: undefined,
+    to,
+    done: 0,
+    refused: undefined,
+  };
 }
 
 /** The ids that lie at these addresses, made hex together. */
 function idsAt({ view }: Core, addresses: readonly number[]): string[] {
-  const bytes = new Uint8Array(ID_SIZE * addresses.length);
-  const ids = new DataView(bytes.buffer);
-  addresses.forEach((at, i) => {
-    for (let j = 0; j < ID_SIZE; j += 4) ids.setUint32(ID_SIZE * i + j, view.getUint32(at + j));
-  });
-  const hex = toHex(bytes);
-  return addresses.map((_, i) => hex.slice(2 * ID_SIZE * i, 2 * ID_SIZE * (i + 1)));
+  const bytes = Buffer.alloc(ID_SIZE * addresses.length);
+  let next = 0;
+  for (const at of addresses)
+    for (let i = 0; i < ID_SIZE; i += 4) next = bytes.writeInt32BE(view.getInt32(at + i), next);
+  const hex = bytes.toString('hex');
+  const ids: string[] = [];
+  for (let i = 0; i < hex.length; i += 2 * ID_SIZE) ids.push(hex.slice(i, i + 2 * ID_SIZE));
+  return ids;
 }
 
 function sameKeys(a: readonly string[], b: readonly string[]): boolean {
