@@ -20,7 +20,7 @@ import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
 import { type Core, IntegrityError } from './core.ts';
-import { makeEntry } from './entry.ts';
+import { writeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
 import { Jobs } from './jobs.ts';
 import { operation } from './operations/index.ts';
@@ -117,7 +117,8 @@ export class BatchServer {
     const tickets = batch.tickets.map((span) =>
       attempt(() => this.#authority.readTicket(window + span.offset, span.length, now)),
     );
-    const opened = new Map<string, OpenKey | Refusal>();
+    const sessions = tickets.map((ticket, i) => firstOfSession(tickets, ticket, i));
+    const opened: (OpenKey | Refusal)[][] = batch.keys.map(() => []);
     const bench: Bench = {
       core,
       work: this.#work,
@@ -128,12 +129,12 @@ export class BatchServer {
       now,
       jobs: new Jobs(core, this.#records.kernel),
       alike: new Alike(core),
-      open: (index, ticket) => {
-        const name = `${index}/${ticket.session}`;
-        const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
-        opened.set(name, known);
-        if (known instanceof Refusal) throw known;
-        return known;
+      open: (index, ticket, number) => {
+        const session = sessions[number]!;
+        const key = opened[index]![session] ?? attempt(() => this.#open(batch, index, ticket));
+        opened[index]![session] = key;
+        if (key instanceof Refusal) throw key;
+        return key;
       },
     };
 
@@ -222,11 +223,15 @@ export class BatchServer {
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
     const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list(this.#core) };
-    const text = new TextEncoder().encode(makeEntry(this.#core, this.#work, this.#vault, fields));
-    const at = this.#reply.takeReserved(text.length);
-    this.#core.bytes.set(text, at);
-    return { offset: at - this.#core.call.REPLY.value, length: text.length };
+    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, fields);
+    return { offset: offset - this.#core.call.REPLY.value, length };
   }
+}
+
+/** Which of a batch's tickets was the first of this one's session: a key is opened once for a session. */
+function firstOfSession(tickets: readonly (Ticket | Refusal)[], ticket: Ticket | Refusal, number: number): number {
+  if (number === 0 || ticket instanceof Refusal) return number;
+  return tickets.findIndex((other) => !(other instanceof Refusal) && other.session === ticket.session);
 }
 
 const failure = (code: HsmErrorCode, reason: Reason): WrittenResult => ({

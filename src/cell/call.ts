@@ -42,7 +42,8 @@ export interface Bench {
   /** Jobs that wait for one run of a batch kernel. */
   readonly jobs: Jobs;
   readonly alike: Alike;
-  open(index: number, ticket: Ticket): OpenKey;
+  /** The batch's key of this index, for its ticket of this number. */
+  open(index: number, ticket: Ticket, number: number): OpenKey;
 }
 
 /** An operation gives its results, or, when it waits for a batch kernel, the step that goes on afterwards. */
@@ -141,7 +142,7 @@ export class Call {
   anyKey(n: number): OpenKey {
     const index = this.request.keys[n];
     if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
-    const key = this.bench.open(index, this.ticket);
+    const key = this.bench.open(index, this.ticket, this.request.ticket);
     this.opened.push(key.id);
     return key;
   }

@@ -1,5 +1,5 @@
 /**
- * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel before every batch.
+ * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel in every batch, before it gives the first byte.
  * The kernel's bytes go straight into linear memory: node:crypto's own generator is one more state in the process.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -32,6 +32,8 @@ export class Random {
   #roomEnd = 0;
   /** How much is drawn at a time: what the batch's requests mostly want. */
   #draw = 0;
+  /** The batch in hand has had nothing yet. */
+  #reseedDue = false;
 
   /** `personal` tells one generator from another; it need not be secret. */
   constructor(core: Core, work: Arena, personal: string) {
@@ -68,6 +70,7 @@ export class Random {
   }
 
   reseed(): void {
+    this.#reseedDue = false;
     const mark = this.#work.mark();
     const seed = this.#work.take(RESEED_SIZE);
     this.#read(seed, RESEED_SIZE);
@@ -77,11 +80,11 @@ export class Random {
   }
 
   /**
-   * Reseed for a batch of so many requests, and take the room for what they will want. It lies in working memory below
-   * all that the batch takes, and is wiped with it; `endBatch` forgets it.
+   * A batch of so many requests: what it wants comes from a new seed. The room for that lies in working memory below all
+   * that the batch takes, and is wiped with it; `endBatch` forgets it.
    */
   beginBatch(requests: number): void {
-    this.reseed();
+    this.#reseedDue = true;
     const room = ROOM * (requests + 1);
     this.#draw = Math.min(DRAW_MAX, SMALL * (requests + 1));
     this.#next = this.#drawn = this.#work.take(room);
@@ -126,6 +129,7 @@ export class Random {
   }
 
   #generate(at: number, length: number): void {
+    if (this.#reseedDue) this.reseed();
     if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     for (let done = 0; done < length; done += REQUEST_MAX) {
       if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {

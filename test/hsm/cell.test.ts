@@ -391,6 +391,28 @@ describe('leases', () => {
     expect(codes(lease({ number: 9, revocations: [{ kind: 'user', id: ALICE, epoch: 2 }] }))).toEqual(['done']);
   });
 
+  test('a ticket that was good stays so only for this incarnation, and while it is as it was', () => {
+    const drawn = (with_: Uint8Array, of = ticket) =>
+      serve([request('random', { ticket: of, parts: [new Uint8Array([0, 0, 0, 8])] })], with_).codes;
+    expect(drawn(lease())).toEqual(['done']);
+    for (const i of [0, 5, 50, 80, 111]) {
+      const forged = ticket.slice();
+      forged[i]! ^= 1;
+      expect(drawn(lease(), forged)).toEqual(['KEYCELL_SESSION_REVOKED']);
+    }
+    expect(drawn(lease(), ticket.slice(0, -1))).toEqual(['KEYCELL_SESSION_REVOKED']);
+    // More sessions than are remembered, each twice.
+    const many = Array.from({ length: 20 }, (_, i) => ticketOf({ session: id(0x80 + i) }));
+    for (const each of [...many, ...many, ticket]) expect(drawn(lease(), each)).toEqual(['done']);
+    vault.lock();
+    random.restart();
+    core.bytes.set(MASTER, vault.master);
+    vault.unlock({ hsmId: HSM, epoch: 1, incarnation: 2, boot: id(0x31) });
+    const next = lease({ incarnation: 2, boot: id(0x31) });
+    expect(drawn(next)).toEqual(['KEYCELL_SESSION_REVOKED']);
+    expect(drawn(next, ticketOf({ incarnation: 2 }))).toEqual(['done']);
+  });
+
   test('a sealed cell serves nothing', () => {
     vault.lock();
     random.restart();
@@ -495,6 +517,25 @@ describe('the keys that a batch makes', () => {
       return making('importKey', attributes, secret);
     }
   });
+});
+
+test('the generator has a new seed in each batch that draws from it, and in no other', () => {
+  let reseeds = 0;
+  const counted = { ...core, call: { ...core.call } } as Core;
+  (counted.call as { drbgReseed: unknown }).drbgReseed = (...ask: [number, number, number, number]) => {
+    reseeds++;
+    return core.call.drbgReseed(...ask);
+  };
+  const drawing = new Random(counted, work, 'test');
+  server = new BatchServer(counted, vault, drawing, work, 'cell-test');
+  const draw = request('random', { parts: [new Uint8Array([0, 0, 0, 8])] });
+  for (let i = 1; i <= 3; i++) {
+    expect(serve([draw, draw, draw]).codes).toEqual(['done', 'done', 'done']);
+    expect(reseeds).toBe(i);
+  }
+  expect(serve([request('wrapKey', { mechanism: 'AES-KW', keys: [KEK, AES] })]).codes).toEqual(['done']);
+  expect(reseeds).toBe(3);
+  drawing.close();
 });
 
 /** Regions that a batch may have touched, and must have left zero. */
