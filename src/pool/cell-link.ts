@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
 import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
 import type { CellStats } from '../model/hsm.ts';
-import { type CellResult, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
+import { type CellResult, clearPlace, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
@@ -116,7 +116,7 @@ export class CellLink {
         batch.map((pending) => pending.request),
       );
     } catch (error) {
-      place.bytes.fill(0);
+      clearPlace(place.bytes, PLACE_SIZE);
       throw error;
     }
     place.batch = batch;
@@ -172,7 +172,7 @@ export class CellLink {
       const place = this.#places[index]!;
       lost.push(place.batch!);
       place.batch = null;
-      place.bytes.fill(0);
+      clearPlace(place.bytes, PLACE_SIZE);
     }
     this.#inside.length = 0;
     return lost;
@@ -208,7 +208,7 @@ export class CellLink {
       this.#distrust('its reply is malformed', error);
       return;
     }
-    place.bytes.fill(0, 0, reply.length);
+    clearPlace(place.bytes, reply.length);
     place.batch = null;
     this.#inside.splice(this.#inside.indexOf(index), 1);
     if (reply.audit !== '') this.#logged++;
