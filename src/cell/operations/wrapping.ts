@@ -90,7 +90,7 @@ function wrapAll(
     return () => {};
   }
   const results = work.take(4 * keys.length);
-  const list = jobs.keyWrap(mechanism === MECHANISM['AES-KWP'] ? 'kwpWrap' : 'kwWrap');
+  const list = jobs.keyWrap(mechanism === MECHANISM['AES-KWP'] ? 'kwpWrapMany' : 'kwWrapMany');
   keys.forEach(({ offset, length }, i) => {
     list.add(ctx, offset, length, blobs[i]!, results + 4 * i);
   });
@@ -118,7 +118,7 @@ function unwrapAll(call: Call, { mechanism, ctx, aad }: Wrapping, blobs: readonl
   }
   const kwp = mechanism === MECHANISM['AES-KWP'];
   const results = work.take(4 * blobs.length);
-  const list = jobs.keyWrap(kwp ? 'kwpUnwrap' : 'kwUnwrap');
+  const list = jobs.keyWrap(kwp ? 'kwpUnwrapMany' : 'kwUnwrapMany');
   blobs.forEach(({ offset, length }, i) => {
     list.add(ctx, offset, length, plains[i]!, results + 4 * i);
   });
