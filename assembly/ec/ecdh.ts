@@ -57,7 +57,8 @@ function agreeAlone<C>(job: usize): void {
 }
 
 /** Up to 32 jobs, one a lane. */
-function agreeGroup<C, Q>(jobs: usize, count: u32): void {
+// @ts-ignore: decorator
+@inline function agreeGroup<C, Q>(jobs: usize, count: u32): void {
   const quads: usize = (<usize>count + 3) >> 2;
   for (let i: u32 = 0; i < 4 * quads; i++) prepare<C, Q>(i, i < count ? jobs + i * JOB : 0);
   ladderTables<C, Q>(quads);

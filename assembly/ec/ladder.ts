@@ -17,7 +17,7 @@ import { JACOBIAN_QUAD, QUAD, X, Y, Z, doubleAddAffineQuad, doubleQuad } from ".
 import { ELEMENT } from "./modular";
 import { setOne } from "./lanes";
 import { oddMultiples } from "./odd_multiples";
-import { copyQuad, laneAt } from "./quad";
+import { copyQuad, evenMask, oddMask } from "./quad";
 import { LADDER_SCRATCH } from "./scratch";
 
 const WINDOW: usize = 5;
@@ -73,9 +73,10 @@ export function ladder<C, Q>(g: usize, quads: usize, isSecret: bool): usize {
   const table = TABLE + g * 2 * q.bytes, words = DIGITS + 4 * g * ELEMENT;
   const sum = ladderSum(g);
   const power = table + ENTRIES * column;
-  copyQuad<Q>(sum + X, power);
   copyQuad<Q>(sum + Y, power + q.bytes);
   setOne<C, Q>(sum + Z);
+  // Times 1: floats grow with every sum until a product brings them down (p256/quad_f48.ts), and this is about to be squared.
+  q.mul(sum + X, power, sum + Z);
   const last = digits<C>() - 1;
   for (let i: isize = last; i >= 0; i--) {
     if (i < <isize>last) for (let j: usize = 1; j < WINDOW; j++) doubleQuad<Q>(sum, sum);
@@ -122,19 +123,21 @@ function select<Q>(table: usize, column: usize, words: usize, i: usize, isSecret
 /** Read every entry; of each coordinate three vectors at a time, also past the last limb: a place has room for them. */
 // @ts-ignore: decorator
 @inline function scan<Q>(table: usize, column: usize, wanted: v128): void {
-  const size = changetype<Q>(0).bytes;
-  const one = i32x4.splat(1);
+  const q = changetype<Q>(0);
+  const size = q.bytes;
+  const one = q.limbBytes == 8 ? i64x2.splat(1) : i32x4.splat(1);
+  let here = evenMask<Q>(wanted), next = oddMask<Q>(wanted);
   for (let at: usize = 0; at < size; at += 48) {
     let x0 = i32x4.splat(0), x1 = i32x4.splat(0), x2 = i32x4.splat(0);
     let y0 = i32x4.splat(0), y1 = i32x4.splat(0), y2 = i32x4.splat(0);
     let j = i32x4.splat(0);
     for (let entry = table + at, end = entry + ENTRIES * column; entry < end; entry += column) {
-      const mask = i32x4.eq(j, wanted);
+      const mask = areEqual<Q>(j, here), between = areEqual<Q>(j, next);
       x0 = v128.or(x0, v128.and(mask, v128.load(entry)));
-      x1 = v128.or(x1, v128.and(mask, v128.load(entry, 16)));
+      x1 = v128.or(x1, v128.and(between, v128.load(entry, 16)));
       x2 = v128.or(x2, v128.and(mask, v128.load(entry, 32)));
       y0 = v128.or(y0, v128.and(mask, v128.load(entry + size)));
-      y1 = v128.or(y1, v128.and(mask, v128.load(entry + size, 16)));
+      y1 = v128.or(y1, v128.and(between, v128.load(entry + size, 16)));
       y2 = v128.or(y2, v128.and(mask, v128.load(entry + size, 32)));
       j = i32x4.add(j, one);
     }
@@ -144,15 +147,28 @@ function select<Q>(table: usize, column: usize, words: usize, i: usize, isSecret
     v128.store(SELECTED + Y + at, y0);
     v128.store(SELECTED + Y + at, y1, 16);
     v128.store(SELECTED + Y + at, y2, 32);
+    const last = here;
+    here = next;
+    next = last;
   }
+}
+
+// @ts-ignore: decorator
+@inline function areEqual<Q>(a: v128, b: v128): v128 {
+  return changetype<Q>(0).limbBytes == 8 ? i64x2.eq(a, b) : i32x4.eq(a, b);
 }
 
 /** One lane of the entry. */
 // @ts-ignore: decorator
 @inline function gatherVartime<Q>(entry: usize, lane: usize): void {
-  const size = changetype<Q>(0).bytes;
-  for (let i: usize = 0; i < size / 16; i++) {
-    store<u32>(laneAt(SELECTED + X, i, lane), load<u32>(laneAt(entry, i, lane)));
-    store<u32>(laneAt(SELECTED + Y, i, lane), load<u32>(laneAt(entry + size, i, lane)));
+  const size = changetype<Q>(0).bytes, limb = changetype<Q>(0).limbBytes;
+  for (let at = lane * limb; at < size; at += 4 * limb) {
+    if (limb == 8) {
+      store<u64>(SELECTED + X + at, load<u64>(entry + at));
+      store<u64>(SELECTED + Y + at, load<u64>(entry + size + at));
+    } else {
+      store<u32>(SELECTED + X + at, load<u32>(entry + at));
+      store<u32>(SELECTED + Y + at, load<u32>(entry + size + at));
+    }
   }
 }

@@ -216,7 +216,8 @@ function verifyKnown<C, Q>(count: u32): void {
   }
 }
 
-function verifyNew<C, Q>(count: u32): void {
+// @ts-ignore: decorator
+@inline function verifyNew<C, Q>(count: u32): void {
   const q = changetype<Q>(0);
   const quads: usize = (count + 3) >> 2;
   // A ladder of four costs what two cost by the complete formulas.
