@@ -3,7 +3,9 @@
 //
 // The elements lie as assembly/ec/quad.ts says: limb i of all four in one vector, least first. An extended multiplication
 // takes two of the four, so that a product is done in two passes, and the second joins the halves.
+// The relaxed build has P-256's as floats: fma-products.mjs.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { FILE as FMA_FILE, render as renderFma } from './fma-products.mjs';
 
 /**
  * q·p without its lowest term, as shifts: q, at `limb` columns further up, by `shift` bits. Where p is -1 modulo a limb,
@@ -157,10 +159,11 @@ ${pass(field, { name: 'squareLow', half: 'low', square: true, put: keep })}
 ${pass(field, { name: 'squareHigh', half: 'high', square: true, put: join })}`.trimEnd();
 }
 
+const files = new Map(FIELDS.map((field) => [`assembly/ec/${field.curve}/quad_products.ts`, `${render(field)}\n`]));
+files.set(FMA_FILE, renderFma());
+
 let stale = false;
-for (const field of FIELDS) {
-  const file = `assembly/ec/${field.curve}/quad_products.ts`;
-  const text = `${render(field)}\n`;
+for (const [file, text] of files) {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
   if (process.argv.includes('--check')) {
     console.error(`${file} is not what scripts/generate-products.mjs writes: run it`);

@@ -49,7 +49,7 @@ export function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u
     a += point;
     b += point;
     at += pair;
-    q.sub(at, b, a);
+    q.subWide(at, b, a);
     q.mul(at + size, at, at - size);
   }
   const okBit = invertLanes<C, Q>(RUNNING, at + size);
@@ -71,12 +71,12 @@ export function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u
 @inline function addWithInverse<Q>(a: usize, b: usize): void {
   const q = changetype<Q>(0);
   const size = q.bytes;
-  q.sub(SQUARE, b + size, a + size);
+  q.subWide(SQUARE, b + size, a + size);
   q.mul(LAMBDA, LAMBDA, SQUARE);
   q.square(SQUARE, LAMBDA);
-  q.sub(SQUARE, SQUARE, a);
+  q.subWide(SQUARE, SQUARE, a);
   q.sub(SQUARE, SQUARE, b);
-  q.sub(a, a, SQUARE);
+  q.subWide(a, a, SQUARE);
   q.mul(LAMBDA, LAMBDA, a);
   q.sub(a + size, LAMBDA, a + size);
   copyQuad<Q>(a, SQUARE);

@@ -15,7 +15,7 @@
 import { JACOBIAN_QUAD, QUAD, X, Y, Z, addAffineQuad, copyAffineQuad, doubleQuad } from "./jacobian";
 import { ELEMENT } from "./modular";
 import { invertLanes, setOne } from "./lanes";
-import { copyQuad, pickQuad } from "./quad";
+import { copyQuad, evenMask, oddMask, pickQuad } from "./quad";
 import { LADDER_SCRATCH } from "./scratch";
 
 const WINDOW: usize = 4;
@@ -141,11 +141,11 @@ function lookUp<C, Q>(i: usize, last: bool): void {
     let v0 = i32x4.splat(0), v1 = i32x4.splat(0), v2 = i32x4.splat(0), v3 = i32x4.splat(0);
     let j = i32x4.splat(0);
     for (let entry = table + at, end = entry + ENTRIES * ENTRY; entry < end; entry += ENTRY) {
-      const mask = i32x4.eq(j, wanted);
-      v0 = v128.or(v0, v128.and(mask, v128.load(entry)));
-      v1 = v128.or(v1, v128.and(mask, v128.load(entry, 16)));
-      v2 = v128.or(v2, v128.and(mask, v128.load(entry, 32)));
-      v3 = v128.or(v3, v128.and(mask, v128.load(entry, 48)));
+      const mask = i32x4.eq(j, wanted), even = evenMask<Q>(mask), odd = oddMask<Q>(mask);
+      v0 = v128.or(v0, v128.and(even, v128.load(entry)));
+      v1 = v128.or(v1, v128.and(odd, v128.load(entry, 16)));
+      v2 = v128.or(v2, v128.and(even, v128.load(entry, 32)));
+      v3 = v128.or(v3, v128.and(odd, v128.load(entry, 48)));
       j = i32x4.add(j, one);
     }
     v128.store(r + at, v0);

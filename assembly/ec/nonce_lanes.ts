@@ -60,7 +60,10 @@ export function nonceLane(lane: usize, xPtr: usize, h1Ptr: usize, noisePtr: usiz
 /** Steps b to h, 1 and 2, for all four lanes. */
 export function nonceLanes(hedged: bool): void {
   const blocks: usize = hedged ? 4 : 2;
-  for (let b: usize = 0; b < blocks; b++) loadLanes(WORDS + b * LANES_BLOCK, BYTES + 64 * b, MESSAGE);
+  for (let b: usize = 0; b < blocks; b++) {
+    const at = BYTES + 64 * b;
+    loadLanes(WORDS + b * LANES_BLOCK, at, at + MESSAGE, at + 2 * MESSAGE, at + 3 * MESSAGE);
+  }
   for (let i: usize = 0; i < LANES_STATE; i += 16) {
     v128.store(V + i, i32x4.splat(0x01010101));
     v128.store(K + i, i32x4.splat(0));

@@ -4,12 +4,15 @@
  * Limb i of all four lies in one vector of four words, least limb first: the limbs, the Montgomery form and the invariant
  * are those of the field's single elements (<curve>/field.ts), except that a value may be negative by less than 2^-20 of p,
  * and its top limb then is -1. A sum costs the same for four as for one, and a product little more than two.
+ * p256/quad_f48.ts has another form of its own, with limbs of eight bytes: those of lanes 0 and 1 in one vector, of lanes 2
+ * and 3 in the next.
  *
- * A wide quad is an operand of products, of two factors one may be a wide sum, and the minuend of subTwice; nothing else.
- * Its limbs are below 2^30 in magnitude (2^29 for a difference), so that a column of 2^59 · limbs stays below 2^63.
+ * A wide quad is an operand of products, of two factors one may be a wide sum, and the minuend of sub and subTwice; nothing
+ * else. Its limbs are below 2^30 in magnitude (2^29 for a difference), so that a column of 2^59 · limbs stays below 2^63.
  *
  * Q is a class without instances, like a curve (modular.ts), with
  *   bytes                    of a quad
+ *   limbBytes                4, or 8
  *   aIsZero                  the curve's a is 0, else -3
  *   mul square add sub       on quads; results may overlie inputs
  *   tripleSub subTwice       3(a - b) and a - 2b, at the price of one sum
@@ -52,10 +55,26 @@ export function copyQuad<Q>(r: usize, a: usize): void {
   for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) v128.store(r + i, v128.load(a + i));
 }
 
+/** A mask of a word a lane for the first vector of a limb, the third and so on. */
+// @ts-ignore: decorator
+@inline export function evenMask<Q>(mask: v128): v128 {
+  return changetype<Q>(0).limbBytes == 8 ? i64x2.extend_low_i32x4_s(mask) : mask;
+}
+
+/** And for the second, the fourth and so on. */
+// @ts-ignore: decorator
+@inline export function oddMask<Q>(mask: v128): v128 {
+  return changetype<Q>(0).limbBytes == 8 ? i64x2.extend_high_i32x4_s(mask) : mask;
+}
+
 /** r = mask ? a : b, lane by lane; mask holds all ones or zeros in each word. */
 export function pickQuad<Q>(mask: v128, r: usize, a: usize, b: usize): void {
+  let here = evenMask<Q>(mask), next = oddMask<Q>(mask);
   for (let i: usize = 0; i < changetype<Q>(0).bytes; i += 16) {
-    v128.store(r + i, v128.bitselect(v128.load(a + i), v128.load(b + i), mask));
+    v128.store(r + i, v128.bitselect(v128.load(a + i), v128.load(b + i), here));
+    const last = here;
+    here = next;
+    next = last;
   }
 }
 

@@ -14,6 +14,7 @@ import {
   HASH_STATE_SIZE,
   MAX_BLOCK_SIZE,
   MAX_HASH_SIZE,
+  SHA256,
   blockSize,
   chainSize,
   hashFinal,
@@ -23,7 +24,7 @@ import {
   hashUpdate,
   isHash,
 } from "./hash";
-import { sha256WipeScratch } from "./sha256";
+import { SHA256_SIZE, sha256Final, sha256Resume, sha256Update, sha256WipeScratch } from "./sha256";
 import { sha512WipeScratch } from "./sha512";
 
 // State: a running hash ‖ H after K0 ⊕ ipad ‖ H after K0 ⊕ opad ‖ the hash's number.
@@ -31,6 +32,7 @@ const INNER: usize = HASH_STATE_SIZE;
 const OUTER: usize = INNER + MAX_HASH_SIZE;
 const HASH: usize = OUTER + MAX_HASH_SIZE;
 export const HMAC_STATE_SIZE: usize = HASH + 8;
+export const HMAC256_KEY_SIZE: usize = 2 * SHA256_SIZE;
 
 const IPAD: u64 = 0x3636363636363636;
 const OPAD: u64 = 0x5c5c5c5c5c5c5c5c;
@@ -89,6 +91,24 @@ export function hmacWipeScratch(): void {
   memory.fill(HMAC_SCRATCH, 0, ONE_SHOT + HMAC_STATE_SIZE - HMAC_SCRATCH);
   sha256WipeScratch();
   sha512WipeScratch();
+}
+
+/** What a key leaves in H of SHA-256, to be kept in its stead: H after K0 ⊕ ipad ‖ H after K0 ⊕ opad, HMAC256_KEY_SIZE bytes. */
+export function hmac256Key(keyPtr: usize, keyLen: u32, midPtr: usize): void {
+  hmacInit(SHA256, ONE_SHOT, keyPtr, keyLen);
+  memory.copy(midPtr, ONE_SHOT + INNER, SHA256_SIZE);
+  memory.copy(midPtr + SHA256_SIZE, ONE_SHOT + OUTER, SHA256_SIZE);
+  hmacWipeScratch();
+}
+
+/** HMAC-SHA-256 of one string under a key that is kept so; out may overlap in. */
+export function hmac256(midPtr: usize, inPtr: usize, inLen: u32, outPtr: usize): void {
+  sha256Resume(ONE_SHOT, midPtr, 64);
+  sha256Update(ONE_SHOT, inPtr, inLen);
+  sha256Final(ONE_SHOT, DIGEST);
+  sha256Resume(ONE_SHOT, midPtr + SHA256_SIZE, 64);
+  sha256Update(ONE_SHOT, DIGEST, SHA256_SIZE);
+  sha256Final(ONE_SHOT, outPtr);
 }
 
 /** HMAC of one string; out may overlap key or in. 0, and nothing written, for a number that is no hash. */

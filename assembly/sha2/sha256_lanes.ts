@@ -3,7 +3,8 @@
  *
  * Word i of all four lies in one vector, in state and message alike, so that the specification's rounds run as they stand,
  * four at a time; only the way in and out is transposed. Against the scalar form (sha256.ts) a block of one message costs
- * little more than half. Whole blocks only: whoever has four messages of one length pads them himself.
+ * little more than half. Whole blocks only: messages and their
+ * ends are for who has them (several.ts, ../ec/nonce_lanes.ts).
  */
 import { loadBe32x4, storeBe32 } from "../bytes";
 import { SHA256_LANES_SCRATCH } from "../layout";
@@ -94,11 +95,10 @@ export function startLanes(r: usize): void {
   for (let i: usize = 0; i < 8; i++) v128.store(r + 16 * i, v128.load32_splat(SHA256_H0 + 4 * i));
 }
 
-/** Message words of one block of each lane: 64 bytes at bytes, at bytes + stride and so on. */
-export function loadLanes(words: usize, bytes: usize, stride: usize): void {
+/** Message words of one block of each lane, 64 bytes at an address of its own. */
+export function loadLanes(words: usize, aPtr: usize, bPtr: usize, cPtr: usize, dPtr: usize): void {
   for (let i: usize = 0; i < 64; i += 16) {
-    const a = loadBe32x4(bytes + i), b = loadBe32x4(bytes + stride + i);
-    const c = loadBe32x4(bytes + 2 * stride + i), d = loadBe32x4(bytes + 3 * stride + i);
+    const a = loadBe32x4(aPtr + i), b = loadBe32x4(bPtr + i), c = loadBe32x4(cPtr + i), d = loadBe32x4(dPtr + i);
     let low = v128.shuffle<u32>(a, b, 0, 4, 1, 5), high = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
     v128.store(words + 4 * i, v128.shuffle<u64>(low, high, 0, 2));
     v128.store(words + 4 * i, v128.shuffle<u64>(low, high, 1, 3), 16);

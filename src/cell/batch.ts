@@ -15,11 +15,12 @@ import {
 import { FormatError } from '../wire/fields.ts';
 import { RECORD_KIND } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
+import { Alike } from './alike.ts';
 import { Arena } from './arena.ts';
 import { Authority } from './authority.ts';
 import { type Bench, Call, type OpenKey, type Outcome } from './call.ts';
 import { type Core, IntegrityError } from './core.ts';
-import { makeEntry } from './entry.ts';
+import { writeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
 import { Jobs } from './jobs.ts';
 import { operation } from './operations/index.ts';
@@ -116,7 +117,8 @@ export class BatchServer {
     const tickets = batch.tickets.map((span) =>
       attempt(() => this.#authority.readTicket(window + span.offset, span.length, now)),
     );
-    const opened = new Map<string, OpenKey | Refusal>();
+    const sessions = tickets.map((ticket, i) => firstOfSession(tickets, ticket, i));
+    const opened: (OpenKey | Refusal)[][] = batch.keys.map(() => []);
     const bench: Bench = {
       core,
       work: this.#work,
@@ -125,13 +127,14 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new Jobs(core),
-      open: (index, ticket) => {
-        const name = `${index}/${ticket.session}`;
-        const known = opened.get(name) ?? attempt(() => this.#open(batch, index, ticket));
-        opened.set(name, known);
-        if (known instanceof Refusal) throw known;
-        return known;
+      jobs: new Jobs(core, this.#records.kernel),
+      alike: new Alike(core),
+      open: (index, ticket, number) => {
+        const session = sessions[number]!;
+        const key = opened[index]![session] ?? attempt(() => this.#open(batch, index, ticket));
+        opened[index]![session] = key;
+        if (key instanceof Refusal) throw key;
+        return key;
       },
     };
 
@@ -143,7 +146,7 @@ export class BatchServer {
         return;
       }
       each.ticket = ticket;
-      const call = new Call(bench, request, ticket, window);
+      const call = new Call(bench, request, ticket, window, window + batch.tickets[request.ticket]!.offset);
       each.call = call;
       const found = operation(request.op);
       this.#step(bench.jobs, each, () => {
@@ -152,10 +155,11 @@ export class BatchServer {
       });
     });
 
-    // A step may wait again, for what another kernel makes of the first one's results.
+    // A step may wait again, for what another kernel makes of the first one's results. Records are sealed though none waits.
     let waiting = inHand.filter(waits);
-    while (waiting.length > 0) {
+    for (;;) {
       bench.jobs.run(this.#work);
+      if (waiting.length === 0) return;
       for (const each of waiting) this.#step(bench.jobs, each, each.outcome);
       waiting = waiting.filter(waits);
     }
@@ -205,7 +209,7 @@ export class BatchServer {
   #count(inHand: readonly InHand[], uses: Uses): void {
     for (const { op, ticket, call, refusal } of inHand) {
       if (ticket === undefined || call === undefined) continue;
-      uses.count(ticket.session, ticket.user, op, call.opened, call.madeKey, call.recipient, refusal?.code);
+      uses.count(ticket.session, ticket.user, op, call.opened, call.made, call.recipient, refusal?.code);
     }
   }
 
@@ -218,12 +222,16 @@ export class BatchServer {
 
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
-    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list() };
-    const text = new TextEncoder().encode(makeEntry(this.#core, this.#work, this.#vault, fields));
-    const at = this.#reply.takeReserved(text.length);
-    this.#core.bytes.set(text, at);
-    return { offset: at - this.#core.call.REPLY.value, length: text.length };
+    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list(this.#core) };
+    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, fields);
+    return { offset: offset - this.#core.call.REPLY.value, length };
   }
+}
+
+/** Which of a batch's tickets was the first of this one's session: a key is opened once for a session. */
+function firstOfSession(tickets: readonly (Ticket | Refusal)[], ticket: Ticket | Refusal, number: number): number {
+  if (number === 0 || ticket instanceof Refusal) return number;
+  return tickets.findIndex((other) => !(other instanceof Refusal) && other.session === ticket.session);
 }
 
 const failure = (code: HsmErrorCode, reason: Reason): WrittenResult => ({

@@ -21,14 +21,18 @@ export interface CoreBuild {
  * KEYCELL_INPUT_INVALID where it names no build or one that this machine can't run.
  */
 export function chooseBuild(read: (file: string) => Uint8Array, wanted: string | undefined): CoreBuild {
-  const name = wanted ?? (relaxedIsRight(read('probe.wasm')) ? 'relaxed' : 'plain');
+  const relaxed = wanted !== 'plain' && relaxedIsRight(read('probe.wasm'));
+  const name = wanted ?? (relaxed ? 'relaxed' : 'plain');
   if (name !== 'plain' && name !== 'relaxed') {
     throw new HsmError('KEYCELL_INPUT_INVALID', `KEYCELL_SIMD is plain or relaxed, not ${name}`);
   }
   const file = CORE_FILES[name];
   const core = read(file);
-  if (name === 'relaxed' && !WebAssembly.validate(core)) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'KEYCELL_SIMD=relaxed needs relaxed SIMD, which this Node lacks');
+  if (name === 'relaxed' && !relaxed) {
+    throw new HsmError(
+      'KEYCELL_INPUT_INVALID',
+      'KEYCELL_SIMD=relaxed needs relaxed SIMD with a fused multiply-add, which this Node or this machine lacks',
+    );
   }
   return { core, digest: digestOf(new TextDecoder().decode(read('core.sha256')), file) };
 }

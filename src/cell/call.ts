@@ -4,12 +4,12 @@ import { HASH } from '../model/algorithms.ts';
 import type { KeyAttributes } from '../model/attributes.ts';
 import type { HashName, Usage } from '../model/key.ts';
 import { checkUse } from '../model/policy.ts';
-import { encodeAttributes } from '../wire/attributes.ts';
 import { flaggedHash, type ReadRequest, type Span } from '../wire/batch.ts';
-import { FormatError } from '../wire/fields.ts';
+import { FormatError, ID_SIZE } from '../wire/fields.ts';
 import { readList } from '../wire/list.ts';
-import { RECORD_KIND } from '../wire/record.ts';
-import type { Ticket } from '../wire/ticket.ts';
+import { RECORD_ID_OFFSET, RECORD_KIND, RECORD_KIND_OFFSET } from '../wire/record.ts';
+import { TICKET_SESSION_OFFSET, type Ticket } from '../wire/ticket.ts';
+import type { Alike } from './alike.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 import type { Grants } from './grants.ts';
@@ -41,7 +41,9 @@ export interface Bench {
   readonly now: number;
   /** Jobs that wait for one run of a batch kernel. */
   readonly jobs: Jobs;
-  open(index: number, ticket: Ticket): OpenKey;
+  readonly alike: Alike;
+  /** The batch's key of this index, for its ticket of this number. */
+  open(index: number, ticket: Ticket, number: number): OpenKey;
 }
 
 /** An operation gives its results, or, when it waits for a batch kernel, the step that goes on afterwards. */
@@ -49,6 +51,7 @@ export type Outcome = readonly Span[] | (() => Outcome);
 export type Operation = (call: Call) => Outcome;
 
 export const SLOT_CONTEXT = 512;
+const NO_KEYS: readonly string[] = [];
 
 /** By number, from 1; two bits of flags hold no other. */
 const HASH_NAMES = Object.keys(HASH) as HashName[];
@@ -57,17 +60,19 @@ export class Call {
   readonly bench: Bench;
   readonly request: ReadRequest;
   readonly ticket: Ticket;
-  /** For the log: the keys that were opened, the key that was made, and the outside recipient. */
-  readonly opened: string[] = [];
-  madeKey: string | undefined;
+  /** For the log: the keys that were opened, where the id of the key that was made lies, and the outside recipient. */
+  opened: readonly string[] = NO_KEYS;
+  made: number | undefined;
   recipient: string | undefined;
   readonly #window: number;
+  readonly #ticketAt: number;
 
-  constructor(bench: Bench, request: ReadRequest, ticket: Ticket, window: number) {
+  constructor(bench: Bench, request: ReadRequest, ticket: Ticket, window: number, ticketAt: number) {
     this.bench = bench;
     this.request = request;
     this.ticket = ticket;
     this.#window = window;
+    this.#ticketAt = ticketAt;
   }
 
   flag(bit: number): boolean {
@@ -138,8 +143,9 @@ export class Call {
   anyKey(n: number): OpenKey {
     const index = this.request.keys[n];
     if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
-    const key = this.bench.open(index, this.ticket);
-    this.opened.push(key.id);
+    const key = this.bench.open(index, this.ticket, this.request.ticket);
+    // Not pushed: an array that grows takes room for seventeen.
+    this.opened = this.opened.length === 0 ? [key.id] : [...this.opened, key.id];
     return key;
   }
 
@@ -168,22 +174,18 @@ export class Call {
     return span;
   }
 
-  /** Seal a key of this caller: in the store's form, or bound to his session. */
-  sealKey(attributes: KeyAttributes, secret: number, length: number, id: string): Span {
-    this.madeKey = id;
-    const { user, session } = this.ticket;
-    return this.bench.records.seal(
-      {
-        kind: attributes.persistent ? RECORD_KIND.key : RECORD_KIND.sessionKey,
-        id,
-        revision: 1,
-        owner: user,
-        attributes: encodeAttributes(attributes),
-        session,
-      },
-      secret,
-      length,
-      this.bench.reply,
-    );
+  /**
+   * The record of a key with this header: in the store's form, or bound to the caller's session. The batch's last kernel seals
+   * it; until then the secret stays where it is. `id` is the address of an id that the header has not got yet.
+   */
+  sealKey(header: Uint8Array, secret: number, length: number, id?: number): Span {
+    const { core, records, reply, jobs } = this.bench;
+    const record = records.place(header, length, reply);
+    this.made = record.offset + RECORD_ID_OFFSET;
+    if (id !== undefined) core.bytes.copyWithin(this.made, id, id + ID_SIZE);
+    const isSession = header[RECORD_KIND_OFFSET] === RECORD_KIND.sessionKey;
+    const context = isSession ? this.#ticketAt + TICKET_SESSION_OFFSET : undefined;
+    records.sealLater(jobs.seals, record.offset, header.length, secret, length, context);
+    return record;
   }
 }

@@ -4,11 +4,13 @@ import type { Curve, HashName } from '../model/key.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 
-/** Words of a job on a curve, and of one of key wrapping. */
+/** Words of a job: on a curve, of key wrapping, of a check value, of sealing a record. */
 const CURVE_JOB = 4;
 const KEYWRAP_JOB = 5;
+const CHECK_VALUE_JOB = 3;
+export const SEAL_JOB = 7;
 
-type Kernel = (jobs: number, count: number) => void;
+export type Kernel = (jobs: number, count: number) => void;
 
 export class JobList {
   readonly #core: Core;
@@ -24,8 +26,13 @@ export class JobList {
     this.#width = width;
   }
 
-  add(...job: readonly number[]): void {
-    for (let i = 0; i < this.#width; i++) this.#words.push(job[i]!);
+  /** A job's words, as many as the list's kernel takes: one by one, since a rest parameter is one more array a job. */
+  add(a: number, b: number, c: number, d = 0, e = 0, f = 0, g = 0): void {
+    const words = this.#words;
+    words.push(a, b, c);
+    if (this.#width > 3) words.push(d);
+    if (this.#width > 4) words.push(e);
+    if (this.#width > 5) words.push(f, g);
   }
 
   keep(): void {
@@ -54,9 +61,25 @@ export class JobList {
 export class Jobs {
   readonly #core: Core;
   readonly #lists = new Map<string, { readonly list: JobList; readonly kernel: Kernel }>();
+  /** Run last: what other kernels write into a record's header is sealed with it. */
+  readonly #seals: JobList;
+  readonly #sealKernel: Kernel;
 
-  constructor(core: Core) {
+  /** `seal` is the kernel that seals records. */
+  constructor(core: Core, seal: Kernel) {
     this.#core = core;
+    this.#seals = new JobList(core, SEAL_JOB);
+    this.#sealKernel = seal;
+  }
+
+  /** Records to be sealed: what a job is, records.ts knows. */
+  get seals(): JobList {
+    return this.#seals;
+  }
+
+  /** AES key, its length, and where its check value is to stand. */
+  checkValue(): JobList {
+    return this.#list('checkValue', CHECK_VALUE_JOB, this.#core.call.aesCheckValues);
   }
 
   /** Scalar, digest, noise or 0, signature. */
@@ -84,8 +107,8 @@ export class Jobs {
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
-  keyWrap(kernel: 'kwWrap' | 'kwUnwrap' | 'kwpWrap' | 'kwpUnwrap'): JobList {
-    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[`${kernel}Many`]);
+  keyWrap(kernel: 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany'): JobList {
+    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[kernel]);
   }
 
   #list(name: string, width: number, kernel: Kernel): JobList {
@@ -99,15 +122,18 @@ export class Jobs {
   /** What was added since the last call shall run. */
   keep(): void {
     for (const { list } of this.#lists.values()) list.keep();
+    this.#seals.keep();
   }
 
   /** What was added since `keep` shall not: its step was refused, and the memory that it names is given back. */
   drop(): void {
     for (const { list } of this.#lists.values()) list.drop();
+    this.#seals.drop();
   }
 
   /** Run each list that has jobs. */
   run(work: Arena): void {
     for (const { list, kernel } of this.#lists.values()) list.run(work, kernel);
+    this.#seals.run(work, this.#sealKernel);
   }
 }

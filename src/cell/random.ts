@@ -1,5 +1,5 @@
 /**
- * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel before every batch.
+ * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel in every batch, before it gives the first byte.
  * The kernel's bytes go straight into linear memory: node:crypto's own generator is one more state in the process.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -14,8 +14,10 @@ const SEED_SIZE = 48;
 const RESEED_SIZE = 32;
 /** SP 800-90A table 2: at most 2^19 bits a request. */
 const REQUEST_MAX = 65536;
-/** What a batch's requests mostly want is an IV, a salt or the noise of a signature; more goes to the generator itself. */
+/** What a batch's requests mostly want is an IV, a seed or the noise of a signature; more goes to the generator itself. */
 const SMALL = 48;
+/** The most of it that a request wants: a new key, its id and its record's seed. */
+const ROOM = 80;
 /** The most that is drawn at a time for small wants: the generator's request costs as much as 200 bytes of it. */
 const DRAW_MAX = 1024;
 
@@ -28,6 +30,10 @@ export class Random {
   #next = 0;
   #drawn = 0;
   #roomEnd = 0;
+  /** How much is drawn at a time: what the batch's requests mostly want. */
+  #draw = 0;
+  /** The batch in hand has had nothing yet. */
+  #reseedDue = false;
 
   /** `personal` tells one generator from another; it need not be secret. */
   constructor(core: Core, work: Arena, personal: string) {
@@ -64,6 +70,7 @@ export class Random {
   }
 
   reseed(): void {
+    this.#reseedDue = false;
     const mark = this.#work.mark();
     const seed = this.#work.take(RESEED_SIZE);
     this.#read(seed, RESEED_SIZE);
@@ -73,12 +80,13 @@ export class Random {
   }
 
   /**
-   * Reseed for a batch of so many requests, and take the room for what they will want. It lies in working memory below
-   * all that the batch takes, and is wiped with it; `endBatch` forgets it.
+   * A batch of so many requests: what it wants comes from a new seed. The room for that lies in working memory below all
+   * that the batch takes, and is wiped with it; `endBatch` forgets it.
    */
   beginBatch(requests: number): void {
-    this.reseed();
-    const room = SMALL * (requests + 1);
+    this.#reseedDue = true;
+    const room = ROOM * (requests + 1);
+    this.#draw = Math.min(DRAW_MAX, SMALL * (requests + 1));
     this.#next = this.#drawn = this.#work.take(room);
     this.#roomEnd = this.#next + room;
   }
@@ -99,17 +107,29 @@ export class Random {
     this.#next += length;
   }
 
+  /** The address of random bytes that nobody else is given: in working memory, and gone with the batch. */
+  draw(length: number): number {
+    if (length <= SMALL && this.#has(length)) {
+      this.#next += length;
+      return this.#next - length;
+    }
+    const at = this.#work.take(length);
+    this.#generate(at, length);
+    return at;
+  }
+
   /** Are so many bytes drawn, or can they be? */
   #has(length: number): boolean {
     if (this.#next + length <= this.#drawn) return true;
     if (this.#next + length > this.#roomEnd) return false;
-    const more = Math.min(DRAW_MAX, this.#roomEnd - this.#drawn);
+    const more = Math.min(this.#draw, this.#roomEnd - this.#drawn);
     this.#generate(this.#drawn, more);
     this.#drawn += more;
     return true;
   }
 
   #generate(at: number, length: number): void {
+    if (this.#reseedDue) this.reseed();
     if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     for (let done = 0; done < length; done += REQUEST_MAX) {
       if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {

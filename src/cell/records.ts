@@ -1,25 +1,29 @@
 /** Opening and sealing records, docs/formats.md §2. Secrets go from record to slot and back without leaving linear memory. */
 import { Refusal } from '../errors.ts';
-import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
+import type { Span } from '../wire/batch.ts';
+import { FormatError, fromHex, ID_SIZE } from '../wire/fields.ts';
 import {
   decodeRecordHeader,
   encodeRecordHeader,
   RECORD_KIND,
-  RECORD_SALT_OFFSET,
+  RECORD_KIND_OFFSET,
   RECORD_SALT_SIZE,
   RECORD_TAG_SIZE,
   type RecordHeader,
   type RecordKind,
-  recordSize,
 } from '../wire/record.ts';
 import type { Arena } from './arena.ts';
-import { type Core, IntegrityError } from './core.ts';
+import type { Core } from './core.ts';
+import { JobList, type Kernel, SEAL_JOB } from './jobs.ts';
 import type { Random } from './random.ts';
-import { derive, type Vault } from './vault.ts';
+import type { Vault } from './vault.ts';
 
-const LABEL = new TextEncoder().encode('keycell/v1/record');
-const RECORD_KEY_SIZE = 32;
-const IV_SIZE = 12;
+const SEED_SIZE = 32;
+const NO_SALT = new Uint8Array(RECORD_SALT_SIZE);
+/** Words of a job of `recordOpen`. */
+const OPEN_JOB = 7;
+/** The core's word for a context of zeros. */
+const NO_CONTEXT = 0;
 
 /** What a secret is sealed with besides itself. */
 export interface RecordSpec {
@@ -28,8 +32,6 @@ export interface RecordSpec {
   readonly revision: number;
   readonly owner: string;
   readonly attributes: Uint8Array;
-  /** Session keys only: the session whose key it is. */
-  readonly session?: string;
 }
 
 export class Records {
@@ -50,19 +52,25 @@ export class Records {
    * Throws RECORD_CORRUPT for anything that is not authentic, of another HSM, or (session keys) of another session.
    */
   open(at: number, length: number, output: number, session?: string): RecordHeader {
-    const { call, bytes } = this.#core;
+    const { call, bytes, view } = this.#core;
     const header = this.#header(bytes.subarray(at, at + length));
     const { hsmId, epoch } = this.#vault.identity;
     if (header.hsmId !== hsmId || header.epoch !== epoch) throw new Refusal('KEYCELL_RECORD_CORRUPT');
+    const isSession = header.kind === RECORD_KIND.sessionKey;
+    if (isSession && session === undefined) throw new Refusal('KEYCELL_RECORD_CORRUPT');
     const headerLen = length - header.secretLength - RECORD_TAG_SIZE;
+    const base = this.#base(header.kind);
     const mark = this.#work.mark();
-    const ctx = this.#context(header, session);
-    const sealed = at + headerLen;
-    const ok = call.gcmOpen(ctx, this.#zeroIv(), IV_SIZE, at, headerLen, sealed, length - headerLen, output);
+    const context = isSession ? this.#put(fromHex(session!, ID_SIZE)) : NO_CONTEXT;
+    const result = this.#work.take(4);
+    const job = this.#work.take(4 * OPEN_JOB);
+    [at, headerLen, header.secretLength, base, context, output, result].forEach((word, i) => {
+      view.setUint32(job + 4 * i, word, true);
+    });
+    call.recordOpen(job, 1);
+    const ok = view.getUint32(result, true);
     this.#work.release(mark);
-    if (ok !== 1) {
-      throw new Refusal('KEYCELL_RECORD_CORRUPT', header.kind === RECORD_KIND.sessionKey ? 'ownSession' : 'none');
-    }
+    if (ok !== 1) throw new Refusal('KEYCELL_RECORD_CORRUPT', isSession ? 'ownSession' : 'none');
     return header;
   }
 
@@ -75,66 +83,61 @@ export class Records {
     }
   }
 
-  /** Seal the secret at `secret` into `output`; returns the record's length. The two must not overlap. */
-  seal(spec: RecordSpec, secret: number, secretLength: number, output: Arena): { offset: number; length: number } {
-    const { call, bytes } = this.#core;
+  /** Seal the secret at `secret` into `output`. The two must not overlap. */
+  seal(spec: RecordSpec, secret: number, secretLength: number, output: Arena): Span {
+    const header = this.header(spec, secretLength);
+    const record = this.place(header, secretLength, output);
+    const mark = this.#work.mark();
+    const jobs = new JobList(this.#core, SEAL_JOB);
+    this.sealLater(jobs, record.offset, header.length, secret, secretLength);
+    jobs.run(this.#work, this.kernel);
+    this.#work.release(mark);
+    return record;
+  }
+
+  /** The bytes before the ciphertext, with a zero salt: that is for the kernel. */
+  header(spec: RecordSpec, secretLength: number): Uint8Array {
     const { hsmId, epoch } = this.#vault.identity;
     const { kind, id, revision, owner, attributes } = spec;
-    const header: RecordHeader = {
-      kind,
-      hsmId,
-      epoch,
-      id,
-      revision,
-      owner,
-      attributes,
-      secretLength,
-      salt: new Uint8Array(RECORD_SALT_SIZE),
-    };
-    const encoded = encodeRecordHeader(header);
-    const length = recordSize(attributes.length, secretLength);
-    const at = output.take(length);
-    const sealed = at + encoded.length;
-    bytes.set(encoded, at);
-    bytes.copyWithin(sealed, secret, secret + secretLength);
+    return encodeRecordHeader({ kind, hsmId, epoch, id, revision, owner, salt: NO_SALT, attributes, secretLength });
+  }
 
+  /** Room for a record that begins with this header. */
+  place(header: Uint8Array, secretLength: number, output: Arena): Span {
+    const length = header.length + secretLength + RECORD_TAG_SIZE;
+    const offset = output.take(length);
+    this.#core.bytes.set(header, offset);
+    return { offset, length };
+  }
+
+  /**
+   * A job for `kernel`: seal the record whose header lies at `at`, in what `place` gave. The secret stays where it is until
+   * then, outside of the record. `context` is the address of the session's id, for a key that is bound to it.
+   */
+  sealLater(
+    jobs: JobList,
+    at: number,
+    headerLen: number,
+    secret: number,
+    secretLength: number,
+    context = NO_CONTEXT,
+  ): void {
+    const base = this.#base(this.#core.bytes[at + RECORD_KIND_OFFSET]!);
     // The salt binds fresh randomness to what is sealed: a repeated generator still gives a new key for a new secret.
-    const mark = this.#work.mark();
-    const seed = this.#work.take(64);
-    this.#random.fill(seed, 32);
-    call.sha256(at, encoded.length + secretLength, seed + 32);
-    const salt = at + RECORD_SALT_OFFSET;
-    this.#vault.mac('hedge', seed, 64, salt);
-
-    const ctx = this.#context({ ...header, salt: bytes.slice(salt, salt + RECORD_SALT_SIZE) }, spec.session);
-    const ok = call.gcmSeal(ctx, this.#zeroIv(), IV_SIZE, at, encoded.length, sealed, secretLength, sealed);
-    this.#work.release(mark);
-    if (ok !== 1) throw new IntegrityError('a record could not be sealed');
-    return { offset: at, length };
+    const seed = this.#random.draw(SEED_SIZE);
+    jobs.add(at, headerLen, secret, secretLength, seed, base, context);
   }
 
-  /** The AES context of the key that seals exactly this record. */
-  #context(header: RecordHeader, session: string | undefined): number {
-    const { call } = this.#core;
-    const isSession = header.kind === RECORD_KIND.sessionKey;
-    if (isSession && session === undefined) throw new Refusal('KEYCELL_RECORD_CORRUPT');
-    const context = new Uint8Array(ID_SIZE + 1 + ID_SIZE + RECORD_SALT_SIZE + ID_SIZE);
-    context.set(fromHex(header.hsmId, ID_SIZE));
-    context[16] = header.kind;
-    context.set(fromHex(header.id, ID_SIZE), 17);
-    context.set(header.salt, 33);
-    context.set(fromHex(isSession ? session! : ZERO_ID, ID_SIZE), 65);
-    const base = this.#vault.key(isSession ? 'session' : 'seal');
-    const key = this.#work.take(RECORD_KEY_SIZE);
-    derive(this.#core, this.#work, base, 32, LABEL, context, key);
-    const ctx = this.#work.take(call.AES_CTX_SIZE.value);
-    if (call.aesExpandKey(ctx, key, RECORD_KEY_SIZE) !== 1) throw new IntegrityError('a key schedule failed');
-    return ctx;
+  readonly kernel: Kernel = (jobs, count) => this.#core.call.recordSeal(this.#vault.midstates('hedge'), jobs, count);
+
+  /** The key that the keys of such records are derived from. */
+  #base(kind: number): number {
+    return this.#vault.midstates(kind === RECORD_KIND.sessionKey ? 'session' : 'seal');
   }
 
-  #zeroIv(): number {
-    const iv = this.#work.take(IV_SIZE);
-    this.#core.bytes.fill(0, iv, iv + IV_SIZE);
-    return iv;
+  #put(bytes: Uint8Array): number {
+    const at = this.#work.take(bytes.length);
+    this.#core.bytes.set(bytes, at);
+    return at;
   }
 }

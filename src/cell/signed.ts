@@ -32,19 +32,17 @@ function open<T extends OfRun>(
   }
 }
 
-/** The ticket at `at` if it is good now. Throws SESSION_EXPIRED or SESSION_REVOKED. */
-export function openTicket(
-  core: Core,
-  vault: Vault,
-  at: number,
-  length: number,
-  now: number,
-  isRevoked: (ticket: Ticket) => boolean,
-): Ticket {
+/** The ticket at `at`, whether it is good now or not. Throws SESSION_REVOKED where it is not authentic. */
+export function openTicket(core: Core, vault: Vault, at: number, length: number): Ticket {
   const ticket = open(core, vault, 'ticket', at, length, decodeTicket);
-  if (ticket === undefined || isRevoked(ticket)) throw new Refusal('KEYCELL_SESSION_REVOKED');
-  if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
+  if (ticket === undefined) throw new Refusal('KEYCELL_SESSION_REVOKED');
   return ticket;
+}
+
+/** Throws SESSION_EXPIRED or SESSION_REVOKED unless the ticket is good now. */
+export function checkTicket(ticket: Ticket, now: number, isRevoked: boolean): void {
+  if (isRevoked) throw new Refusal('KEYCELL_SESSION_REVOKED');
+  if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
 }
 
 /** The lease at `at`, of this boot; how old it may be the caller knows. Throws LEASE_EXPIRED. */

@@ -1,24 +1,34 @@
-/** What a batch did, gathered for its entry: one line of counts per session, keys and operation. */
+/** What a batch did, gathered for its entry: one line of counts per session, keys opened and operation. */
+import { ID_SIZE } from '../wire/fields.ts';
+import type { Core } from './core.ts';
 
 interface Use {
   readonly session: string;
   readonly user: string;
   readonly op: string;
   /** The ids of the keys that were opened, in the order of the request. */
-  readonly keys?: readonly string[];
-  /** The id of the key that was made or changed. */
-  readonly made?: string;
+  readonly keys: readonly string[] | undefined;
+  /** The ids of the keys that were made or changed. */
+  made: readonly string[] | undefined;
   /** The thumbprint of an outside recipient. */
-  readonly to?: string;
+  readonly to: string | undefined;
   done: number;
   /** Refused or failed, by code. */
-  refused?: Record<string, number>;
+  refused: Record<string, number> | undefined;
 }
 
+interface Counted {
+  readonly use: Use;
+  /** The addresses of the ids of the keys that were made. */
+  readonly made: number[];
+}
+
+const NO_KEYS: readonly string[] = [];
+
 export class Uses {
-  readonly #uses = new Map<string, Use>();
+  readonly #uses = new Map<string, Counted>();
   /** The last use: requests of a batch are mostly alike, and comparing costs less than making a name. */
-  #last: Use | undefined;
+  #last: Counted | undefined;
 
   get empty(): boolean {
     return this.#uses.size === 0;
@@ -29,52 +39,74 @@ export class Uses {
     user: string,
     op: string,
     keys: readonly string[],
-    made: string | undefined,
+    made: number | undefined,
     to: string | undefined,
     refused?: string,
   ): void {
-    const use = this.#find(session, user, op, keys, made, to);
-    this.#last = use;
-    if (refused === undefined) use.done++;
-    else {
+    const counted = this.#find(session, user, op, keys, to);
+    this.#last = counted;
+    const { use } = counted;
+    if (refused === undefined) {
+      use.done++;
+      if (made !== undefined) counted.made.push(made);
+    } else {
       use.refused ??= {};
       use.refused[refused] = (use.refused[refused] ?? 0) + 1;
     }
   }
 
-  #find(
-    session: string,
-    user: string,
-    op: string,
-    keys: readonly string[],
-    made: string | undefined,
-    to: string | undefined,
-  ): Use {
+  #find(session: string, user: string, op: string, keys: readonly string[], to: string | undefined): Counted {
     const last = this.#last;
-    const alike = last?.session === session && last.op === op && last.made === made && last.to === to;
-    if (alike && sameKeys(last.keys ?? NO_KEYS, keys)) return last;
-    const name = `${session}/${op}/${keys}/${made}/${to}`;
+    const use = last?.use;
+    const alike = use?.session === session && use.op === op && use.to === to;
+    if (alike && sameKeys(use.keys ?? NO_KEYS, keys)) return last!;
+    const name = `${session}/${op}/${keys}/${to}`;
     const known = this.#uses.get(name);
     if (known !== undefined) return known;
-    const use: Use = {
-      session,
-      user,
-      op,
-      ...(keys.length > 0 && { keys }),
-      ...(made && { made }),
-      ...(to && { to }),
-      done: 0,
-    };
-    this.#uses.set(name, use);
-    return use;
+    const counted = { use: newUse(session, user, op, keys, to), made: [] };
+    this.#uses.set(name, counted);
+    return counted;
   }
 
-  list(): readonly Use[] {
-    return [...this.#uses.values()];
+  /** In the order in which each was first seen; `made` in the order of the requests. */
+  list(core: Core): readonly Use[] {
+    const list: Use[] = [];
+    for (const { use, made } of this.#uses.values()) {
+      if (made.length > 0) use.made = idsAt(core, made);
+      list.push(use);
+    }
+    return list;
   }
 }
 
-const NO_KEYS: readonly string[] = [];
+/** Members that there is nothing to say of are undefined, which JSON leaves out. */
+function newUse(session: string, user: string, op: string, keys: readonly string[], to: string | undefined): Use {
+  return {
+    session,
+    user,
+    op,
+    keys: keys.length > 0 ? keys : undefined,
+    made: undefined,
+    to,
+    done: 0,
+    refused: undefined,
+  };
+}
 
-const sameKeys = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((key, i) => key === b[i]);
+/** The ids that lie at these addresses, made hex together. */
+function idsAt({ view }: Core, addresses: readonly number[]): string[] {
+  const bytes = Buffer.alloc(ID_SIZE * addresses.length);
+  let next = 0;
+  for (const at of addresses)
+    for (let i = 0; i < ID_SIZE; i += 4) next = bytes.writeInt32BE(view.getInt32(at + i), next);
+  const hex = bytes.toString('hex');
+  const ids: string[] = [];
+  for (let i = 0; i < hex.length; i += 2 * ID_SIZE) ids.push(hex.slice(i, i + 2 * ID_SIZE));
+  return ids;
+}
+
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -9,6 +9,7 @@ import { type Core, IntegrityError, SHA256 } from './core.ts';
 const PURPOSES = ['seal', 'hedge', 'session', 'ticket', 'lease', 'audit', 'digest', 'stream'] as const;
 export type Purpose = (typeof PURPOSES)[number];
 export const PURPOSE_KEY_SIZE = 32;
+const MIDSTATES_SIZE = 64;
 
 /** Which HSM this is, and which run of it. */
 export interface Identity {
@@ -22,6 +23,7 @@ export interface Identity {
 // Behind the generator's state, which assembly/layout.ts puts at the start of the region.
 const MASTER = 0x100;
 const PURPOSE_KEYS = 0x200;
+const PURPOSE_MIDSTATES = 0x400;
 
 export class Vault {
   readonly #core: Core;
@@ -52,6 +54,12 @@ export class Vault {
     return this.#core.call.VAULT.value + PURPOSE_KEYS + PURPOSE_KEY_SIZE * PURPOSES.indexOf(purpose);
   }
 
+  /** What HMAC-SHA-256 makes of a purpose's key before any message: as secret as the key. */
+  midstates(purpose: Purpose): number {
+    if (this.#identity === undefined) throw new Refusal('KEYCELL_SEALED');
+    return this.#core.call.VAULT.value + PURPOSE_MIDSTATES + MIDSTATES_SIZE * PURPOSES.indexOf(purpose);
+  }
+
   /** HMAC-SHA-256 under a purpose's key, 32 bytes to `output`. */
   mac(purpose: Purpose, at: number, length: number, output: number): void {
     this.#core.call.hmac(SHA256, this.key(purpose), PURPOSE_KEY_SIZE, at, length, output);
@@ -72,6 +80,7 @@ export class Vault {
       context.set(fromHex(identity.hsmId, 16));
       new DataView(context.buffer).setUint32(16, identity.epoch);
       derive(this.#core, this.#work, this.master, MASTER_KEY_SIZE, label, context, this.key(purpose));
+      this.#core.call.hmac256Key(this.key(purpose), PURPOSE_KEY_SIZE, this.midstates(purpose));
     }
   }
 

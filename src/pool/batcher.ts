@@ -9,7 +9,8 @@ import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
-import { BATCH_COST, SPLIT_COST } from './cost.ts';
+import { BATCH_COST } from './cost.ts';
+import { Dispatch, type Seats } from './dispatch.ts';
 import { Pending, wipeAll } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
@@ -22,7 +23,7 @@ const SOON = Promise.resolve();
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
   readonly batch: readonly Pending[];
-  readonly cell: number;
+  readonly link: CellLink;
   readonly sentAt: number;
   answeredAt: number;
 }
@@ -34,6 +35,7 @@ export class Batcher {
   readonly #lease: () => Uint8Array;
   readonly #limit: number;
   readonly #queue: Queue;
+  readonly #dispatch = new Dispatch();
   readonly #watch: Watch;
   readonly #observer: BatchObserver | undefined;
   /**
@@ -54,7 +56,7 @@ export class Batcher {
   };
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
-  #lastSent = 0;
+  #lastSent: CellLink | undefined;
   readonly #idle: (() => void)[] = [];
 
   constructor(
@@ -97,8 +99,7 @@ export class Batcher {
     }
     this.#watch.add(pending);
     this.#queue.push(pending);
-    const { smallCost } = this.#queue;
-    if (smallCost >= BATCH_COST && smallCost >= BATCH_COST * this.#freePlaces()) this.flush();
+    if (this.#fillsPlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
       SOON.then(this.#flushSoon);
@@ -116,14 +117,11 @@ export class Batcher {
   /** Fill free places from the queue. */
   flush(): void {
     // Results pile up while the log is slow: then the queue must fill, and say BUSY.
-    while (this.#queue.count > 0 && this.#unwritten < this.#limit) {
-      const free = this.#freePlaces();
-      if (free === 0) return;
-      const budget = Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free));
-      const room = PLACE_SIZE - batchOverhead(this.#lease());
-      const batch = this.#queue.take(budget, room, this.#smallOut > 0);
-      if (batch.length === 0) return;
-      this.#send(this.#idlest(), batch);
+    while (this.#queue.count > 0 && this.#unwritten < this.#limit && this.#freePlaces() > 0) {
+      const next = this.#dispatch.next(this.#queue, this.#seats(), this.#smallOut > 0);
+      if (next === null) return;
+      const { line, cell, budget } = next;
+      this.#send(cell.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
     }
   }
 
@@ -230,16 +228,29 @@ export class Batcher {
     return free;
   }
 
-  /**
-   * The link with most free places: an idle cell before a second batch for a busy one. Among equals the one that worked
-   * last, whose code and tables are still in the caches: a caller who comes alone waits for half as long.
-   */
-  #idlest(): CellLink {
-    const links = this.#links();
-    let best = links[this.#lastSent] ?? links[0]!;
-    for (const link of links) if (link.free > best.free) best = link;
-    this.#lastSent = best.cell;
-    return best;
+  /** Is there a free place, and so much that more could make no batch for one larger? */
+  #fillsPlaces(): boolean {
+    const { cost } = this.#queue.small;
+    if (cost < BATCH_COST) return false;
+    const free = this.#freePlaces();
+    return free > 0 && cost >= BATCH_COST * free;
+  }
+
+  /** The open cells. */
+  #seats(): (Seats & { readonly link: CellLink })[] {
+    return this.#links()
+      .filter(({ state }) => state === 'open')
+      .map((link) => ({
+        link,
+        free: link.free,
+        busy: link.busy,
+        large: this.#hasLarge(link),
+        warm: link === this.#lastSent,
+      }));
+  }
+
+  #hasLarge(link: CellLink): boolean {
+    return this.#out.some((trip) => trip.link === link && trip.answeredAt === 0 && isLarge(trip.batch[0]!));
   }
 
   #send(link: CellLink, batch: readonly Pending[]): void {
@@ -256,10 +267,16 @@ export class Batcher {
       }
       return;
     }
+    this.#lastSent = link;
     for (const pending of batch) pending.sent = true;
-    this.#out.push({ batch, cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, link, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
-    if (!isLarge(batch[0]!)) this.#smallOut++;
+    const large = isLarge(batch[0]!);
+    if (!large) this.#smallOut++;
+    this.#dispatch.sent(
+      batch.reduce((sum, { cost }) => sum + cost, 0),
+      large,
+    );
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {
@@ -308,7 +325,7 @@ export class Batcher {
 
   /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */
   #smallReturned(): void {
-    if (!this.#queue.largeWait) this.#smallOut--;
+    if (this.#queue.large.first === null) this.#smallOut--;
     else {
       setImmediate(() => {
         this.#smallOut--;
@@ -343,7 +360,7 @@ function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, 
   }
   const answeredAt = outcome === 'lost' ? now : trip.answeredAt;
   return {
-    cell: trip.cell,
+    cell: trip.link.cell,
     size: batch.length,
     operations,
     failures: reply === undefined ? batch.length : reply.results.filter((result) => result.status !== 0).length,

@@ -2,7 +2,15 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
 import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
 import type { CellStats } from '../model/hsm.ts';
-import { type CellRequest, type CellResult, PLACE_SIZE, PlaceView, readReply, writeBatch } from '../wire/batch.ts';
+import {
+  type CellRequest,
+  type CellResult,
+  clearPlace,
+  PLACE_SIZE,
+  PlaceView,
+  readReply,
+  writeBatch,
+} from '../wire/batch.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
@@ -118,7 +126,7 @@ export class CellLink {
       writeBatch(place.bytes, lease, place.requests, place.view);
     } catch (error) {
       place.requests = NO_REQUESTS;
-      place.bytes.fill(0);
+      clearPlace(place.bytes, PLACE_SIZE);
       throw error;
     }
     place.batch = batch;
@@ -181,7 +189,7 @@ export class CellLink {
       lost.push(place.batch!);
       place.batch = null;
       place.requests = NO_REQUESTS;
-      place.bytes.fill(0);
+      clearPlace(place.bytes, PLACE_SIZE);
     }
     this.#inside.length = 0;
     return lost;
@@ -214,7 +222,7 @@ export class CellLink {
       this.#distrust('its reply is malformed', error);
       return;
     }
-    place.bytes.fill(0, 0, reply.length);
+    clearPlace(place.bytes, reply.length);
     place.batch = null;
     place.requests = NO_REQUESTS;
     if (this.#inside[0] === index) this.#inside.shift();

@@ -23,6 +23,8 @@ import { FieldReader, FieldWriter, FormatError, fromHex, ID_SIZE, toHex } from '
 const VERSION = 1;
 const POLICY_SIZE = 64;
 const CURVE_OFFSET = 3;
+export const CHECK_VALUE_OFFSET = 49;
+export const CHECK_VALUE_SIZE = 3;
 const REST_MEMBERS = 4;
 const TEMPLATE_MEMBERS = 4;
 /** An uncompressed point of the largest curve. */
@@ -84,7 +86,7 @@ export function encodeAttributes(a: KeyAttributes): Uint8Array<ArrayBuffer> {
     .u64(a.createdAt)
     .u8(a.checkValue.length)
     .raw(a.checkValue)
-    .zero(3 - a.checkValue.length)
+    .zero(CHECK_VALUE_SIZE - a.checkValue.length)
     .u32(a.version)
     .zero(8)
     .u16(point.length)
@@ -113,9 +115,9 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
   const maxUses = reader.u64();
   const createdAt = reader.u64();
   const checkLength = reader.u8();
-  if (checkLength > 3) throw new FormatError('a check value is too long');
+  if (checkLength > CHECK_VALUE_SIZE) throw new FormatError('a check value is too long');
   const checkValue = reader.copy(checkLength);
-  reader.zero(3 - checkLength);
+  reader.zero(CHECK_VALUE_SIZE - checkLength);
   const version = reader.u32();
   reader.zero(8);
   const pointLength = reader.u16();

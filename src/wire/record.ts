@@ -5,6 +5,8 @@ export const RECORD_KIND = { key: 1, user: 2, control: 3, sessionKey: 4 } as con
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND];
 
 export const RECORD_FIXED_SIZE = 104;
+export const RECORD_KIND_OFFSET = 6;
+export const RECORD_ID_OFFSET = 28;
 export const RECORD_SALT_OFFSET = 64;
 export const RECORD_SALT_SIZE = 32;
 export const RECORD_TAG_SIZE = 16;

@@ -8,6 +8,7 @@ export const MAC_SIZE = 32;
 /** Milliseconds from issue to expiry; less where the login's own end comes first. */
 export const TICKET_LIFETIME = 15 * 60_000;
 export const TICKET_BODY_SIZE = 80;
+export const TICKET_SESSION_OFFSET = 28;
 
 const MAGIC = 'KCTK';
 const FORMAT = 1;

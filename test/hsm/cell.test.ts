@@ -1,5 +1,5 @@
 /** The code of cell and warden in this process, over a core of its own: frozen formats, leases, and what a batch leaves behind. */
-import { createHash } from 'node:crypto';
+import { createCipheriv, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Arena } from '../../dist/cell/arena.js';
@@ -18,14 +18,14 @@ import { Passwords } from '../../dist/cell/warden/passwords.js';
 import { Sessions } from '../../dist/cell/warden/sessions.js';
 import { Users } from '../../dist/cell/warden/users.js';
 import { codeOf as codeOfStatus } from '../../dist/errors.js';
-import { encodeAttributes } from '../../dist/wire/attributes.js';
+import { decodeAttributes, encodeAttributes } from '../../dist/wire/attributes.js';
 import { type CellRequest, FLAG, readReply, writeBatch } from '../../dist/wire/batch.js';
 import { Board } from '../../dist/wire/board.js';
 import { encodeLeaseBody, type Lease } from '../../dist/wire/lease.js';
 import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
-import { hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { hmac, openRecord, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
 import { streamHeader } from '../support/stream.ts';
 
 const dist = (name: string) => readFileSync(new URL(`../../dist/cell/${name}`, import.meta.url));
@@ -391,11 +391,151 @@ describe('leases', () => {
     expect(codes(lease({ number: 9, revocations: [{ kind: 'user', id: ALICE, epoch: 2 }] }))).toEqual(['done']);
   });
 
+  test('a ticket that was good stays so only for this incarnation, and while it is as it was', () => {
+    const drawn = (with_: Uint8Array, of = ticket) =>
+      serve([request('random', { ticket: of, parts: [new Uint8Array([0, 0, 0, 8])] })], with_).codes;
+    expect(drawn(lease())).toEqual(['done']);
+    for (const i of [0, 5, 50, 80, 111]) {
+      const forged = ticket.slice();
+      forged[i]! ^= 1;
+      expect(drawn(lease(), forged)).toEqual(['KEYCELL_SESSION_REVOKED']);
+    }
+    expect(drawn(lease(), ticket.slice(0, -1))).toEqual(['KEYCELL_SESSION_REVOKED']);
+    // More sessions than are remembered, each twice.
+    const many = Array.from({ length: 20 }, (_, i) => ticketOf({ session: id(0x80 + i) }));
+    for (const each of [...many, ...many, ticket]) expect(drawn(lease(), each)).toEqual(['done']);
+    vault.lock();
+    random.restart();
+    core.bytes.set(MASTER, vault.master);
+    vault.unlock({ hsmId: HSM, epoch: 1, incarnation: 2, boot: id(0x31) });
+    const next = lease({ incarnation: 2, boot: id(0x31) });
+    expect(drawn(next)).toEqual(['KEYCELL_SESSION_REVOKED']);
+    expect(drawn(next, ticketOf({ incarnation: 2 }))).toEqual(['done']);
+  });
+
   test('a sealed cell serves nothing', () => {
     vault.lock();
     random.restart();
     expect(codes(lease())).toEqual(['KEYCELL_SEALED']);
   });
+});
+
+describe('the keys that a batch makes', () => {
+  const OWN = run(0x90, 16);
+  const template = (more: Partial<KeyAttributes> = {}) =>
+    encodeAttributes({ ...ATTRIBUTES, checkValue: new Uint8Array(0), extractable: 'wrapped', ...more });
+  const SESSION_KEY = template({ persistent: false });
+  const blobOf = (secret: Uint8Array) => {
+    const cipher = createCipheriv('id-aes256-wrap', SECRET, Buffer.from('a6a6a6a6a6a6a6a6', 'hex'));
+    return new Uint8Array(Buffer.concat([cipher.update(secret), cipher.final()]));
+  };
+  const unwrapping = (attributes: Uint8Array, secret: Uint8Array, keyId = new Uint8Array(0)) =>
+    request('unwrapKey', { mechanism: 'AES-KW', keys: [KEK], parts: [keyId, attributes, blobOf(secret)] });
+  const making = (op: 'generateKey' | 'importKey', attributes: Uint8Array, ...more: Uint8Array[]) =>
+    request(op, { parts: [new Uint8Array(0), attributes, ...more] });
+  const checkValueOf = (key: Uint8Array) =>
+    createCipheriv(`aes-${8 * key.length}-ecb`, key, null)
+      .update(new Uint8Array(16))
+      .subarray(0, 3);
+
+  test('are sealed as the reference would, whatever stands between them', () => {
+    const signing = { usage: ['sign'], rewrap: 'trusted' } as const;
+    const hmacKey = template({ type: 'HMAC', bits: 320, ...signing });
+    const requests = [
+      unwrapping(SESSION_KEY, run(1, 32)),
+      unwrapping(SESSION_KEY, run(2, 32)),
+      unwrapping(template({ label: 'other' }), run(3, 32), OWN),
+      unwrapping(SESSION_KEY, run(4, 24)),
+      unwrapping(SESSION_KEY, run(5, 32)),
+      making('importKey', template({ persistent: true, bits: 128 }), run(6, 16)),
+      making('importKey', hmacKey, run(7, 40)),
+      unwrapping(template({ bits: 192 }), run(8, 24)),
+      request('generateKey', { parts: [OWN.subarray(1), SESSION_KEY] }),
+      making('generateKey', template({ bits: 128 })),
+      making('generateKey', template({ type: 'EC', class: 'private', curve: 'P-256', ...signing })),
+      request('setAttributes', { keys: [AES], parts: [encodeAttributes({ ...ATTRIBUTES, label: 'renamed' })] }),
+      unwrapping(SESSION_KEY, run(9, 32)),
+    ];
+    const { codes, results, audit } = serve(requests);
+    const refused = [3, 8];
+    const wrong = codes.flatMap((code, i) => (code === 'done' ? [] : [i]));
+    expect(wrong).toEqual(refused);
+
+    const opened = results.map(({ parts: [sealed] }) => sealed && openRecord(MASTER, sealed, SESSION));
+    const secrets = [1, 2, 3, 0, 5, 6, 7, 8, 0, 0, 0, 0x40, 9].map((from, i) => from && ([i, run(from, 512)] as const));
+    for (const [i, secret] of secrets.filter((each) => each !== 0)) {
+      const key = opened[i]!;
+      expect([i, hex(key.secret)]).toEqual([i, hex(secret.subarray(0, key.secret.length))]);
+    }
+    opened.forEach((key, i) => {
+      if (key === undefined) return;
+      const { type, bits, checkValue, persistent, label } = decodeAttributes(key.attributes);
+      expect([i, key.owner, key.kind]).toEqual([i, ALICE, persistent ? 1 : 4]);
+      expect([i, key.secret.length]).toEqual([i, bits / 8]);
+      // What only gets other attributes keeps the check value that it came with.
+      const right = i === 11 ? '000102' : type === 'AES' ? hex(checkValueOf(key.secret)) : '';
+      expect([i, hex(checkValue)]).toEqual([i, right]);
+      expect([i, label]).toEqual([i, { 2: 'other', 11: 'renamed' }[i] ?? null]);
+    });
+    expect(opened[2]!.id).toBe(hex(OWN));
+    expect(opened[11]!.id).toBe(AES.id);
+    const ids = opened.flatMap((key) => key?.id ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+    const salts = results.flatMap(({ parts: [sealed] }) => (sealed ? [hex(sealed.subarray(64, 96))] : []));
+    expect(new Set(salts).size).toBe(salts.length);
+
+    // The log names each, in the order of the requests.
+    const uses = JSON.parse(audit).uses as { op: string; made: string[]; done: number }[];
+    const idsOf = (op: CellRequest['op']) => requests.flatMap((each, i) => (each.op === op && opened[i]?.id) || []);
+    expect(uses.map(({ op }) => op)).toEqual(['unwrapKey', 'importKey', 'generateKey', 'setAttributes']);
+    for (const { op, made, done } of uses) {
+      expect([op, made]).toEqual([op, idsOf(op as CellRequest['op'])]);
+      expect(done).toBe(made.length);
+    }
+    expect(left()).toEqual({});
+  });
+
+  test('do not lie in the reply before they are sealed', () => {
+    const secrets = Array.from({ length: 6 }, (_, i) => run(7 * i, 32));
+    const broken = { ...core, call: { ...core.call } } as unknown as Core;
+    let looked = 0;
+    (broken.call as { recordSeal: unknown }).recordSeal = (hedge: number, jobs: number, count: number) => {
+      const { REPLY, WINDOW_SIZE } = core.call;
+      const reply = Buffer.from(core.bytes.buffer, REPLY.value, WINDOW_SIZE.value);
+      for (const secret of secrets) expect(reply.includes(Buffer.from(secret))).toBe(false);
+      expect(reply.includes('KCRD')).toBe(true);
+      looked += count;
+      core.call.recordSeal(hedge, jobs, count);
+    };
+    server = new BatchServer(broken, vault, random, work, 'cell-test');
+    const { codes } = serve(secrets.map((secret, i) => (i % 2 ? unwrapping : importing)(SESSION_KEY, secret)));
+    expect(codes).toEqual(secrets.map(() => 'done'));
+    expect(looked).toBe(secrets.length);
+    expect(left()).toEqual({});
+
+    function importing(attributes: Uint8Array, secret: Uint8Array) {
+      return making('importKey', attributes, secret);
+    }
+  });
+});
+
+test('the generator has a new seed in each batch that draws from it, and in no other', () => {
+  let reseeds = 0;
+  const counted = { ...core, call: { ...core.call } } as Core;
+  (counted.call as { drbgReseed: unknown }).drbgReseed = (...ask: [number, number, number, number]) => {
+    reseeds++;
+    return core.call.drbgReseed(...ask);
+  };
+  const drawing = new Random(counted, work, 'test');
+  server = new BatchServer(counted, vault, drawing, work, 'cell-test');
+  const draw = request('random', { parts: [new Uint8Array([0, 0, 0, 8])] });
+  for (let i = 1; i <= 3; i++) {
+    expect(serve([draw, draw, draw]).codes).toEqual(['done', 'done', 'done']);
+    expect(reseeds).toBe(i);
+  }
+  expect(serve([request('wrapKey', { mechanism: 'AES-KW', keys: [KEK, AES] })]).codes).toEqual(['done']);
+  expect(reseeds).toBe(3);
+  drawing.close();
 });
 
 /** Regions that a batch may have touched, and must have left zero. */

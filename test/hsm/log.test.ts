@@ -28,7 +28,7 @@ interface Use {
   readonly user: string;
   readonly op: string;
   readonly keys?: readonly string[];
-  readonly made?: string;
+  readonly made?: readonly string[];
   readonly to?: string;
   readonly done: number;
   readonly refused?: Record<string, number>;
@@ -117,7 +117,7 @@ describe('what it holds', () => {
     for (const use of uses) expect([use.session, use.user]).toEqual([alice.id, alice.user.id]);
     const total = (op: string, key?: string) =>
       uses
-        .filter((use) => use.op === op && (use.made ?? use.keys?.[0]) === key)
+        .filter((use) => use.op === op && (use.made ?? use.keys)?.[0] === key)
         .reduce((sum, use) => sum + use.done, 0);
     const id = (key: { readonly id: string }) => key.id;
     expect(total('sign', id(signer))).toBe(100);

@@ -2,7 +2,7 @@
  * The formats of docs/formats.md, written a second time over node:crypto and Buffer, from the document alone.
  * It shares no line with src/wire or assembly, so that agreement means something.
  */
-import { createCipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
 
 export const u32 = (n: number): Buffer => Buffer.from([n >>> 24, n >>> 16, n >>> 8, n].map((b) => b & 255));
 export const u64 = (n: number): Buffer => Buffer.concat([u32(Math.floor(n / 2 ** 32)), u32(n % 2 ** 32)]);
@@ -60,12 +60,34 @@ export function sealRecord(master: Uint8Array, record: ReferenceRecord): Buffer 
     .update(header(Buffer.alloc(32)))
     .update(record.secret)
     .digest();
-  const salt = hmac(hedge, record.fresh, digest);
-  const base = purposeKey(master, record.kind === 4 ? 'session' : 'seal', record.hsmId, record.epoch);
-  const context = record.kind === 4 ? unhex(record.session!) : Buffer.alloc(16);
-  const fixed = [Buffer.from('keycell/v1/record'), Buffer.of(0), unhex(record.hsmId), Buffer.of(record.kind)];
-  const key = kdf108(base, Buffer.concat([...fixed, unhex(record.id), salt, context, u32(256)]));
-  return Buffer.concat([header(salt), gcm(key, Buffer.alloc(12), header(salt), record.secret)]);
+  const salted = header(hmac(hedge, record.fresh, digest));
+  const key = recordKey(master, salted, record.session);
+  return Buffer.concat([salted, gcm(key, Buffer.alloc(12), salted, record.secret)]);
+}
+
+/** What a record with this header is under, as it says itself. */
+function recordKey(master: Uint8Array, header: Uint8Array, session?: string): Buffer {
+  const [kind, hsmId, epoch] = [header[6]!, header.subarray(8, 24), Buffer.from(header).readUInt32BE(24)];
+  const base = purposeKey(master, kind === 4 ? 'session' : 'seal', Buffer.from(hsmId).toString('hex'), epoch);
+  const context = kind === 4 ? unhex(session!) : Buffer.alloc(16);
+  const fixed = [Buffer.from('keycell/v1/record'), Buffer.of(0), hsmId, Buffer.of(kind), header.subarray(28, 44)];
+  return kdf108(base, Buffer.concat([...fixed, header.subarray(64, 96), context, u32(256)]));
+}
+
+/** The parts of a record that somebody else sealed. Throws where its tag is wrong. */
+export function openRecord(master: Uint8Array, record: Uint8Array, session?: string) {
+  const [attributesEnd, tag] = [104 + Buffer.from(record).readUInt32BE(96), record.length - 16];
+  const header = record.subarray(0, attributesEnd);
+  const key = recordKey(master, header, session);
+  const decipher = createDecipheriv('aes-256-gcm', key, Buffer.alloc(12)).setAAD(header);
+  decipher.setAuthTag(record.subarray(tag));
+  return {
+    kind: header[6]!,
+    id: Buffer.from(header.subarray(28, 44)).toString('hex'),
+    owner: Buffer.from(header.subarray(48, 64)).toString('hex'),
+    attributes: header.subarray(104),
+    secret: Buffer.concat([decipher.update(record.subarray(attributesEnd, tag)), decipher.final()]),
+  };
 }
 
 /** The key that XAES-256-GCM derives from the first twelve bytes of its nonce. */

@@ -55,6 +55,7 @@ const MASK: usize = memory.data<u32>([0xfffffff, 0xfffffff, 0xfffffff, 0xfffffff
 @unmanaged @final
 export class P384Quad {
   @inline get bytes(): usize { return BYTES; }
+  @inline get limbBytes(): usize { return 4; }
   @inline get aIsZero(): bool { return false; }
 
   @inline mul(r: usize, a: usize, b: usize): void { quadProduct(r, a, b); }

@@ -50,6 +50,7 @@ const TIMES_977: usize = memory.data<u32>([977, 977, 977, 977], 16);
 @unmanaged @final
 export class Secp256k1Quad {
   @inline get bytes(): usize { return BYTES; }
+  @inline get limbBytes(): usize { return 4; }
   @inline get aIsZero(): bool { return true; }
 
   @inline mul(r: usize, a: usize, b: usize): void { quadProduct(r, a, b); }

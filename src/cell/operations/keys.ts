@@ -11,10 +11,10 @@ import {
   checkTemplate,
   checkUse,
 } from '../../model/policy.ts';
-import { decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
+import { CHECK_VALUE_OFFSET, CHECK_VALUE_SIZE, decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
 import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
-import { FormatError, toHex } from '../../wire/fields.ts';
-import { RECORD_KIND } from '../../wire/record.ts';
+import { FormatError, ID_SIZE, ZERO_ID } from '../../wire/fields.ts';
+import { RECORD_FIXED_SIZE, RECORD_KIND } from '../../wire/record.ts';
 import type { Call, Operation } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 import { generate, type Material, plainSize, read, validPoint, writePlain } from './material.ts';
@@ -35,19 +35,29 @@ interface Origin {
  */
 export function asked(call: Call, n: number): KeyAttributes {
   if (call.ticket.role !== 'crypto-user') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
-  let attributes: KeyAttributes;
+  return call.bench.alike.template(call.part(n), () => {
+    const attributes = attributesAt(call, n);
+    checkTemplate(attributes);
+    return attributes;
+  });
+}
+
+/** The attributes that part `n` states. Throws INPUT_INVALID. */
+function attributesAt(call: Call, n: number): KeyAttributes {
   try {
-    attributes = decodeAttributes(call.publicPart(n));
+    return decodeAttributes(call.publicPart(n));
   } catch (error) {
     if (error instanceof FormatError) throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
     throw error;
   }
-  checkTemplate(attributes);
-  return attributes;
 }
 
+/** A check value has its place before the batch's kernels computed it. */
+const CHECK_VALUE_TO_COME = new Uint8Array(CHECK_VALUE_SIZE);
+const NO_CHECK_VALUE = new Uint8Array(0);
+
 /** The attributes that the cell vouches for. `issuerKey` is the index of the request's key that issues proofs. */
-export function finish(
+function finish(
   call: Call,
   wanted: KeyAttributes,
   material: Material,
@@ -63,7 +73,7 @@ export function finish(
     createdAt: call.bench.now,
     version: 1,
     point: material.point,
-    checkValue: material.checkValue,
+    checkValue: wanted.type === 'AES' ? CHECK_VALUE_TO_COME : NO_CHECK_VALUE,
     issuer: wanted.rewrap === 'issuer' ? issuer(call, issuerKey) : null,
   };
 }
@@ -79,19 +89,67 @@ function issuer(call: Call, n: number): NonNullable<KeyAttributes['issuer']> {
   return { id: key.id, point };
 }
 
-/** The id that a request asks for: part `n`, 16 bytes, or nothing for one that the cell draws. */
-function askedId(call: Call, n: number): string {
-  const id = call.publicPart(n);
-  if (id.length === 0) return call.bench.random.id();
-  if (id.length !== 16 || id.every((byte) => byte === 0)) throw new Refusal('KEYCELL_INPUT_INVALID');
-  return toHex(id);
+/** The address of the id that a request asks for: part `n`, 16 bytes, or nothing for one that the cell draws. */
+function askedId(call: Call, n: number): number {
+  const { offset, length } = call.part(n);
+  const { view } = call.bench.core;
+  const isZero = (at: number): boolean =>
+    (view.getUint32(at) | view.getUint32(at + 4) | view.getUint32(at + 8) | view.getUint32(at + 12)) === 0;
+  if (length === 0) {
+    let id = call.bench.random.draw(ID_SIZE);
+    while (isZero(id)) id = call.bench.random.draw(ID_SIZE);
+    return id;
+  }
+  if (length !== ID_SIZE || isZero(offset)) throw new Refusal('KEYCELL_INPUT_INVALID');
+  return offset;
 }
 
 /** Seal new material under the attributes asked for: the one way by which any key comes to be. */
-export function sealNew(call: Call, wanted: KeyAttributes, material: Material, origin: Origin, issuerKey: number) {
-  const attributes = finish(call, wanted, material, origin, issuerKey);
-  if (origin.wrapWithTrusted) checkBelow(attributes, origin.above);
-  return call.sealKey(attributes, material.secret, material.length, askedId(call, 0));
+export function sealNew(
+  call: Call,
+  wanted: KeyAttributes,
+  material: Material,
+  origin: Origin,
+  issuerKey: number,
+): Span {
+  const header = headerOf(call, wanted, material, origin, issuerKey);
+  const record = call.sealKey(header, material.secret, material.length, askedId(call, 0));
+  if (wanted.type === 'AES') {
+    const place = record.offset + RECORD_FIXED_SIZE + CHECK_VALUE_OFFSET;
+    call.bench.jobs.checkValue().add(material.secret, material.length, place);
+  }
+  return record;
+}
+
+/** The header of the new key's record, but for its id and check value. */
+function headerOf(
+  call: Call,
+  wanted: KeyAttributes,
+  material: Material,
+  origin: Origin,
+  issuerKey: number,
+): Uint8Array {
+  const { local, wrapWithTrusted = false, above } = origin;
+  const make = (): Uint8Array => {
+    const attributes = finish(call, wanted, material, origin, issuerKey);
+    if (wrapWithTrusted) checkBelow(attributes, above);
+    return call.bench.records.header(
+      {
+        kind: attributes.persistent ? RECORD_KIND.key : RECORD_KIND.sessionKey,
+        id: ZERO_ID,
+        revision: 1,
+        owner: call.ticket.user,
+        attributes: encodeAttributes(attributes),
+      },
+      material.length,
+    );
+  };
+  // A point is the key's own, and an issuer's key is opened, and logged, for each request that names him.
+  if (material.point !== null || wanted.rewrap === 'issuer') return make();
+  return call.bench.alike.header(
+    { ticket: call.ticket, wanted, local, wrapWithTrusted, above, length: material.length },
+    make,
+  );
 }
 
 /** Parts: id, attributes. Keys: the issuer of proofs, if any. Result: the sealed record. */
@@ -211,13 +269,7 @@ export const setAttributes: Operation = (call) => {
   const admin = call.ticket.role === 'admin';
   const key = admin ? call.anyKey(0) : call.ownKey(0);
   if (key.kind !== RECORD_KIND.key) throw new Refusal('KEYCELL_INPUT_INVALID');
-  let to: KeyAttributes;
-  try {
-    to = decodeAttributes(call.publicPart(0));
-  } catch (error) {
-    if (error instanceof FormatError) throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
-    throw error;
-  }
+  const to = attributesAt(call, 0);
   checkChange(key.attributes, to, admin);
   const changed: KeyAttributes = {
     ...key.attributes,
@@ -227,21 +279,17 @@ export const setAttributes: Operation = (call) => {
     wrapWithTrusted: to.wrapWithTrusted,
     trusted: to.trusted,
   };
-  call.madeKey = key.id;
-  return [
-    call.bench.records.seal(
-      {
-        kind: RECORD_KIND.key,
-        id: key.id,
-        revision: key.revision + 1,
-        owner: key.owner,
-        attributes: encodeAttributes(changed),
-      },
-      key.secret,
-      key.length,
-      call.bench.reply,
-    ),
-  ];
+  const header = call.bench.records.header(
+    {
+      kind: RECORD_KIND.key,
+      id: key.id,
+      revision: key.revision + 1,
+      owner: key.owner,
+      attributes: encodeAttributes(changed),
+    },
+    key.length,
+  );
+  return [call.sealKey(header, key.secret, key.length)];
 };
 
 /** The cell says whether it may be; who keeps the store then removes it. */

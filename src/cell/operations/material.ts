@@ -10,15 +10,12 @@ import { IntegrityError } from '../core.ts';
 
 /** More than a scalar: FIPS 186-5 A.2.1 wants 64 bits, the core 128. */
 const SEED_EXTRA = 16;
-const CHECK_VALUE_SIZE = 3;
-const NO_CHECK_VALUE = new Uint8Array(0);
 
-/** A key that is about to be sealed: its secret in linear memory, and the attributes that follow from it. */
+/** A key that is about to be sealed: its secret in linear memory, which stays there, and the public key that follows from it. */
 export interface Material {
   readonly secret: number;
   readonly length: number;
   readonly point: Uint8Array | null;
-  readonly checkValue: Uint8Array;
 }
 
 /** Draw a new key of this type and size; a pair is there after the batch's kernels ran. */
@@ -26,16 +23,14 @@ export function generate(call: Call, attributes: KeyAttributes): () => Material 
   const { work, random } = call.bench;
   const { type, class: keyClass, curve } = attributes;
   if (type !== 'EC' || curve === null) {
-    const length = attributes.bits / 8;
-    const secret = work.take(length);
-    random.fill(secret, length);
-    return () => symmetric(call, attributes, secret, length);
+    const material = { secret: random.draw(attributes.bits / 8), length: attributes.bits / 8, point: null };
+    return () => material;
   }
   if (keyClass !== 'private') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const length = CURVE[curve].size;
   const secret = work.take(length);
   const point = generatePair(call, curve, secret);
-  return () => ({ secret, length, point: point(), checkValue: NO_CHECK_VALUE });
+  return () => ({ secret, length, point: point() });
 }
 
 /** A key pair, after the batch's kernels ran: the scalar at `scalar`, the point as bytes. */
@@ -58,10 +53,10 @@ export function read(call: Call, attributes: KeyAttributes, input: Span): Materi
   const { type, class: keyClass, curve } = attributes;
   if (type !== 'EC' || curve === null) {
     if (input.length * 8 !== attributes.bits) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
-    return symmetric(call, attributes, input.offset, input.length);
+    return { secret: input.offset, length: input.length, point: null };
   }
   if (keyClass !== 'public') return readScalar(call, curve, input);
-  return { secret: input.offset, length: 0, point: validPoint(call, curve, input), checkValue: NO_CHECK_VALUE };
+  return { secret: input.offset, length: 0, point: validPoint(call, curve, input) };
 }
 
 /** Full public-key validation of a point, compressed or not; gives the uncompressed form. Throws INPUT_INVALID. */
@@ -96,7 +91,7 @@ function readScalar(call: Call, curve: Curve, input: Span): Material {
   if (core.call.ecPublicKey(number, secret, at) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'scalar');
   const point = core.bytes.slice(at, at + pointSize);
   if (!isSamePoint(stated, point)) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-  return { secret, length: size, point, checkValue: NO_CHECK_VALUE };
+  return { secret, length: size, point };
 }
 
 /** Does what a private key says of its public half, full, compressed or nothing at all, fit the point? */
@@ -104,20 +99,6 @@ function isSamePoint(stated: Uint8Array, point: Uint8Array): boolean {
   if (stated.length === 0 || stated.length === point.length) return stated.every((byte, i) => byte === point[i]);
   const sign = 2 + (point.at(-1)! & 1);
   return stated[0] === sign && stated.every((byte, i) => i === 0 || byte === point[i]);
-}
-
-function symmetric(call: Call, attributes: KeyAttributes, secret: number, length: number): Material {
-  if (attributes.type !== 'AES') return { secret, length, point: null, checkValue: NO_CHECK_VALUE };
-  const { core, work } = call.bench;
-  const mark = work.mark();
-  const ctx = work.take(core.call.AES_CTX_SIZE.value);
-  const block = work.take(16);
-  core.bytes.fill(0, block, block + 16);
-  if (core.call.aesExpandKey(ctx, secret, length) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
-  core.call.aesEncryptBlock(ctx, block, block);
-  const checkValue = core.bytes.slice(block, block + CHECK_VALUE_SIZE);
-  work.release(mark);
-  return { secret, length, point: null, checkValue };
 }
 
 /** The form in which a key leaves: raw, or PKCS#8 for EC private keys. `at` must have room for `plainSize`. */

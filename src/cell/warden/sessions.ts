@@ -5,7 +5,7 @@ import { encodeTicketBody, MAC_SIZE, TICKET_LIFETIME, type Ticket, type TicketRo
 import type { Arena } from '../arena.ts';
 import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
-import { openLease, openTicket } from '../signed.ts';
+import { checkTicket, openLease, openTicket } from '../signed.ts';
 import type { Vault } from '../vault.ts';
 
 const SESSION_LIFETIME = 12 * 3_600_000;
@@ -55,9 +55,9 @@ export class Sessions {
 
   /** The ticket's content if it is good now. Throws SESSION_EXPIRED or SESSION_REVOKED. */
   check(bytes: Uint8Array, now: number): Ticket {
-    return this.#placed(bytes, (at) =>
-      openTicket(this.#core, this.#vault, at, bytes.length, now, (ticket) => this.#isRevoked(ticket)),
-    );
+    const ticket = this.#placed(bytes, (at) => openTicket(this.#core, this.#vault, at, bytes.length));
+    checkTicket(ticket, now, this.#isRevoked(ticket));
+    return ticket;
   }
 
   #isRevoked(ticket: Ticket): boolean {
