@@ -375,7 +375,7 @@ export class SessionImpl implements Session {
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
       const [ownAad, ownIv] = [copyOf(aad), mechanism === 'envelope' ? NOTHING : copyOf(iv)];
-      // The secret last: nothing after it is refused, and leaves it unwiped.
+      // The secret last: whoever refuses the call from here on wipes it.
       const own = secretCopy(plaintext);
       const parts = mechanism === 'envelope' ? [own, ownAad] : [own, ownAad, ownIv];
       const request = this.#request('encrypt', mechanism, 0, keys, parts);
