@@ -5,7 +5,7 @@ import type { KeyFilter } from '../model/hsm.ts';
 import type { AesBits, AesKey, EcKey, Key } from '../model/key.ts';
 import { decodeAttributes } from '../wire/attributes.ts';
 import type { SealedKey } from '../wire/batch.ts';
-import { encodeJwk, encodeSpki, thumbprint } from '../wire/encodings.ts';
+import { encodeJwk, encodeSpki, thumbprintOf } from '../wire/encodings.ts';
 import { fromHex, ID_SIZE, toHex } from '../wire/fields.ts';
 import { type Stated, type StatedKey, statedKey } from '../wire/plain.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
@@ -68,10 +68,11 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
   } as Open;
   if (a.type === 'EC') {
     const [curve, point] = [a.curve!, a.point!];
-    const kid = thumbprint(curve, point);
+    const jwk = encodeJwk(curve, point);
+    const kid = thumbprintOf(jwk);
     handle.curve = curve;
     handle.publicKey = encodeSpki(curve, point);
-    handle.jwk = Object.freeze({ ...encodeJwk(curve, point), kid });
+    handle.jwk = Object.freeze({ ...jwk, kid });
     handle.kid = kid;
     return handle as Key;
   }
