@@ -7,18 +7,18 @@
  */
 import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
-import { batchOverhead, type CellRequest, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
 import { Pending, wipeAll } from './pending.ts';
-import type { BatchObserver, EntrySink, Finish, SubmitOptions } from './pool.ts';
+import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
-/** A request names at most this many keys: the layout of batch.ts. */
-const MAX_KEYS = 3;
+/** A microtask by way of a promise: `queueMicrotask` makes an AsyncResource for each. */
+const SOON = Promise.resolve();
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
@@ -50,6 +50,10 @@ export class Batcher {
   /** Batches of small requests that are out, or came back in this turn of the loop. */
   #smallOut = 0;
   #flushAsked = false;
+  readonly #flushSoon = (): void => {
+    this.#flushAsked = false;
+    this.flush();
+  };
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
   readonly #idle: (() => void)[] = [];
@@ -82,9 +86,9 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  submit<T>(request: CellRequest, options: SubmitOptions, finish: Finish<T> | undefined): Promise<T> {
+  submit<T>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, options, finish, this.#tick);
+    const pending = new Pending(request, options, finish, this.#tick, refused);
     const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
@@ -97,10 +101,7 @@ export class Batcher {
     if (this.#fillsPlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
-      queueMicrotask(() => {
-        this.#flushAsked = false;
-        this.flush();
-      });
+      SOON.then(this.#flushSoon);
     }
     return promise;
   }
@@ -118,8 +119,8 @@ export class Batcher {
     while (this.#queue.count > 0 && this.#unwritten < this.#limit && this.#freePlaces() > 0) {
       const next = this.#dispatch.next(this.#queue, this.#seats(), this.#smallOut > 0);
       if (next === null) return;
-      const { line, cell, budget } = next;
-      this.#send(cell.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
+      const { line, seats, budget } = next;
+      this.#send(seats.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
     }
   }
 
@@ -135,10 +136,9 @@ export class Batcher {
       this.#give(batch, reply);
       return;
     }
-    const durable = batch.some((pending) => pending.durable);
     let written: Promise<void> | undefined;
     try {
-      written = durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+      written = batch.some(isDurable) ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
     }
@@ -209,7 +209,8 @@ export class Batcher {
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (!this.#fits(pending) || parts.some((part) => part.length > partMax(op))) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
+    for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
     if (this.#queue.admits(pending.size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
@@ -238,7 +239,7 @@ export class Batcher {
   #seats(): (Seats & { readonly link: CellLink })[] {
     return this.#links()
       .filter(({ state }) => state === 'open')
-      .map((link) => ({ link, free: link.free, busy: link.busy, large: this.#hasLarge(link) }));
+      .map((link) => ({ link, cell: link.cell, free: link.free, busy: link.busy, large: this.#hasLarge(link) }));
   }
 
   #hasLarge(link: CellLink): boolean {
@@ -334,10 +335,12 @@ export class Batcher {
   }
 
   #checkIdle(): void {
-    if (!this.#isIdle()) return;
+    if (this.#idle.length === 0 || !this.#isIdle()) return;
     for (const tell of this.#idle.splice(0)) tell();
   }
 }
+
+const isDurable = (pending: Pending): boolean => pending.durable;
 
 function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
   const now = performance.now();

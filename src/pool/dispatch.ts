@@ -10,6 +10,8 @@ import type { Line, Queue } from './queue.ts';
 
 /** An open cell. */
 export interface Seats {
+  /** Its number. */
+  readonly cell: number;
   /** Places that a batch may go to. */
   readonly free: number;
   readonly busy: boolean;
@@ -19,7 +21,7 @@ export interface Seats {
 
 export interface Next<S extends Seats> {
   readonly line: Line;
-  readonly cell: S;
+  readonly seats: S;
   /** The most that the batch shall cost. */
   readonly budget: number;
 }
@@ -28,7 +30,7 @@ export class Dispatch {
   /** While both kinds want cells: how much more the large ones had of them since, in the units of cost.ts. */
   #largeAhead = 0;
   #contended = false;
-  #turn = 0;
+  #last = 0;
 
   /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
   next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
@@ -49,22 +51,26 @@ export class Dispatch {
     return having.length === most ? having : [];
   }
 
-  /** To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile. */
+  /**
+   * To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile.
+   * Among equals to the one that had a batch last, whose code and tables are still in the caches: a caller who comes alone
+   * waits for half as long.
+   */
   #of<S extends Seats>(line: Line, cells: readonly S[]): Next<S> | null {
     if (line.first === null) return null;
     let [free, idle] = [0, 0];
     let best: S | undefined;
-    this.#turn++;
-    for (let i = 0; i < cells.length; i++) {
-      const cell = cells[(this.#turn + i) % cells.length]!;
+    for (const cell of cells) {
       free += cell.free;
       if (!cell.busy) idle++;
-      if (cell.free > (best?.free ?? 0)) best = cell;
+      const before = best?.free ?? 0;
+      if (cell.free > before || (cell.free === before && before > 0 && cell.cell === this.#last)) best = cell;
     }
     if (best === undefined || (idle === 0 && line.cost < DOOR_COST)) return null;
+    this.#last = best.cell;
     const least = idle > 0 ? SPLIT_COST : DOOR_COST;
     const batches = idle > 0 && line.cost < free * DOOR_COST ? idle : free;
-    return { line, cell: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };
+    return { line, seats: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };
   }
 }
 

@@ -26,7 +26,11 @@ interface Batch {
 
 /** A cell that works on its batches in order, and is asked to finish one. */
 class Cell {
+  readonly cell: number;
   readonly inside: Batch[] = [];
+  constructor(cell: number) {
+    this.cell = cell;
+  }
   get free() {
     return 2 - this.inside.length;
   }
@@ -41,7 +45,7 @@ class Cell {
 function pool(workers: number) {
   const queue = new Queue(10_000);
   const dispatch = new Dispatch();
-  const cells = Array.from({ length: workers }, () => new Cell());
+  const cells = Array.from({ length: workers }, (_, i) => new Cell(i));
   const push = (count: number, bytes: number) => {
     for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), {}));
   };
@@ -53,7 +57,7 @@ function pool(workers: number) {
       if (next === null) break;
       const batch = next.line.take(next.budget, ROOM);
       const cost = batch.reduce((sum, pending) => sum + pending.cost, 0);
-      next.cell.inside.push({ large: isLarge(batch[0]!), count: batch.length, cost });
+      next.seats.inside.push({ large: isLarge(batch[0]!), count: batch.length, cost });
       dispatch.sent(cost, isLarge(batch[0]!));
     }
     return cells.map(({ inside }) => inside.map(({ large }) => (large ? 'large' : 'small')));

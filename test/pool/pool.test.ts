@@ -384,8 +384,9 @@ describe('death', () => {
     const { pool, restarts } = await open({ workers: 2 });
     const all = Array.from({ length: 60 }, (_, i) => pool.submit(request(i === 0 ? 'sleep:200' : `m${i}`)));
     await sleep(50);
-    await pool.kill(0);
+    // The first of a pool that stood still goes to cell 0: killed once, it is asked again.
     await pool.kill(1);
+    await pool.kill(0);
     await Promise.all(all);
     expect(restarts.map((r) => r[0]).sort()).toEqual([0, 1]);
     expect(restarts.reduce((sum, r) => sum + r[2], 0)).toBeGreaterThan(0);
