@@ -26,21 +26,33 @@ export interface Next<S extends Seats> {
   readonly budget: number;
 }
 
+/**
+ * So far, in the units of cost.ts, large requests may be ahead: two messages of 1 MiB. Beyond that their cells are for small ones,
+ * too, while any wait: an operating system that runs the main thread on the small ones' processor leaves them less than half.
+ */
+const LEAD = 16384;
+
 export class Dispatch {
-  /** While both kinds want cells: how much more the large ones had of them since, in the units of cost.ts. */
+  /** How much more the large ones had of the cells while both kinds were at work. */
   #largeAhead = 0;
   #contended = false;
   #last = 0;
 
   /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
   next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
-    this.#contended = large.first !== null && (small.first !== null || smallBusy);
+    const largeBusy = large.first !== null || cells.some((cell) => cell.large);
+    this.#contended = largeBusy && (small.first !== null || smallBusy);
     if (!this.#contended) this.#largeAhead = 0;
-    return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    if (this.#largeAhead <= LEAD) return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    const next = this.#of(small, forSmall(cells));
+    return next !== null || small.cost >= DOOR_COST ? next : this.#of(large, this.#forLarge(cells));
   }
 
+  /** What large requests take beyond their lead was left over by the small ones, and does not count. */
   sent(cost: number, large: boolean): void {
-    if (this.#contended) this.#largeAhead += large ? cost : -cost;
+    if (!this.#contended) return;
+    if (!large) this.#largeAhead -= cost;
+    else if (this.#largeAhead <= LEAD) this.#largeAhead += cost;
   }
 
   #forLarge<S extends Seats>(cells: readonly S[]): readonly S[] {
