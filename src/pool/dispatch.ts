@@ -27,14 +27,17 @@ export interface Next<S extends Seats> {
 }
 
 /**
- * So far, in the units of cost.ts, large requests may be ahead: two messages of 1 MiB. Beyond that their cells are for small ones,
- * too, while any wait: an operating system that runs the main thread on the small ones' processor leaves them less than half.
+ * So far, in the units of cost.ts, large requests may be ahead: some messages of 1 MiB. Then their cells are for small ones, too, as
+ * long as those wait and until they have caught up: an operating system that runs the main thread on the small ones'
+ * processor leaves them less than half. Kinds that change by every batch would push each other's tables out of the caches.
  */
-const LEAD = 16384;
+const LEAD = 32768;
 
 export class Dispatch {
   /** How much more the large ones had of the cells while both kinds were at work. */
   #largeAhead = 0;
+  /** Have they had their lead, and not yet lost it? */
+  #largeHeld = false;
   #contended = false;
   #last = 0;
 
@@ -43,7 +46,8 @@ export class Dispatch {
     const largeBusy = large.first !== null || cells.some((cell) => cell.large);
     this.#contended = largeBusy && (small.first !== null || smallBusy);
     if (!this.#contended) this.#largeAhead = 0;
-    if (this.#largeAhead <= LEAD) return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    this.#largeHeld = this.#largeAhead > (this.#largeHeld ? 0 : LEAD);
+    if (!this.#largeHeld) return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
     const next = this.#of(small, forSmall(cells));
     return next !== null || small.cost >= DOOR_COST ? next : this.#of(large, this.#forLarge(cells));
   }
@@ -52,7 +56,7 @@ export class Dispatch {
   sent(cost: number, large: boolean): void {
     if (!this.#contended) return;
     if (!large) this.#largeAhead -= cost;
-    else if (this.#largeAhead <= LEAD) this.#largeAhead += cost;
+    else if (!this.#largeHeld) this.#largeAhead += cost;
   }
 
   #forLarge<S extends Seats>(cells: readonly S[]): readonly S[] {
