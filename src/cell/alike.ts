@@ -47,8 +47,10 @@ export class Alike {
   /** Public bytes; the batch writes to neither. */
   #same(a: Span, b: Span): boolean {
     if (a.length !== b.length) return false;
-    const { bytes } = this.#core;
-    for (let i = 0; i < a.length; i++) if (bytes[a.offset + i] !== bytes[b.offset + i]) return false;
+    const { bytes, view } = this.#core;
+    let i = 0;
+    for (; i + 4 <= a.length; i += 4) if (view.getInt32(a.offset + i) !== view.getInt32(b.offset + i)) return false;
+    for (; i < a.length; i++) if (bytes[a.offset + i] !== bytes[b.offset + i]) return false;
     return true;
   }
 }

@@ -235,6 +235,52 @@ const authenticatedEncryption: Test = (b) => {
   b.compare('XAES open', opened, ascii('XAES-256-GCM'));
 };
 
+const PATTERN = Uint8Array.from({ length: 256 }, (_, i) => i);
+
+/** A header and a secret that count up, sealed alone and beside three others: what node:crypto made of docs/formats.md §2. */
+const records: Test = (b) => {
+  const { call, bytes, view } = b.core;
+  const salt = hex('5df7c820cc47022228e63c0eb48e41c390c28687137a2df9ee5b24eca021023c');
+  const sealed = hex(
+    '4225c81c82782f44b16b37e5258a8acd1b9db4466a8cca795985f228bf36bdca9eaf536947642c1ba43f6fad474094a2',
+  );
+  const midstates = (fill: number): number => {
+    const at = b.work.take(64);
+    call.hmac256Key(b.put(new Uint8Array(32).fill(fill)), 32, at);
+    return at;
+  };
+  const [hedge, base] = [midstates(1), midstates(2)];
+  const secret = b.put(PATTERN.subarray(128, 160));
+  const seed = b.put(PATTERN.subarray(64, 96));
+  const context = b.put(PATTERN.subarray(192, 208));
+  const jobs = b.work.take(28 * 4);
+  for (const count of [1, 4]) {
+    const places = Array.from({ length: count }, () => ({
+      record: b.work.take(104 + sealed.length),
+      opened: b.work.take(32),
+      result: b.work.take(4),
+    }));
+    const lay = (job: (place: (typeof places)[number]) => readonly number[]) =>
+      places.flatMap(job).forEach((word, i) => {
+        view.setUint32(jobs + 4 * i, word, true);
+      });
+    for (const { record } of places) bytes.set(PATTERN.subarray(0, 104), record);
+    lay(({ record }) => [record, 104, secret, 32, seed, base, context]);
+    call.recordSeal(hedge, jobs, count);
+    lay(({ record, opened, result }) => [record, 104, 32, base, context, opened, result]);
+    call.recordOpen(jobs, count);
+    for (const { record, opened, result } of places) {
+      b.compare('record', record + 64, salt);
+      b.compare('record', record + 104, sealed);
+      b.expect('record open', view.getUint32(result, true) === 1);
+      b.compare('record open', opened, PATTERN.subarray(128, 160));
+      bytes[record + 40]! ^= 1;
+    }
+    call.recordOpen(jobs, count);
+    for (const { result } of places) b.expect('record refuse', view.getUint32(result, true) === 0);
+  }
+};
+
 /** SP 800-38A F.5.5 and F.2.5, as far as three blocks; SP 800-38B, AES-256, 40 bytes. */
 const modes: Test = (b) => {
   const { aesCtr, cbcEncrypt, cbcDecrypt, cmac, cmacVerify } = b.core.call;
@@ -361,7 +407,7 @@ function curve(b: Bench, known: KnownCurve): void {
   b.compare(`${name} ECDH`, out, known.shared);
 }
 
-const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, modes, keyWrap, curves];
+const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, records, modes, keyWrap, curves];
 
 /** Run every test, then wipe; the generator is left without a state. Throws IntegrityError. */
 export function selfTest(core: Core, work: Arena): void {

@@ -56,6 +56,7 @@ export class Batcher {
   };
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
+  #lastSent: CellLink | undefined;
   readonly #idle: (() => void)[] = [];
 
   constructor(
@@ -119,8 +120,8 @@ export class Batcher {
     while (this.#queue.count > 0 && this.#unwritten < this.#limit && this.#freePlaces() > 0) {
       const next = this.#dispatch.next(this.#queue, this.#seats(), this.#smallOut > 0);
       if (next === null) return;
-      const { line, seats, budget } = next;
-      this.#send(seats.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
+      const { line, cell, budget } = next;
+      this.#send(cell.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
     }
   }
 
@@ -239,7 +240,13 @@ export class Batcher {
   #seats(): (Seats & { readonly link: CellLink })[] {
     return this.#links()
       .filter(({ state }) => state === 'open')
-      .map((link) => ({ link, cell: link.cell, free: link.free, busy: link.busy, large: this.#hasLarge(link) }));
+      .map((link) => ({
+        link,
+        free: link.free,
+        busy: link.busy,
+        large: this.#hasLarge(link),
+        warm: link === this.#lastSent,
+      }));
   }
 
   #hasLarge(link: CellLink): boolean {
@@ -260,6 +267,7 @@ export class Batcher {
       }
       return;
     }
+    this.#lastSent = link;
     let cost = 0;
     for (const pending of batch) {
       pending.sent = true;

@@ -10,18 +10,18 @@ import type { Line, Queue } from './queue.ts';
 
 /** An open cell. */
 export interface Seats {
-  /** Its number. */
-  readonly cell: number;
   /** Places that a batch may go to. */
   readonly free: number;
   readonly busy: boolean;
   /** Has it a large request? */
   readonly large: boolean;
+  /** Was the last batch sent there? Its code and tables are still in the caches, which halves what a lone caller waits. */
+  readonly warm: boolean;
 }
 
 export interface Next<S extends Seats> {
   readonly line: Line;
-  readonly seats: S;
+  readonly cell: S;
   /** The most that the batch shall cost. */
   readonly budget: number;
 }
@@ -39,7 +39,6 @@ export class Dispatch {
   /** Have they had their lead, and not yet lost it? */
   #largeHeld = false;
   #contended = false;
-  #last = 0;
 
   /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
   next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
@@ -69,8 +68,7 @@ export class Dispatch {
 
   /**
    * To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile.
-   * Among equals to the one that had a batch last, whose code and tables are still in the caches: a caller who comes alone
-   * waits for half as long.
+   * Among equals the warm one.
    */
   #of<S extends Seats>(line: Line, cells: readonly S[]): Next<S> | null {
     if (line.first === null) return null;
@@ -79,14 +77,13 @@ export class Dispatch {
     for (const cell of cells) {
       free += cell.free;
       if (!cell.busy) idle++;
-      const before = best?.free ?? 0;
-      if (cell.free > before || (cell.free === before && before > 0 && cell.cell === this.#last)) best = cell;
+      const most = best?.free ?? 0;
+      if (cell.free > most || (cell.free > 0 && cell.free === most && cell.warm)) best = cell;
     }
     if (best === undefined || (idle === 0 && line.cost < DOOR_COST)) return null;
-    this.#last = best.cell;
     const least = idle > 0 ? SPLIT_COST : DOOR_COST;
     const batches = idle > 0 && line.cost < free * DOOR_COST ? idle : free;
-    return { line, seats: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };
+    return { line, cell: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };
   }
 }
 

@@ -31,7 +31,7 @@ export class Pending {
   readonly durable: boolean;
   readonly signal: AbortSignal | undefined;
   /** On the clock of `performance.now()`. */
-  readonly deadline: number;
+  readonly deadline: number | undefined;
   /** When it was submitted, on the same clock. */
   readonly since: number;
   /** What the caller holds: of what `finish` makes, or of the CellResult itself. */
@@ -66,7 +66,7 @@ export class Pending {
     this.cost = costOf(request);
     this.durable = options.durable === true;
     this.signal = options.signal;
-    this.deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeout;
+    this.deadline = options.timeout === undefined ? undefined : performance.now() + options.timeout;
     this.#wipe = options.wipe === true;
     this.#finish = finish;
     this.#refused = refused;

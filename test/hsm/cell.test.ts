@@ -420,25 +420,6 @@ describe('leases', () => {
   });
 });
 
-test('the generator has a new seed in each batch that draws from it, and in no other', () => {
-  let reseeds = 0;
-  const counted = { ...core, call: { ...core.call } } as Core;
-  (counted.call as { drbgReseed: unknown }).drbgReseed = (...ask: [number, number, number, number]) => {
-    reseeds++;
-    return core.call.drbgReseed(...ask);
-  };
-  const drawing = new Random(counted, work, 'test');
-  server = new BatchServer(counted, vault, drawing, work, 'cell-test');
-  const draw = request('random', { parts: [new Uint8Array([0, 0, 0, 8])] });
-  for (let i = 1; i <= 3; i++) {
-    expect(serve([draw, draw, draw]).codes).toEqual(['done', 'done', 'done']);
-    expect(reseeds).toBe(i);
-  }
-  expect(serve([request('wrapKey', { mechanism: 'AES-KW', keys: [KEK, AES] })]).codes).toEqual(['done']);
-  expect(reseeds).toBe(3);
-  drawing.close();
-});
-
 describe('the keys that a batch makes', () => {
   const OWN = run(0x90, 16);
   const template = (more: Partial<KeyAttributes> = {}) =>
@@ -536,6 +517,25 @@ describe('the keys that a batch makes', () => {
       return making('importKey', attributes, secret);
     }
   });
+});
+
+test('the generator has a new seed in each batch that draws from it, and in no other', () => {
+  let reseeds = 0;
+  const counted = { ...core, call: { ...core.call } } as Core;
+  (counted.call as { drbgReseed: unknown }).drbgReseed = (...ask: [number, number, number, number]) => {
+    reseeds++;
+    return core.call.drbgReseed(...ask);
+  };
+  const drawing = new Random(counted, work, 'test');
+  server = new BatchServer(counted, vault, drawing, work, 'cell-test');
+  const draw = request('random', { parts: [new Uint8Array([0, 0, 0, 8])] });
+  for (let i = 1; i <= 3; i++) {
+    expect(serve([draw, draw, draw]).codes).toEqual(['done', 'done', 'done']);
+    expect(reseeds).toBe(i);
+  }
+  expect(serve([request('wrapKey', { mechanism: 'AES-KW', keys: [KEK, AES] })]).codes).toEqual(['done']);
+  expect(reseeds).toBe(3);
+  drawing.close();
 });
 
 /** Regions that a batch may have touched, and must have left zero. */

@@ -26,11 +26,8 @@ interface Batch {
 
 /** A cell that works on its batches in order, and is asked to finish one. */
 class Cell {
-  readonly cell: number;
   readonly inside: Batch[] = [];
-  constructor(cell: number) {
-    this.cell = cell;
-  }
+  warm = false;
   get free() {
     return 2 - this.inside.length;
   }
@@ -45,7 +42,7 @@ class Cell {
 function pool(workers: number) {
   const queue = new Queue(10_000);
   const dispatch = new Dispatch();
-  const cells = Array.from({ length: workers }, (_, i) => new Cell(i));
+  const cells = Array.from({ length: workers }, () => new Cell());
   const push = (count: number, bytes: number) => {
     for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), {}));
   };
@@ -57,7 +54,8 @@ function pool(workers: number) {
       if (next === null) break;
       const batch = next.line.take(next.budget, ROOM);
       const cost = batch.reduce((sum, pending) => sum + pending.cost, 0);
-      next.seats.inside.push({ large: isLarge(batch[0]!), count: batch.length, cost });
+      for (const cell of cells) cell.warm = cell === next.cell;
+      next.cell.inside.push({ large: isLarge(batch[0]!), count: batch.length, cost });
       dispatch.sent(cost, isLarge(batch[0]!));
     }
     return cells.map(({ inside }) => inside.map(({ large }) => (large ? 'large' : 'small')));
@@ -199,4 +197,18 @@ test('large ones that are ahead wait until small ones have caught up, unless tho
     few.push(1, LARGE);
     expect(few.flush()[at]).toEqual(['large', 'large']);
   }
+});
+
+test('a lone caller meets the cell that worked last; an idle one comes before its door', () => {
+  const { cells, push, flush } = pool(3);
+  cells[1]!.warm = true;
+  for (let i = 0; i < 3; i++) {
+    push(1, SMALL);
+    expect(flush()).toEqual([[], ['small'], []]);
+    cells[1]!.inside.shift();
+  }
+  push(1, SMALL);
+  flush();
+  push(1, SMALL);
+  expect(flush()).toEqual([['small'], ['small'], []]);
 });

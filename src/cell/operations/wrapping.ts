@@ -99,35 +99,28 @@ function wrapAll(
   };
 }
 
-/** Unwrap blobs into fresh working memory, where the step finds the keys. Any failure is the one DECRYPT_FAILED. */
-function unwrapAll(call: Call, { mechanism, ctx, aad }: Wrapping, blobs: readonly Span[]): () => Span[] {
+/** Unwrap a blob into fresh working memory, where the step finds the key. Any failure is the one DECRYPT_FAILED. */
+function unwrapOne(call: Call, { mechanism, ctx, aad }: Wrapping, { offset, length }: Span): () => Span {
   const { core, work, jobs } = call.bench;
-  if (blobs.some(({ length }) => length > PLAIN_MAX + OVERHEAD_MAX)) throw failed();
-  const plains = blobs.map(({ length }) => work.take(Math.max(length, 16)));
+  if (length > PLAIN_MAX + OVERHEAD_MAX) throw failed();
+  const plain = work.take(Math.max(length, 16));
   if (mechanism === MECHANISM['AES-GCM']) {
-    const keys = blobs.map((blob, i) => ({ offset: plains[i]!, length: blob.length - GCM_OVERHEAD }));
-    blobs.forEach(({ offset: iv }, i) => {
-      const { offset, length } = keys[i]!;
-      if (length < 1) throw failed();
-      const sealed = iv + GCM_IV_SIZE;
-      const sealedLen = length + GCM_TAG_SIZE;
-      const ok = core.call.gcmOpen(ctx, iv, GCM_IV_SIZE, aad.offset, aad.length, sealed, sealedLen, offset);
-      if (ok !== 1) throw failed();
-    });
-    return () => keys;
+    const key = { offset: plain, length: length - GCM_OVERHEAD };
+    if (key.length < 1) throw failed();
+    const sealed = offset + GCM_IV_SIZE;
+    const sealedLen = key.length + GCM_TAG_SIZE;
+    const ok = core.call.gcmOpen(ctx, offset, GCM_IV_SIZE, aad.offset, aad.length, sealed, sealedLen, plain);
+    if (ok !== 1) throw failed();
+    return () => key;
   }
   const kwp = mechanism === MECHANISM['AES-KWP'];
-  const results = work.take(4 * blobs.length);
-  const list = jobs.keyWrap(kwp ? 'kwpUnwrapMany' : 'kwUnwrapMany');
-  blobs.forEach(({ offset, length }, i) => {
-    list.add(ctx, offset, length, plains[i]!, results + 4 * i);
-  });
-  return () =>
-    blobs.map(({ length }, i) => {
-      const result = core.view.getUint32(results + 4 * i, true);
-      if (result === 0) throw failed();
-      return { offset: plains[i]!, length: kwp ? result : length - KW_OVERHEAD };
-    });
+  const result = work.take(4);
+  jobs.keyWrap(kwp ? 'kwpUnwrapMany' : 'kwUnwrapMany').add(ctx, offset, length, plain, result);
+  return () => {
+    const unwrapped = core.view.getUint32(result, true);
+    if (unwrapped === 0) throw failed();
+    return { offset: plain, length: kwp ? unwrapped : length - KW_OVERHEAD };
+  };
 }
 
 /** Keys: wrapping key, key. Part: aad (GCM only). Result: the blob. EC keys are wrapped as PKCS#8, which KW cannot carry. */
@@ -156,11 +149,8 @@ export const unwrapKey: Operation = (call) => {
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 3));
   const above = wrapping.attributes;
   const origin = { local: false, wrapWithTrusted: boundToTrusted(above), above };
-  const unwrapped = unwrapAll(call, by, [call.part(2)]);
-  return () => {
-    const [plain] = unwrapped();
-    return [sealNew(call, wanted, read(call, wanted, plain!), origin, 1)];
-  };
+  const unwrapped = unwrapOne(call, by, call.part(2));
+  return () => [sealNew(call, wanted, read(call, wanted, unwrapped()), origin, 1)];
 };
 
 /**
@@ -172,10 +162,10 @@ export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
   const by = wrappingBy(call, from, call.request.mechanism);
   const recipient = call.flag(FLAG.jwe) ? outside(call, from) : inside(call, from);
-  const unwrapped = unwrapAll(call, by, call.list(0));
+  const unwrapped = call.list(0).map((blob) => unwrapOne(call, by, blob));
   return () => {
     recipient.prove();
-    const keys = unwrapped();
+    const keys = unwrapped.map((each) => each());
     for (const { length } of keys) checkRewrapSize(from.attributes, 8 * length);
     return recipient.seal(keys);
   };
