@@ -74,4 +74,5 @@ export const CMAC_SCRATCH: usize = SCRATCH + 0x3c00; // 1 KiB
 export const EC_SCRATCH: usize = SCRATCH + 0x4000; // 144 KiB
 export const SEVERAL_SCRATCH: usize = SCRATCH + 0x28000; // 2 KiB
 export const RECORD_SCRATCH: usize = SCRATCH + 0x28800; // 14 KiB
-export const CHECK_VALUE_SCRATCH: usize = SCRATCH + 0x2c000; // to the end of scratch, 16 KiB
+export const CHECK_VALUE_SCRATCH: usize = SCRATCH + 0x2c000; // 12 KiB
+export const SCHEDULE_SCRATCH: usize = SCRATCH + 0x2f000; // 1 KiB
