@@ -32,6 +32,7 @@ import {
   WORK_SIZE,
 } from "./layout";
 import { hash } from "./sha2/hash";
+import { hashMany } from "./sha2/hash_many";
 import { hkdf } from "./sha2/hkdf";
 import { hmac, hmac256Key, hmacVerify } from "./sha2/hmac";
 import { concatKdf, kdf108 } from "./sha2/kdf";
@@ -51,7 +52,7 @@ export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
 export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 export { recordOpen, recordSeal } from "./record/record";
 
-export { hash, hmac, hmac256Key, hmacVerify, sha256 };
+export { hash, hashMany, hmac, hmac256Key, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
 export { ecInit, ecKeyGenerate, ecKeyGenerateMany, ecPointValidate, ecPublicKey };
@@ -68,8 +69,8 @@ export function firstRegion(): usize {
 }
 
 /**
- * Wipe what one batch leaves: the slots it opened, the scratch, and the used part of work and windows. What belongs to the
- * curves they have wiped themselves (ec/scratch.ts); doing it again would push 176 KiB through the cache with every batch.
+ * Wipe what one batch leaves: the slots it opened, the scratch, and the used part of work and windows. From EC_SCRATCH on
+ * the areas are wiped by those who use them, before they return; doing it again would push 176 KiB through the cache with every batch.
  */
 export function wipeBatch(slotsUsed: u32, workLen: u32, requestLen: u32, replyLen: u32): void {
   memory.fill(SLOTS, 0, <usize>slotsUsed * SLOT_SIZE);

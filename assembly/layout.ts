@@ -76,3 +76,4 @@ export const SEVERAL_SCRATCH: usize = SCRATCH + 0x28000; // 2 KiB
 export const RECORD_SCRATCH: usize = SCRATCH + 0x28800; // 14 KiB
 export const CHECK_VALUE_SCRATCH: usize = SCRATCH + 0x2c000; // 12 KiB
 export const SCHEDULE_SCRATCH: usize = SCRATCH + 0x2f000; // 1 KiB
+export const HASH_MANY_SCRATCH: usize = SCRATCH + 0x2f400; // 128 B

@@ -31,9 +31,10 @@ export function signing(core) {
         signature: core.reserve(2 * size),
       }));
       const jobs = core.jobs(lanes.map(({ digest, noise, signature }) => [scalar, digest, noise, signature]));
-      const { hash: digest, ecdsaSign } = core.call;
+      const messagesToHash = core.jobs(lanes.map(({ message, digest }) => [message, MESSAGE, digest]));
+      const { hashMany, ecdsaSign } = core.call;
       const batch = (count) => () => {
-        for (let i = 0; i < count; i++) digest(hashNumber, lanes[i].message, MESSAGE, lanes[i].digest);
+        hashMany(hashNumber, messagesToHash, count);
         ecdsaSign(number, hashNumber, jobs, count);
       };
       const rivals = Object.fromEntries(

@@ -93,6 +93,7 @@ export interface CoreExports {
 
   sha256(input: number, inputLen: number, output: number): void;
   hash(hash: number, input: number, inputLen: number, output: number): number;
+  hashMany(hash: number, jobs: number, count: number): void;
   hmac(hash: number, key: number, keyLen: number, input: number, inputLen: number, output: number): number;
   hmacVerify(
     hash: number,

@@ -4,13 +4,25 @@ import type { Curve, HashName } from '../model/key.ts';
 import type { Arena } from './arena.ts';
 import type { Core } from './core.ts';
 
-/** Words of a job: on a curve, of key wrapping, of a check value, of sealing a record. */
+/** Words of a job: of hashing, on a curve, of key wrapping, of a check value, of sealing a record. */
+const HASH_JOB = 3;
 const CURVE_JOB = 4;
 const KEYWRAP_JOB = 5;
 const CHECK_VALUE_JOB = 3;
 export const SEAL_JOB = 7;
 
 export type Kernel = (jobs: number, count: number) => void;
+
+interface Work {
+  readonly list: JobList;
+  readonly kernel: Kernel;
+}
+
+/** What the lists of curves are known by, with the numbers of curve and hash added; the others go by their kernel's name. */
+const SIGN = 0x100;
+const VERIFY = 0x200;
+const ECDH = 0x300;
+const GENERATE = 0x400;
 
 export class JobList {
   readonly #core: Core;
@@ -60,7 +72,9 @@ export class JobList {
 /** A batch's jobs: a list for each kernel, curve and hash that its requests name. */
 export class Jobs {
   readonly #core: Core;
-  readonly #lists = new Map<string, { readonly list: JobList; readonly kernel: Kernel }>();
+  /** Run first, by the number of the hash: what curves work on are digests. */
+  readonly #digests = new Map<number, Work>();
+  readonly #lists = new Map<number | string, Work>();
   /** Run last: what other kernels write into a record's header is sealed with it. */
   readonly #seals: JobList;
   readonly #sealKernel: Kernel;
@@ -77,62 +91,90 @@ export class Jobs {
     return this.#seals;
   }
 
+  /** Message, its length, and where its digest goes. */
+  digest(hash: HashName): JobList {
+    const h = HASH[hash].number;
+    const known = this.#digests.get(h);
+    if (known !== undefined) return known.list;
+    return this.#add(this.#digests, h, HASH_JOB, (jobs, count) => this.#core.call.hashMany(h, jobs, count));
+  }
+
   /** AES key, its length, and where its check value is to stand. */
   checkValue(): JobList {
-    return this.#list('checkValue', CHECK_VALUE_JOB, this.#core.call.aesCheckValues);
+    return this.#named('aesCheckValues', CHECK_VALUE_JOB);
   }
 
   /** Scalar, digest, noise or 0, signature. */
   sign(curve: Curve, hash: HashName): JobList {
     const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    return this.#list(`sign/${c}/${h}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdsaSign(c, h, jobs, count));
+    const known = this.#lists.get(SIGN + 16 * c + h);
+    if (known !== undefined) return known.list;
+    const { ecdsaSign } = this.#core.call;
+    return this.#add(this.#lists, SIGN + 16 * c + h, CURVE_JOB, (jobs, count) => ecdsaSign(c, h, jobs, count));
   }
 
   /** Point, digest, signature, result. */
   verify(curve: Curve, hash: HashName): JobList {
     const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    return this.#list(`verify/${c}/${h}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdsaVerify(c, h, jobs, count));
+    const known = this.#lists.get(VERIFY + 16 * c + h);
+    if (known !== undefined) return known.list;
+    const { ecdsaVerify } = this.#core.call;
+    return this.#add(this.#lists, VERIFY + 16 * c + h, CURVE_JOB, (jobs, count) => ecdsaVerify(c, h, jobs, count));
   }
 
   /** Scalar, point, shared secret, result. */
   ecdh(curve: Curve): JobList {
     const c = CURVE[curve].number;
-    return this.#list(`ecdh/${c}`, CURVE_JOB, (jobs, count) => this.#core.call.ecdh(c, jobs, count));
+    const known = this.#lists.get(ECDH + c);
+    if (known !== undefined) return known.list;
+    const { ecdh } = this.#core.call;
+    return this.#add(this.#lists, ECDH + c, CURVE_JOB, (jobs, count) => ecdh(c, jobs, count));
   }
 
   /** Scalar, point, seed, result: the first two are written. */
   generate(curve: Curve): JobList {
     const c = CURVE[curve].number;
-    return this.#list(`generate/${c}`, CURVE_JOB, (jobs, count) => this.#core.call.ecKeyGenerateMany(c, jobs, count));
+    const known = this.#lists.get(GENERATE + c);
+    if (known !== undefined) return known.list;
+    const { ecKeyGenerateMany } = this.#core.call;
+    return this.#add(this.#lists, GENERATE + c, CURVE_JOB, (jobs, count) => ecKeyGenerateMany(c, jobs, count));
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
   keyWrap(kernel: 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany'): JobList {
-    return this.#list(kernel, KEYWRAP_JOB, this.#core.call[kernel]);
+    return this.#named(kernel, KEYWRAP_JOB);
   }
 
-  #list(name: string, width: number, kernel: Kernel): JobList {
-    const known = this.#lists.get(name);
-    if (known !== undefined) return known.list;
+  #named(
+    kernel: 'aesCheckValues' | 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany',
+    width: number,
+  ): JobList {
+    return this.#lists.get(kernel)?.list ?? this.#add(this.#lists, kernel, width, this.#core.call[kernel]);
+  }
+
+  #add<Name>(lists: Map<Name, Work>, name: Name, width: number, kernel: Kernel): JobList {
     const list = new JobList(this.#core, width);
-    this.#lists.set(name, { list, kernel });
+    lists.set(name, { list, kernel });
     return list;
   }
 
   /** What was added since the last call shall run. */
   keep(): void {
+    for (const { list } of this.#digests.values()) list.keep();
     for (const { list } of this.#lists.values()) list.keep();
     this.#seals.keep();
   }
 
   /** What was added since `keep` shall not: its step was refused, and the memory that it names is given back. */
   drop(): void {
+    for (const { list } of this.#digests.values()) list.drop();
     for (const { list } of this.#lists.values()) list.drop();
     this.#seals.drop();
   }
 
   /** Run each list that has jobs. */
   run(work: Arena): void {
+    for (const { list, kernel } of this.#digests.values()) list.run(work, kernel);
     for (const { list, kernel } of this.#lists.values()) list.run(work, kernel);
     this.#seals.run(work, this.#sealKernel);
   }

@@ -66,17 +66,17 @@ export const verify: Operation = (call) => {
 
 const verdict = (call: Call, valid: boolean): Span[] => [call.publicResult(Uint8Array.of(valid ? 1 : 0))];
 
-/** The digest of the message: part 0, or what it hashes to. */
+/** Where the message's digest lies, or will when curves' kernels run: part 0, or what it hashes to. */
 function digest(call: Call, hash: HashName): number {
   const message = call.part(0);
-  const { number, size } = HASH[hash];
+  const { size } = HASH[hash];
   if (call.flag(FLAG.prehashed)) {
     if (message.length !== size) throw new Refusal('KEYCELL_INPUT_INVALID', 'digestSize');
     return message.offset;
   }
-  const { core, work } = call.bench;
+  const { work, jobs } = call.bench;
   const at = work.take(size);
-  core.call.hash(number, message.offset, message.length, at);
+  jobs.digest(hash).add(message.offset, message.length, at);
   return at;
 }
 
