@@ -224,10 +224,10 @@ export function encryptVector(ctxPtr: usize, block: v128): v128 {
   const ak = lookup(aOverK, k);
   const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
   const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
-  // The one that is not rotated can wait.
-  const N = v128.xor(lookup(u9, io), lookup(t9, jo)), D = v128.xor(lookup(ud, io), lookup(td, jo));
-  const B = v128.xor(lookup(ub, io), lookup(tb, jo)), E = v128.xor(lookup(ue, io), lookup(te, jo));
-  return v128.xor(v128.xor(lookup(D, r2), lookup(N, r3)), v128.xor(lookup(B, r), v128.xor(E, roundKey)));
+  // jo is ready last and E is not rotated: the processor takes the oldest first, so jo goes first and E last.
+  const N = v128.xor(lookup(t9, jo), lookup(u9, io)), D = v128.xor(lookup(td, jo), lookup(ud, io));
+  const B = v128.xor(lookup(tb, jo), lookup(ub, io)), E = v128.xor(lookup(te, jo), lookup(ue, io));
+  return v128.xor(v128.xor(v128.xor(lookup(N, r3), lookup(D, r2)), lookup(B, r)), v128.xor(E, roundKey));
 }
 
 /** CIPH⁻¹_K of one block; ctx has its decryption keys. */

@@ -19,8 +19,8 @@ export const SLICED_SEMIBLOCKS: u32 = 40;
 
 const STATES: usize = KEYWRAP_SCRATCH + 512; // 40 · 128
 
-const HALF: usize = memory.data<u32>([0x0000ffff, 0x0000ffff, 0x0000ffff, 0x0000ffff], 16); // the bytes of A
-const LAST_BYTE: usize = memory.data<u32>([0, 0, 0, 0x0000ff00], 16); // of A
+// By a bit of t: nothing, or the last byte of A.
+const LAST_BYTE: usize = memory.data<u32>([0, 0, 0, 0, 0, 0, 0, 0x0000ff00], 16);
 
 /** W of 1 to 8 lanes under one ctx; n from 2 to SLICED_SEMIBLOCKS. A is left in the lane, R in its place. */
 export function wrapSliced(lanesPtr: usize, lanes: u32, n: u32): void {
@@ -54,11 +54,13 @@ export function unwrapSliced(lanesPtr: usize, lanes: u32, n: u32): void {
   finish(lanesPtr, lanes, n, before, 0);
 }
 
-/** Keys and states; every state holds A, so that the first step may take it from any. Gives Nr. */
+/**
+ * Keys and states; every state holds A, so that the first step may take it from any. Lanes that are not asked for are
+ * zero, as finish leaves them. Gives Nr.
+ */
 function start(lanesPtr: usize, lanes: u32, n: u32): u32 {
   const ctxPtr = <usize>load<u32>(lanesPtr);
   sliceKeys(ctxPtr);
-  memory.fill(STATES, 0, <usize>n << 7);
   for (let i: u32 = 0; i < n; i++) {
     const state = STATES + (<usize>i << 7);
     for (let lane: u32 = 0; lane < lanes; lane++) {
@@ -71,13 +73,11 @@ function start(lanesPtr: usize, lanes: u32, n: u32): u32 {
   return load<u32>(ctxPtr, CTX_NR);
 }
 
-/** The state becomes A ⊕ t ‖ R: A of the state before, R its own. */
+/** The state becomes A ⊕ t ‖ R: A of the state before, R its own. A is every other pair of bytes. */
 function join(before: usize, t: u32, state: usize): void {
-  const half = v128.load(HALF), lastByte = v128.load(LAST_BYTE);
   for (let at: usize = 0; at < 128; at += 16, t >>= 1) {
-    const R = v128.load(state + at);
-    const A = v128.xor(v128.load(before + at), v128.and(lastByte, i32x4.splat(0 - (t & 1))));
-    v128.store(state + at, v128.xor(R, v128.and(half, v128.xor(A, R))));
+    const A = v128.xor(v128.load(before + at), v128.load(LAST_BYTE + (<usize>(t & 1) << 4)));
+    v128.store(state + at, v128.shuffle<u16>(A, v128.load(state + at), 0, 9, 2, 11, 4, 13, 6, 15));
   }
 }
 
