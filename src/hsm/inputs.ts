@@ -61,7 +61,6 @@ export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =
  * else has a slab's buffer, and it is outside the V8 heap, so that no copy is made of it but this one.
  */
 export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (bytes.length <= SMALL) return copy(bytes);
   checkBytes(bytes);
-  return lendCopy(bytes);
+  return bytes.length > SMALL ? lendCopy(bytes) : copy(bytes);
 }
