@@ -44,6 +44,15 @@ import { lookup } from "./lookup";
 /** The index that reverse64x2 takes; a caller loads it once, outside its loop. */
 export const REVERSE64: usize = memory.data<u8>([7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8], 16);
 
+/**
+ * Copy less than some hundred bytes, front to back: from is not below to, or they are disjoint. V8 leaves the module for
+ * memory.copy, which takes as long as a hundred bytes here.
+ */
+export function copyShort(toPtr: usize, fromPtr: usize, len: usize): void {
+  for (; len >= 16; len -= 16, toPtr += 16, fromPtr += 16) v128.store(toPtr, v128.load(fromPtr));
+  for (; len > 0; len--, toPtr++, fromPtr++) store<u8>(toPtr, load<u8>(fromPtr));
+}
+
 /** A number as the bytes lie in memory when it is stored big-endian, and back. */
 // @ts-ignore: decorator
 @inline export function be32(value: u32): u32 {

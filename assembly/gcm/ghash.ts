@@ -44,12 +44,7 @@ const DEGREE: usize = memory.data<u8>([
 /** Makes H and the tables that hashing so many blocks will want, unless the context has them already. */
 export function ghashPrepare(ctxPtr: usize, blocks: u32): void {
   const tables = ctxPtr + CTX_GHASH_TABLES;
-  if (load<u32>(ctxPtr, CTX_GHASH_POWERS) == 0) {
-    const H = encryptVector(ctxPtr, i64x2.splat(0));
-    v128.store(ctxPtr, H, CTX_H);
-    makeTables(tables, ctxPtr + CTX_H);
-    store<u32>(ctxPtr, 1, CTX_GHASH_POWERS);
-  }
+  if (load<u32>(ctxPtr, CTX_GHASH_POWERS) == 0) ghashSetH(ctxPtr, encryptVector(ctxPtr, i64x2.splat(0)));
   if (load<u32>(ctxPtr, CTX_GHASH_POWERS) == 4) return;
   const total = load<u32>(ctxPtr, CTX_GHASH_BLOCKS) + blocks;
   store<u32>(ctxPtr, total, CTX_GHASH_BLOCKS);
@@ -63,6 +58,13 @@ export function ghashPrepare(ctxPtr: usize, blocks: u32): void {
     memory.fill(BLOCK, 0, 16);
     store<u32>(ctxPtr, 4, CTX_GHASH_POWERS);
   }
+}
+
+/** Gives a context its H, CIPH_K(0), with the tables: for who computed it beside those of other keys. */
+export function ghashSetH(ctxPtr: usize, H: v128): void {
+  v128.store(ctxPtr, H, CTX_H);
+  makeTables(ctxPtr + CTX_GHASH_TABLES, ctxPtr + CTX_H);
+  store<u32>(ctxPtr, 1, CTX_GHASH_POWERS);
 }
 
 /** Byte b of H · x^d straddles bytes b - 1 and b of H; d ≤ 7 keeps it inside that window of 16 bits. */

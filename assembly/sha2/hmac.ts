@@ -8,6 +8,7 @@
  *
  * Every length and the hash are public; nothing depends on the bytes of key or message but through the hash.
  */
+import { copyShort } from "../bytes";
 import { equalBit } from "../ct";
 import { HMAC_SCRATCH } from "../layout";
 import {
@@ -48,16 +49,16 @@ function absorbKey(hashId: u32, statePtr: usize, pad: u64, midPtr: usize): void 
   for (let i: usize = 0; i < block; i += 8) store<u64>(K0 + i, load<u64>(K0 + i) ^ pad);
   hashInit(hashId, statePtr);
   hashUpdate(hashId, statePtr, K0, block);
-  memory.copy(midPtr, statePtr, chainSize(hashId));
+  copyShort(midPtr, statePtr, chainSize(hashId));
 }
 
 /** Take a key of any length; a key longer than a block stands for its digest (FIPS 198-1 §4, steps 1-3). */
 export function hmacInit(hashId: u32, statePtr: usize, keyPtr: usize, keyLen: u32): void {
   const block = blockSize(hashId);
   store<u32>(statePtr, hashId, HASH);
-  memory.fill(K0, 0, block);
+  for (let i: usize = 0; i < block; i += 16) v128.store(K0 + i, i64x2.splat(0));
   if (keyLen <= block) {
-    memory.copy(K0, keyPtr, keyLen);
+    copyShort(K0, keyPtr, keyLen);
   } else {
     hashInit(hashId, statePtr);
     hashUpdate(hashId, statePtr, keyPtr, keyLen);

@@ -8,7 +8,7 @@
  *
  * Nothing branches or addresses on anything but the lengths, and how many messages there are.
  */
-import { storeBe32 } from "../bytes";
+import { copyShort, storeBe32 } from "../bytes";
 import { SEVERAL_SCRATCH } from "../layout";
 import { hmac256 } from "./hmac";
 import { SHA256_SIZE, sha256 } from "./sha256";
@@ -114,7 +114,7 @@ function layEnd(lane: usize, message: usize, before: u32): u32 {
   const end = ENDS + lane * END;
   const whole = len >> 6, rest = len & 63;
   for (let i: usize = 0; i < END; i += 16) v128.store(end + i, i64x2.splat(0));
-  memory.copy(end, ptr + (whole << 6), rest);
+  copyShort(end, ptr + (whole << 6), rest);
   store<u8>(end + rest, 0x80);
   // The bit and the length's eight bytes want a block of their own behind more than 55 bytes.
   const blocks: u32 = 1 + ((rest + 8) >> 6);

@@ -14,7 +14,8 @@
  * state lives where the caller says, so that several hashes can be under way at once; scratch holds
  * message words between calls and is left to the batch's wipe, or to sha256WipeScratch.
  */
-import { loadBe32x4, storeBe32, storeBe64 } from "../bytes";
+import { be64, copyShort, loadBe32x4 } from "../bytes";
+import { lowBytesMask64 } from "../ct";
 import { SHA256_SCRATCH } from "../layout";
 
 // State: H, eight native words ‖ the unprocessed tail of the message, up to 63 bytes ‖ message length in bytes.
@@ -179,13 +180,13 @@ function compress(statePtr: usize, inPtr: usize, blocks: u32): void {
 }
 
 export function sha256Init(statePtr: usize): void {
-  memory.copy(statePtr, SHA256_H0, 32);
-  store<u64>(statePtr, 0, LENGTH);
+  sha256Resume(statePtr, SHA256_H0, 0);
 }
 
 /** Go on from H as it stood after lenSoFar bytes, a whole number of blocks: how HMAC reuses a keyed state. */
 export function sha256Resume(statePtr: usize, hPtr: usize, lenSoFar: u32): void {
-  memory.copy(statePtr, hPtr, 32);
+  v128.store(statePtr, v128.load(hPtr));
+  v128.store(statePtr, v128.load(hPtr, 16), 16);
   store<u64>(statePtr, lenSoFar, LENGTH);
 }
 
@@ -196,33 +197,35 @@ export function sha256Update(statePtr: usize, inPtr: usize, len: u32): void {
   if (tailLen > 0) {
     const missing = BLOCK - tailLen;
     if (len < missing) {
-      memory.copy(statePtr + TAIL + tailLen, inPtr, len);
+      copyShort(statePtr + TAIL + tailLen, inPtr, len);
       return;
     }
-    memory.copy(statePtr + TAIL + tailLen, inPtr, missing);
+    copyShort(statePtr + TAIL + tailLen, inPtr, missing);
     compress(statePtr, statePtr + TAIL, 1);
     inPtr += missing;
     len -= missing;
   }
   compress(statePtr, inPtr, len / BLOCK);
-  memory.copy(statePtr + TAIL, inPtr + (len & ~(BLOCK - 1)), len & (BLOCK - 1));
+  copyShort(statePtr + TAIL, inPtr + (len & ~(BLOCK - 1)), len & (BLOCK - 1));
 }
 
 /** Pad (§5.1.1) and write the 32 bytes of digest. The state is used up; out may be anywhere but in it. */
 export function sha256Final(statePtr: usize, outPtr: usize): void {
   const len = load<u64>(statePtr, LENGTH);
   const tailPtr = statePtr + TAIL;
-  let tailLen = <u32>(len & (BLOCK - 1));
-  store<u8>(tailPtr + tailLen++, 0x80);
-  if (tailLen > 56) {
-    memory.fill(tailPtr + tailLen, 0, BLOCK - tailLen);
+  const tailLen = <u32>(len & (BLOCK - 1));
+  // In the word where the message ends: its bytes, the bit behind them, zeros; then words of zeros.
+  const end = tailPtr + (tailLen & ~7), bytes = tailLen & 7;
+  store<u64>(end, (load<u64>(end) & lowBytesMask64(bytes)) | (<u64>0x80 << (<u64>bytes << 3)));
+  for (let at = end + 8; at < tailPtr + BLOCK; at += 8) store<u64>(at, 0);
+  if (tailLen >= 56) {
     compress(statePtr, tailPtr, 1);
-    tailLen = 0;
+    for (let at = tailPtr; at < tailPtr + 56; at += 8) store<u64>(at, 0);
   }
-  memory.fill(tailPtr + tailLen, 0, 56 - tailLen);
-  storeBe64(tailPtr + 56, len << 3);
+  store<u64>(tailPtr + 56, be64(len << 3));
   compress(statePtr, tailPtr, 1);
-  for (let i: usize = 0; i < 32; i += 4) storeBe32(outPtr + i, load<u32>(statePtr + i));
+  v128.store(outPtr, loadBe32x4(statePtr));
+  v128.store(outPtr, loadBe32x4(statePtr + 16), 16);
 }
 
 /** Zero the message words that the last compression left in scratch. */

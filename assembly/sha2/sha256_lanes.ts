@@ -65,7 +65,7 @@ const W: usize = SHA256_LANES_SCRATCH;
 
 /** r = the state that follows `from` over the block of message words at `block`; r may be from. */
 export function compressLanes(r: usize, from: usize, block: usize): void {
-  memory.copy(W, block, LANES_BLOCK);
+  for (let i: usize = 0; i < LANES_BLOCK; i += 16) v128.store(W + i, v128.load(block + i));
   let a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48);
   let e = v128.load(from, 64), f = v128.load(from, 80), g = v128.load(from, 96), h = v128.load(from, 112);
   for (let t: usize = 0; t < 64; t += 8) {

@@ -1,5 +1,5 @@
 /** The sealed record, docs/formats.md §2: the only form in which a key, a user or the control state is ever stored. */
-import { FieldReader, FieldWriter, FormatError } from './fields.ts';
+import { FieldWriter, FormatError, ID_SIZE } from './fields.ts';
 
 export const RECORD_KIND = { key: 1, user: 2, control: 3, sessionKey: 4 } as const;
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND];
@@ -15,6 +15,7 @@ export const RECORD_MAX_ATTRIBUTES = 8192;
 export const RECORD_MAX_SECRET = 512;
 
 const MAGIC = 'KCRD';
+const MAGIC_NUMBER = 0x4b435244;
 const FORMAT = 1;
 const SUITE = 1;
 
@@ -57,26 +58,33 @@ export function encodeRecordHeader(header: RecordHeader): Uint8Array<ArrayBuffer
  * Nothing here is authentic until a cell has checked the tag. Throws FormatError.
  */
 export function decodeRecordHeader(record: Uint8Array): RecordHeader {
-  const reader = new FieldReader(record);
-  reader.magic(MAGIC);
-  if (reader.u8() !== FORMAT) throw new FormatError('unknown record format');
-  if (reader.u8() !== SUITE) throw new FormatError('unknown record suite');
-  const kind = reader.u8();
+  // Cells read one with every batch: by fixed offsets, all known to be there, instead of field by field.
+  if (record.length < RECORD_FIXED_SIZE) throw new FormatError('cut short');
+  const bytes = Buffer.from(record.buffer, record.byteOffset, RECORD_FIXED_SIZE);
+  if (bytes.readUInt32BE(0) !== MAGIC_NUMBER) throw new FormatError('not a KCRD structure');
+  if (bytes[4] !== FORMAT) throw new FormatError('unknown record format');
+  if (bytes[5] !== SUITE) throw new FormatError('unknown record suite');
+  const kind = bytes[RECORD_KIND_OFFSET]!;
   if (kind < 1 || kind > 4) throw new FormatError('unknown record kind');
-  reader.zero(1);
-  const hsmId = reader.id();
-  const epoch = reader.u32();
-  const id = reader.id();
-  const revision = reader.u32();
-  const owner = reader.id();
-  const salt = reader.view(RECORD_SALT_SIZE);
-  const attributesLength = reader.u32();
-  const secretLength = reader.u32();
+  if (bytes[7] !== 0) throw new FormatError('a reserved field is not zero');
+  const attributesLength = bytes.readUInt32BE(96);
+  const secretLength = bytes.readUInt32BE(100);
   if (attributesLength > RECORD_MAX_ATTRIBUTES || secretLength > RECORD_MAX_SECRET) {
     throw new FormatError('a record is too large');
   }
-  const attributes = reader.view(attributesLength);
-  reader.view(secretLength + RECORD_TAG_SIZE);
-  reader.end();
-  return { kind: kind as RecordKind, hsmId, epoch, id, revision, owner, salt, attributes, secretLength };
+  const attributesEnd = RECORD_FIXED_SIZE + attributesLength;
+  const end = attributesEnd + secretLength + RECORD_TAG_SIZE;
+  if (record.length < end) throw new FormatError('cut short');
+  if (record.length > end) throw new FormatError('bytes after the end');
+  return {
+    kind: kind as RecordKind,
+    hsmId: bytes.toString('hex', 8, 24),
+    epoch: bytes.readUInt32BE(24),
+    id: bytes.toString('hex', RECORD_ID_OFFSET, RECORD_ID_OFFSET + ID_SIZE),
+    revision: bytes.readUInt32BE(44),
+    owner: bytes.toString('hex', 48, 64),
+    salt: record.subarray(RECORD_SALT_OFFSET, RECORD_SALT_OFFSET + RECORD_SALT_SIZE),
+    attributes: record.subarray(RECORD_FIXED_SIZE, attributesEnd),
+    secretLength,
+  };
 }

@@ -236,20 +236,40 @@ test('nothing of keys and secrets stays in the core', () => {
   }
 });
 
-test('check values: what node:crypto gives for a block of zeros, for every key length', () => {
+function expectCheckValues(lengths: readonly number[]) {
+  box.reset();
+  const keys = lengths.map((length, i) => bytesOf(`key ${i}`, length));
+  const jobs = keys.map((key, i) => [box.place(key, i % 8), key.length, box.reserve(3, i % 5)]);
+  core['aesCheckValues']!(layJobs(jobs), jobs.length);
+  jobs.forEach(([, length, out], i) => {
+    const cipher = createCipheriv(`aes-${8 * length!}-ecb`, keys[i]!, null);
+    const right = new Uint8Array(cipher.update(new Uint8Array(16)).subarray(0, 3));
+    expect([lengths, i, box.read(out!, 3)]).toEqual([lengths, i, right]);
+    expect(box.guarded(out!, 3)).toBe(true);
+  });
+  const left = Buffer.from(memory.subarray(0, core.WINDOW.value));
+  for (const key of keys) expect(left.includes(Buffer.from(key.subarray(0, 16)))).toBe(false);
+}
+
+test('check values: what node:crypto gives for a block of zeros, for every count, length and mix', () => {
   for (let count = 0; count <= 9; count++) {
-    box.reset();
-    const keys = Array.from({ length: count }, (_, i) => bytesOf(`key ${i}`, [32, 16, 24][i % 3]!));
-    const jobs = keys.map((key, i) => [box.place(key, i % 8), key.length, box.reserve(3, i % 5)]);
-    core['aesCheckValues']!(layJobs(jobs), jobs.length);
-    jobs.forEach(([, length, out], i) => {
-      const cipher = createCipheriv(`aes-${8 * length!}-ecb`, keys[i]!, null);
-      expect(box.read(out!, 3)).toEqual(new Uint8Array(cipher.update(new Uint8Array(16)).subarray(0, 3)));
-      expect(box.guarded(out!, 3)).toBe(true);
-    });
-    const left = Buffer.from(memory.subarray(0, core.WINDOW.value));
-    for (const key of keys) expect(left.includes(Buffer.from(key.subarray(0, 16)))).toBe(false);
+    for (const length of [16, 24, 32]) expectCheckValues(Array.from({ length: count }, () => length));
+    expectCheckValues(Array.from({ length: count }, (_, i) => [32, 16, 24][i % 3]!));
   }
-  const job = layJobs([[box.place(bytesOf('short', 15)), 15, box.reserve(3)]]);
-  expect(() => core['aesCheckValues']!(job, 1)).toThrow();
+  // Four alike begin and end anywhere.
+  for (let odd = 0; odd < 9; odd++) expectCheckValues(Array.from({ length: 9 }, (_, i) => (i === odd ? 24 : 32)));
+  box.reset();
+  for (const [count, wrong] of [
+    [1, 0],
+    [4, 0],
+    [4, 3],
+  ] as const) {
+    const length = (i: number) => (i === wrong ? 15 : 32);
+    const jobs = Array.from({ length: count }, (_, i) => [
+      box.place(bytesOf('key', length(i))),
+      length(i),
+      box.reserve(3),
+    ]);
+    expect(() => core['aesCheckValues']!(layJobs(jobs), count)).toThrow();
+  }
 });
