@@ -11,10 +11,8 @@ export function wipeAll(parts: readonly Uint8Array[]): void {
 }
 
 /** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
-const taken: { resolve: (value: unknown) => void; reject: (error: unknown) => void } = {
-  resolve: () => {},
-  reject: () => {},
-};
+const none = (): void => {};
+const taken: { resolve: (value: unknown) => void; reject: (error: unknown) => void } = { resolve: none, reject: none };
 const take = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
   taken.resolve = resolve;
   taken.reject = reject;
@@ -73,6 +71,9 @@ export class Pending {
     this.promise = new Promise(take);
     this.#resolve = taken.resolve;
     this.#reject = taken.reject;
+    // A promise's ends hold on to it, and to its result.
+    taken.resolve = none;
+    taken.reject = none;
   }
 
   /** The one outcome: what the cell answered. Only the batcher calls this, once. */
