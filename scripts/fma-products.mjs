@@ -17,12 +17,12 @@ const EXACT = 1n << 53n;
 const LIMB = HALF + 64n;
 const TOP = 1n << 22n;
 const FACTOR_TOP = 1n << 28n;
-const TOPS = 1n << 50n;
+const TOPS = 3n << 51n;
 
 /** The sign of the C that column k begins with: so that what is left of it in the sums of columns 1 to 6 meets its opposite. */
 const SIGNS = [1, -1, -1, 1, -1, 1, 1, 1, 1, 1, 1];
 /** Where sums have no room for it. */
-const SUBTRACTED = [7, 8, 9];
+const SUBTRACTED = [7, 8, 9, 10];
 
 const CONSTANTS = [
   { name: 'round', value: C, bits: 0x4638000000000000n, says: '3·2^99' },
@@ -184,7 +184,7 @@ export function render() {
  * leaves nothing of it. The rest of q·p is 2^96, 2^192, -2^224 and 2^256 times q, which are 1 two and four columns up, -2^32
  * four and 2^16 five up.
  *
- * Factors have limbs within 2^48 + 2^7, and top ones within 2^28, whose product is within 2^50; results have limbs within
+ * Factors have limbs within 2^48 + 2^7, and top ones within 2^28, whose product is within 3·2^51; results have limbs within
  * 2^47 + 2^6, and a top one within 2^22. The
  * generator carries the bounds of all numbers along. All of them are integers or a constant here, so that none is ever subnormal:
  * those take another time than others on some processors. Limb i of two elements is read for the last time in column

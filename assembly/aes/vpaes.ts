@@ -23,10 +23,11 @@
  * MixColumns unchanged because the coefficients of a row sum to 1. test/core/aes-tables.test.ts derives every table from
  * these sentences.
  *
- * MixColumns, with r the rotation of a column by one byte, is 2A ⊕ r(3A) ⊕ r²(A ⊕ r(A)); InvMixColumns is
- * 14A ⊕ r(11A ⊕ r(13A ⊕ r(9A))). ShiftRows is never done: after round i the register holds SR⁻ⁱ of the state, the round
- * keys are stored so, and r becomes SR⁻ⁱ ∘ r ∘ SRⁱ, to the next row i columns on (bitslice.ts has the argument). At the
- * end SR^Nr is left: SR² or nothing. Decryption holds SRⁱ, and its r is i columns back.
+ * MixColumns, with r the rotation of a column by one byte, is 2A ⊕ r(3A) ⊕ r²(A) ⊕ r³(A), and InvMixColumns is
+ * 14A ⊕ r(11A) ⊕ r²(13A) ⊕ r³(9A): as many lookups as in Horner's form, but side by side, and one block alone waits for
+ * each. ShiftRows is never done: after round i the register holds SR⁻ⁱ of the state, the round keys are stored so, and r
+ * becomes SR⁻ⁱ ∘ r ∘ SRⁱ, to the next row i columns on (bitslice.ts has the argument). At the end SR^Nr is left: SR² or
+ * nothing. Decryption holds SRⁱ, and its r is i columns back.
  *
  * Constant-flow: a lookup works on registers, and its time does not depend on the index. Rejected: tables in memory
  * indexed by state bytes (they leak through the cache) and bitslicing (faster in bulk, but it pays for eight blocks even
@@ -74,46 +75,6 @@ export const DSBB: usize = 224;
 export const DSBD: usize = 256;
 export const DSB9: usize = 288;
 export const DSBO: usize = 320;
-
-/**
- * One block alone waits for each lookup; it is faster if a round gives the two nibbles of each byte apart, as the next
- * one wants them: more lookups, but side by side. SB1, SB2, SB3 (the S-box times 1, 2, 3) and the tables of decryption in
- * nibbles: high U, high T, low U, low T.
- */
-const NIBBLES: usize = memory.data<u8>([
-  0x00, 0x0c, 0x04, 0x00, 0x0f, 0x07, 0x04, 0x08, 0x0c, 0x03, 0x03, 0x07, 0x0b, 0x0b, 0x0f, 0x08, // 0 SB1 high U
-  0x00, 0x0e, 0x07, 0x0b, 0x0e, 0x0c, 0x0c, 0x02, 0x05, 0x0b, 0x00, 0x07, 0x02, 0x09, 0x05, 0x09, // 16 SB1 high T
-  0x00, 0x03, 0x0f, 0x0c, 0x0c, 0x0c, 0x03, 0x00, 0x0f, 0x03, 0x0f, 0x00, 0x0f, 0x03, 0x00, 0x0c, // 32 SB1 low U
-  0x00, 0x06, 0x02, 0x07, 0x05, 0x06, 0x05, 0x03, 0x01, 0x04, 0x03, 0x01, 0x00, 0x07, 0x02, 0x04, // 48 SB1 low T
-  0x00, 0x07, 0x02, 0x0c, 0x09, 0x00, 0x0e, 0x09, 0x0b, 0x02, 0x0e, 0x0c, 0x07, 0x0b, 0x05, 0x05, // 64 SB2 high U
-  0x00, 0x0d, 0x0e, 0x0f, 0x0e, 0x02, 0x01, 0x0c, 0x02, 0x0c, 0x03, 0x0d, 0x0f, 0x00, 0x01, 0x03, // 80 SB2 high T
-  0x00, 0x0c, 0x00, 0x0f, 0x02, 0x01, 0x0f, 0x03, 0x03, 0x01, 0x0e, 0x0e, 0x0d, 0x02, 0x0d, 0x0c, // 96 SB2 low U
-  0x00, 0x01, 0x05, 0x07, 0x06, 0x05, 0x02, 0x03, 0x06, 0x00, 0x07, 0x02, 0x04, 0x03, 0x01, 0x04, // 112 SB2 low T
-  0x00, 0x0b, 0x06, 0x0c, 0x06, 0x07, 0x0a, 0x01, 0x07, 0x01, 0x0d, 0x0b, 0x0c, 0x00, 0x0a, 0x0d, // 128 SB3 high U
-  0x00, 0x03, 0x09, 0x04, 0x00, 0x0e, 0x0d, 0x0e, 0x07, 0x07, 0x03, 0x0a, 0x0d, 0x09, 0x04, 0x0a, // 144 SB3 high T
-  0x00, 0x0f, 0x0f, 0x03, 0x0e, 0x0d, 0x0c, 0x03, 0x0c, 0x02, 0x01, 0x0e, 0x02, 0x01, 0x0d, 0x00, // 160 SB3 low U
-  0x00, 0x07, 0x07, 0x00, 0x03, 0x03, 0x07, 0x00, 0x07, 0x04, 0x04, 0x03, 0x04, 0x04, 0x03, 0x00, // 176 SB3 low T
-  0x00, 0x0e, 0x0a, 0x0b, 0x07, 0x08, 0x01, 0x0f, 0x05, 0x02, 0x09, 0x03, 0x06, 0x0d, 0x0c, 0x04, // 192 DSBE high U
-  0x00, 0x0f, 0x0d, 0x06, 0x09, 0x0d, 0x0b, 0x04, 0x09, 0x00, 0x06, 0x0b, 0x02, 0x04, 0x0f, 0x02, // 208 DSBE high T
-  0x00, 0x0b, 0x06, 0x09, 0x0b, 0x0f, 0x0f, 0x04, 0x02, 0x09, 0x00, 0x06, 0x04, 0x0d, 0x02, 0x0d, // 224 DSBE low U
-  0x00, 0x0d, 0x0f, 0x05, 0x0d, 0x0a, 0x0a, 0x07, 0x08, 0x05, 0x00, 0x0f, 0x07, 0x02, 0x08, 0x02, // 240 DSBE low T
-  0x00, 0x0c, 0x04, 0x0e, 0x0d, 0x0b, 0x0a, 0x06, 0x02, 0x0f, 0x01, 0x05, 0x07, 0x09, 0x03, 0x08, // 256 DSBB high U
-  0x00, 0x0f, 0x02, 0x0f, 0x04, 0x06, 0x0d, 0x02, 0x00, 0x04, 0x0b, 0x09, 0x09, 0x06, 0x0b, 0x0d, // 272 DSBB high T
-  0x00, 0x02, 0x0d, 0x0b, 0x0d, 0x09, 0x06, 0x04, 0x09, 0x04, 0x0f, 0x02, 0x0b, 0x00, 0x06, 0x0f, // 288 DSBB low U
-  0x00, 0x08, 0x02, 0x0d, 0x02, 0x05, 0x0f, 0x07, 0x05, 0x07, 0x0a, 0x08, 0x0d, 0x00, 0x0f, 0x0a, // 304 DSBB low T
-  0x00, 0x07, 0x01, 0x03, 0x01, 0x04, 0x02, 0x05, 0x04, 0x05, 0x06, 0x07, 0x03, 0x00, 0x02, 0x06, // 320 DSBD high U
-  0x00, 0x07, 0x0b, 0x0b, 0x0b, 0x0c, 0x00, 0x07, 0x0c, 0x07, 0x0c, 0x07, 0x0b, 0x00, 0x00, 0x0c, // 336 DSBD high T
-  0x00, 0x0c, 0x0b, 0x0d, 0x05, 0x0f, 0x06, 0x0a, 0x01, 0x04, 0x09, 0x02, 0x03, 0x0e, 0x08, 0x07, // 352 DSBD low U
-  0x00, 0x07, 0x02, 0x00, 0x06, 0x03, 0x02, 0x05, 0x07, 0x01, 0x01, 0x03, 0x04, 0x04, 0x06, 0x05, // 368 DSBD low T
-  0x00, 0x02, 0x0b, 0x04, 0x0d, 0x00, 0x0f, 0x0d, 0x06, 0x0b, 0x0f, 0x04, 0x02, 0x06, 0x09, 0x09, // 384 DSB9 high U
-  0x00, 0x00, 0x08, 0x02, 0x0a, 0x00, 0x0a, 0x0a, 0x02, 0x08, 0x0a, 0x02, 0x00, 0x02, 0x08, 0x08, // 400 DSB9 high T
-  0x00, 0x07, 0x0f, 0x07, 0x0a, 0x05, 0x08, 0x0f, 0x00, 0x0a, 0x0d, 0x02, 0x02, 0x05, 0x0d, 0x08, // 416 DSB9 low U
-  0x00, 0x01, 0x0c, 0x0e, 0x08, 0x0b, 0x02, 0x03, 0x0f, 0x07, 0x09, 0x05, 0x0a, 0x04, 0x06, 0x0d, // 432 DSB9 low T
-], 16);
-const NIBBLES_LOW: usize = 32;
-const SIZE_OF_FORM: usize = 64;
-const NIBBLES_SB: usize = NIBBLES;
-const NIBBLES_DSB: usize = NIBBLES + 3 * SIZE_OF_FORM;
 
 const LOW_NIBBLES: usize = memory.data<u64>([0x0f0f0f0f0f0f0f0f, 0x0f0f0f0f0f0f0f0f], 16);
 
@@ -169,15 +130,21 @@ const SHIFT_ROWS: usize = memory.data<u8>([
 @inline export function linear(x: v128, lo: v128, hi: v128, low: v128): v128 {
   return v128.xor(
     lookup(lo, v128.and(x, low)),
-    lookup(hi, i32x4.shr_u(v128.andnot(x, low), 4)),
+    lookup(hi, v128.and(i32x4.shr_u(x, 4), low)),
   );
+}
+
+/** The linear map of bytes whose two tables begin at offset. */
+// @ts-ignore: decorator
+@inline export function mapBytes(x: v128, offset: usize): v128 {
+  return linear(x, table(offset), table(offset + 16), lowNibbles());
 }
 
 /** The inversion, then the linear map that u and t hold. */
 // @ts-ignore: decorator
 @inline export function invertThen(x: v128, inv: v128, aOverK: v128, low: v128, u: v128, t: v128): v128 {
   const k = v128.and(x, low);
-  const i = i32x4.shr_u(v128.andnot(x, low), 4);
+  const i = v128.and(i32x4.shr_u(x, 4), low);
   const j = v128.xor(i, k);
   const ak = lookup(aOverK, k);
   const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
@@ -188,18 +155,19 @@ const SHIFT_ROWS: usize = memory.data<u8>([
 /** SubBytes, MixColumns, AddRoundKey. */
 // @ts-ignore: decorator
 @inline export function encryptRound(
-  x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, u1: v128, t1: v128, u2: v128, t2: v128, r: v128, r2: v128,
+  x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, u1: v128, t1: v128, u2: v128, t2: v128,
+  r: v128, r2: v128, r3: v128,
 ): v128 {
   const k = v128.and(x, low);
-  const i = i32x4.shr_u(v128.andnot(x, low), 4);
+  const i = v128.and(i32x4.shr_u(x, 4), low);
   const j = v128.xor(i, k);
   const ak = lookup(aOverK, k);
   const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
   const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
   const A = v128.xor(lookup(u1, io), lookup(t1, jo));
   const A2 = v128.xor(lookup(u2, io), lookup(t2, jo));
-  const A3 = v128.xor(A2, A), B = v128.xor(A, lookup(A, r));
-  return v128.xor(v128.xor(v128.xor(A2, roundKey), lookup(A3, r)), lookup(B, r2));
+  const A3 = v128.xor(A2, A);
+  return v128.xor(v128.xor(v128.xor(A2, roundKey), lookup(A3, r)), v128.xor(lookup(A, r2), lookup(A, r3)));
 }
 
 /** The last round has no MixColumns, and leaves the tower's basis and what is left of ShiftRows. */
@@ -212,104 +180,66 @@ const SHIFT_ROWS: usize = memory.data<u8>([
 
 /** CIPH_K of one block, in the byte order of memory. */
 export function encryptVector(ctxPtr: usize, block: v128): v128 {
-  const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
   const Nr = load<u32>(ctxPtr, CTX_NR);
-  const first = v128.xor(linear(block, table(IPT), table(IPT + 16), low), v128.load(ctxPtr, CTX_ENC_KEYS));
-  let k = lowNibble(first, low), i = highNibble(first, low);
+  const x = v128.xor(mapBytes(block, IPT), v128.load(ctxPtr, CTX_ENC_KEYS));
+  const S = lookup(encryptRounds(ctxPtr, Nr, x, SBO), shiftRowsIndex(Nr));
+  return v128.xor(S, v128.load(ctxPtr + (<usize>Nr << 4), CTX_ENC_KEYS));
+}
+
+/**
+ * The rounds between the first round key, which x has, and the last one. What comes out lacks SR^Nr, and is in the basis
+ * that the S-box at `last` gives.
+ */
+// @ts-ignore: decorator
+@inline export function encryptRounds(ctxPtr: usize, Nr: u32, x: v128, last: usize): v128 {
+  const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
+  const u1 = table(SB1), t1 = table(SB1 + 16), u2 = table(SB2), t2 = table(SB2 + 16);
   let key = ctxPtr + CTX_ENC_KEYS + 16;
-  for (let n: u32 = 1; n < Nr; n++, key += 16) {
-    const io = ioOf(i, k, inv, aOverK), jo = joOf(i, k, inv, aOverK);
-    const roundKey = v128.load(key);
-    const r = rotateIndex(n, 1), r2 = rotateIndex(n, 2), r3 = rotateIndex(n, 3);
-    i = mixNibbles(NIBBLES_SB, io, jo, highNibble(roundKey, low), r, r2, r3);
-    k = mixNibbles(NIBBLES_SB + NIBBLES_LOW, io, jo, lowNibble(roundKey, low), r, r2, r3);
+  for (let i: u32 = 1; i < Nr; i++, key += 16) {
+    const r = rotateIndex(i, 1), r2 = rotateIndex(i, 2), r3 = rotateIndex(i, 3);
+    x = encryptRound(x, v128.load(key), inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
   }
-  return lastNibbles(i, k, inv, aOverK, table(SBO), table(SBO + 16), shiftRowsIndex(Nr), v128.load(key));
-}
-
-// @ts-ignore: decorator
-@inline function lowNibble(x: v128, low: v128): v128 {
-  return v128.and(x, low);
-}
-
-// @ts-ignore: decorator
-@inline function highNibble(x: v128, low: v128): v128 {
-  return i32x4.shr_u(v128.andnot(x, low), 4);
-}
-
-// @ts-ignore: decorator
-@inline function ioOf(i: v128, k: v128, inv: v128, aOverK: v128): v128 {
-  return v128.xor(lookup(inv, v128.xor(lookup(inv, i), lookup(aOverK, k))), v128.xor(i, k));
-}
-
-// @ts-ignore: decorator
-@inline function joOf(i: v128, k: v128, inv: v128, aOverK: v128): v128 {
-  return v128.xor(lookup(inv, v128.xor(lookup(inv, v128.xor(i, k)), lookup(aOverK, k))), i);
-}
-
-/** A form of NIBBLES: the linear map that its two tables hold. */
-// @ts-ignore: decorator
-@inline function form(ptr: usize, io: v128, jo: v128): v128 {
-  return v128.xor(lookup(v128.load(ptr), io), lookup(v128.load(ptr, 16), jo));
-}
-
-/** MixColumns of the S-box, 2A ⊕ r(3A) ⊕ r²(A) ⊕ r³(A), and AddRoundKey, of one nibble. */
-// @ts-ignore: decorator
-@inline function mixNibbles(forms: usize, io: v128, jo: v128, roundKey: v128, r: v128, r2: v128, r3: v128): v128 {
-  const A = form(forms, io, jo), A2 = form(forms + SIZE_OF_FORM, io, jo), A3 = form(forms + 2 * SIZE_OF_FORM, io, jo);
-  return v128.xor(v128.xor(v128.xor(A2, roundKey), lookup(A3, r)), v128.xor(lookup(A, r2), lookup(A, r3)));
-}
-
-/** InvMixColumns of the inverse S-box, 14A ⊕ r(11A) ⊕ r²(13A) ⊕ r³(9A), and AddRoundKey, of one nibble. */
-// @ts-ignore: decorator
-@inline function invMixNibbles(forms: usize, io: v128, jo: v128, roundKey: v128, r: v128, r2: v128, r3: v128): v128 {
-  const E = form(forms, io, jo), B = form(forms + SIZE_OF_FORM, io, jo);
-  const D = form(forms + 2 * SIZE_OF_FORM, io, jo), N = form(forms + 3 * SIZE_OF_FORM, io, jo);
-  return v128.xor(v128.xor(v128.xor(E, roundKey), lookup(B, r)), v128.xor(lookup(D, r2), lookup(N, r3)));
-}
-
-// @ts-ignore: decorator
-@inline function lastNibbles(
-  i: v128, k: v128, inv: v128, aOverK: v128, u: v128, t: v128, shiftRows: v128, roundKey: v128,
-): v128 {
-  const S = v128.xor(lookup(u, ioOf(i, k, inv, aOverK)), lookup(t, joOf(i, k, inv, aOverK)));
-  return v128.xor(lookup(S, shiftRows), roundKey);
+  return invertThen(x, inv, aOverK, low, table(last), table(last + 16));
 }
 
 /** InvSubBytes, InvMixColumns, AddRoundKey: the equivalent inverse cipher, FIPS 197 §5.3.5. */
 // @ts-ignore: decorator
 @inline export function decryptRound(
   x: v128, roundKey: v128, inv: v128, aOverK: v128, low: v128, ue: v128, te: v128, ub: v128, tb: v128,
-  ud: v128, td: v128, u9: v128, t9: v128, r: v128,
+  ud: v128, td: v128, u9: v128, t9: v128, r: v128, r2: v128, r3: v128,
 ): v128 {
   const k = v128.and(x, low);
-  const i = i32x4.shr_u(v128.andnot(x, low), 4);
+  const i = v128.and(i32x4.shr_u(x, 4), low);
   const j = v128.xor(i, k);
   const ak = lookup(aOverK, k);
   const io = v128.xor(lookup(inv, v128.xor(lookup(inv, i), ak)), j);
   const jo = v128.xor(lookup(inv, v128.xor(lookup(inv, j), ak)), i);
-  let sum = v128.xor(lookup(u9, io), lookup(t9, jo));
-  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ud, io), lookup(td, jo)));
-  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ub, io), lookup(tb, jo)));
-  sum = v128.xor(lookup(sum, r), v128.xor(lookup(ue, io), lookup(te, jo)));
-  return v128.xor(sum, roundKey);
+  // The one that is not rotated can wait.
+  const N = v128.xor(lookup(u9, io), lookup(t9, jo)), D = v128.xor(lookup(ud, io), lookup(td, jo));
+  const B = v128.xor(lookup(ub, io), lookup(tb, jo)), E = v128.xor(lookup(ue, io), lookup(te, jo));
+  return v128.xor(v128.xor(lookup(D, r2), lookup(N, r3)), v128.xor(lookup(B, r), v128.xor(E, roundKey)));
 }
 
 /** CIPH⁻¹_K of one block; ctx has its decryption keys. */
 export function decryptVector(ctxPtr: usize, block: v128): v128 {
-  const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
   const Nr = load<u32>(ctxPtr, CTX_NR);
-  const first = v128.xor(linear(block, table(DIPT), table(DIPT + 16), low), v128.load(ctxPtr, CTX_DEC_KEYS));
-  let k = lowNibble(first, low), i = highNibble(first, low);
+  const x = v128.xor(mapBytes(block, DIPT), v128.load(ctxPtr, CTX_DEC_KEYS));
+  const S = lookup(decryptRounds(ctxPtr, Nr, x, DSBO), shiftRowsIndex(0 - Nr));
+  return v128.xor(S, v128.load(ctxPtr + (<usize>Nr << 4), CTX_DEC_KEYS));
+}
+
+/** As encryptRounds; what comes out lacks SR^-Nr. */
+// @ts-ignore: decorator
+@inline export function decryptRounds(ctxPtr: usize, Nr: u32, x: v128, last: usize): v128 {
+  const inv = table(INV), aOverK = table(A_OVER_K), low = lowNibbles();
+  const ue = table(DSBE), te = table(DSBE + 16), ub = table(DSBB), tb = table(DSBB + 16);
+  const ud = table(DSBD), td = table(DSBD + 16), u9 = table(DSB9), t9 = table(DSB9 + 16);
   let key = ctxPtr + CTX_DEC_KEYS + 16;
-  for (let n: u32 = 1; n < Nr; n++, key += 16) {
-    const io = ioOf(i, k, inv, aOverK), jo = joOf(i, k, inv, aOverK);
-    const roundKey = v128.load(key);
-    const r = rotateIndex(0 - n, 1), r2 = rotateIndex(0 - n, 2), r3 = rotateIndex(0 - n, 3);
-    i = invMixNibbles(NIBBLES_DSB, io, jo, highNibble(roundKey, low), r, r2, r3);
-    k = invMixNibbles(NIBBLES_DSB + NIBBLES_LOW, io, jo, lowNibble(roundKey, low), r, r2, r3);
+  for (let i: u32 = 1; i < Nr; i++, key += 16) {
+    const r = rotateIndex(0 - i, 1), r2 = rotateIndex(0 - i, 2), r3 = rotateIndex(0 - i, 3);
+    x = decryptRound(x, v128.load(key), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r, r2, r3);
   }
-  return lastNibbles(i, k, inv, aOverK, table(DSBO), table(DSBO + 16), shiftRowsIndex(0 - Nr), v128.load(key));
+  return invertThen(x, inv, aOverK, low, table(last), table(last + 16));
 }
 
 /** InvMixColumns of a round key in AES's own basis: MixColumns after a ⊕ 4(a ⊕ r²(a)), FIPS 197 §5.3.3. */

@@ -21,10 +21,10 @@ export function encryptLanes2(ctxPtr: usize, ptr: usize): void {
   let b = v128.xor(linear(v128.load(ptr, 16), ilo, ihi, low), roundKey);
   let key = ctxPtr + CTX_ENC_KEYS + 16;
   for (let i: u32 = 1; i < Nr; i++, key += 16) {
-    const r = rotateIndex(i, 1), r2 = rotateIndex(i, 2);
+    const r = rotateIndex(i, 1), r2 = rotateIndex(i, 2), r3 = rotateIndex(i, 3);
     roundKey = v128.load(key);
-    a = encryptRound(a, roundKey, inv, aOverK, low, u1, t1, u2, t2, r, r2);
-    b = encryptRound(b, roundKey, inv, aOverK, low, u1, t1, u2, t2, r, r2);
+    a = encryptRound(a, roundKey, inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
+    b = encryptRound(b, roundKey, inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
   }
   const u = table(SBO), t = table(SBO + 16), shiftRows = shiftRowsIndex(Nr);
   roundKey = v128.load(key);
@@ -44,11 +44,11 @@ export function encryptLanes4(aCtx: usize, bCtx: usize, cCtx: usize, dCtx: usize
   let d = v128.xor(linear(v128.load(ptr, 48), ilo, ihi, low), v128.load(dCtx, CTX_ENC_KEYS));
   let at: usize = 16;
   for (let i: u32 = 1; i < Nr; i++, at += 16) {
-    const r = rotateIndex(i, 1), r2 = rotateIndex(i, 2);
-    a = encryptRound(a, v128.load(aCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2);
-    b = encryptRound(b, v128.load(bCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2);
-    c = encryptRound(c, v128.load(cCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2);
-    d = encryptRound(d, v128.load(dCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2);
+    const r = rotateIndex(i, 1), r2 = rotateIndex(i, 2), r3 = rotateIndex(i, 3);
+    a = encryptRound(a, v128.load(aCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
+    b = encryptRound(b, v128.load(bCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
+    c = encryptRound(c, v128.load(cCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
+    d = encryptRound(d, v128.load(dCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u1, t1, u2, t2, r, r2, r3);
   }
   const u = table(SBO), t = table(SBO + 16), shiftRows = shiftRowsIndex(Nr);
   v128.store(ptr, lastRound(a, v128.load(aCtx + at, CTX_ENC_KEYS), inv, aOverK, low, u, t, shiftRows));
@@ -70,11 +70,11 @@ export function decryptLanes4(aCtx: usize, bCtx: usize, cCtx: usize, dCtx: usize
   let d = v128.xor(linear(v128.load(ptr, 48), ilo, ihi, low), v128.load(dCtx, CTX_DEC_KEYS));
   let at: usize = 16;
   for (let i: u32 = 1; i < Nr; i++, at += 16) {
-    const r = rotateIndex(0 - i, 1);
-    a = decryptRound(a, v128.load(aCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r);
-    b = decryptRound(b, v128.load(bCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r);
-    c = decryptRound(c, v128.load(cCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r);
-    d = decryptRound(d, v128.load(dCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r);
+    const r = rotateIndex(0 - i, 1), r2 = rotateIndex(0 - i, 2), r3 = rotateIndex(0 - i, 3);
+    a = decryptRound(a, v128.load(aCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r, r2, r3);
+    b = decryptRound(b, v128.load(bCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r, r2, r3);
+    c = decryptRound(c, v128.load(cCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r, r2, r3);
+    d = decryptRound(d, v128.load(dCtx + at, CTX_DEC_KEYS), inv, aOverK, low, ue, te, ub, tb, ud, td, u9, t9, r, r2, r3);
   }
   const u = table(DSBO), t = table(DSBO + 16), shiftRows = shiftRowsIndex(0 - Nr);
   v128.store(ptr, lastRound(a, v128.load(aCtx + at, CTX_DEC_KEYS), inv, aOverK, low, u, t, shiftRows));

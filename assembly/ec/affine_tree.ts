@@ -14,10 +14,10 @@ import { invertLanes } from "./lanes";
 import { copyQuad } from "./quad";
 import { TREE_SCRATCH } from "./scratch";
 
-/** Quads, in places of 256 bytes. */
-const RUNNING: usize = TREE_SCRATCH;
-const LAMBDA: usize = RUNNING + 256;
-const SQUARE: usize = LAMBDA + 256;
+/** Quads, in places of 256 bytes: the inverse of what is left of a product, and what addWithInverse takes and uses. */
+export const RUNNING: usize = TREE_SCRATCH;
+export const LAMBDA: usize = RUNNING + 256;
+export const SQUARE: usize = LAMBDA + 256;
 
 /**
  * Reduce `terms` points of each sum to one. Points are pairs x, y of quads: first those of term 0, `quads` of them, then
@@ -49,35 +49,43 @@ export function addPairs<C, Q>(a: usize, b: usize, count: usize, work: usize): u
     a += point;
     b += point;
     at += pair;
-    q.sub(at, b, a);
+    q.subWide(at, b, a);
     q.mul(at + size, at, at - size);
   }
   const okBit = invertLanes<C, Q>(RUNNING, at + size);
   for (let i: usize = 1; i < count; i++) {
     q.mul(LAMBDA, RUNNING, at - size);
     q.mul(RUNNING, RUNNING, at);
-    addWithInverse<Q>(a, b);
+    addWithInverse<Q>(a, a, b);
     a -= point;
     b -= point;
     at -= pair;
   }
   copyQuad<Q>(LAMBDA, RUNNING);
-  addWithInverse<Q>(a, b);
+  addWithInverse<Q>(a, a, b);
   return okBit;
 }
 
-/** a += b, where LAMBDA is 1/(x of b - x of a). */
+/** r = a + b, where LAMBDA is 1/(x of b - x of a); r may be a. */
 // @ts-ignore: decorator
-@inline function addWithInverse<Q>(a: usize, b: usize): void {
+@inline export function addWithInverse<Q>(r: usize, a: usize, b: usize): void {
   const q = changetype<Q>(0);
   const size = q.bytes;
-  q.sub(SQUARE, b + size, a + size);
+  q.subWide(SQUARE, b + size, a + size);
   q.mul(LAMBDA, LAMBDA, SQUARE);
   q.square(SQUARE, LAMBDA);
-  q.sub(SQUARE, SQUARE, a);
+  q.subWide(SQUARE, SQUARE, a);
   q.sub(SQUARE, SQUARE, b);
-  q.sub(a, a, SQUARE);
-  q.mul(LAMBDA, LAMBDA, a);
-  q.sub(a + size, LAMBDA, a + size);
-  copyQuad<Q>(a, SQUARE);
+  finishWithLambda<Q>(r, a);
+}
+
+/** r = the point of x SQUARE and of the line through a with slope LAMBDA, negated; r may be a. */
+// @ts-ignore: decorator
+@inline export function finishWithLambda<Q>(r: usize, a: usize): void {
+  const q = changetype<Q>(0);
+  const size = q.bytes;
+  q.subWide(r, a, SQUARE);
+  q.mul(LAMBDA, LAMBDA, r);
+  q.sub(r + size, LAMBDA, a + size);
+  copyQuad<Q>(r, SQUARE);
 }

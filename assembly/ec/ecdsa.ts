@@ -15,10 +15,10 @@ import { SHA256, hashSize } from "../sha2/hash";
 import { fieldToLimbs } from "./field";
 import { privateFromBe } from "./keys";
 import { ELEMENT, isZero } from "./modular";
-import { GROUP_MOST, groupOf, groupUsed, multiplyBase, multiplyBaseGroup } from "./multiply_base";
+import { GROUP_MOST, groupOf, groupUsed, multiplyBaseAlone, multiplyBaseGroup } from "./multiply_base";
 import { nonceInit, nonceNext, nonceReject, nonceWipe } from "./nonce";
 import { nonceLane, nonceLanes, nonceLanesWipe, nonceOfLane } from "./nonce_lanes";
-import { AFFINE, POINT, X, pointToAffine } from "./point";
+import { AFFINE, X } from "./point";
 import { scalarAdd, scalarFromBe, scalarFromDigest, scalarInvert, scalarInvertMany, scalarMul, scalarReduce } from "./scalar";
 import { GROUP_OPERATIONS, OPERATION_SCRATCH, ecWipe, groupWipe } from "./scratch";
 
@@ -32,8 +32,7 @@ const K: usize = D + ELEMENT;
 const E: usize = K + ELEMENT;
 const R: usize = E + ELEMENT;
 const S: usize = R + ELEMENT;
-const PRODUCT: usize = S + ELEMENT;
-const AFFINE_R: usize = PRODUCT + POINT;
+const AFFINE_R: usize = S + ELEMENT;
 /** `size` bytes each: int2octets(x), bits2octets(h1), a candidate k. */
 const X_BYTES: usize = AFFINE_R + AFFINE;
 const H_BYTES: usize = X_BYTES + ELEMENT;
@@ -147,8 +146,7 @@ function signAlone<C, Q>(hash: u32, job: usize): void {
 
 /** The signature for D, E and K; 1, or 0 if r or s came out 0. */
 function signWith<C, Q>(outPtr: usize): u32 {
-  multiplyBase<C, Q>(PRODUCT, K);
-  pointToAffine<C>(AFFINE_R, PRODUCT);
+  multiplyBaseAlone<C, Q>(AFFINE_R, K);
   scalarInvert<C>(K, K);
   return finish<C>(outPtr, AFFINE_R + X, K, D, E);
 }

@@ -7,7 +7,8 @@
  * Against the complete formulas they save 4 of 12 products in a doubling and 3 of 14 in a sum.
  *
  * Doubling: dbl-2001-b and dbl-2009-l of the Explicit-Formulas Database, with 2YZ for a square and three sums, 4M + 4S
- * and 3M + 4S. Sum with an affine point: 8M + 3S, after Cohen, Miyaji and Ono (1998).
+ * and 3M + 4S. Sum with an affine point: 8M + 3S, after Cohen, Miyaji and Ono (1998). Double and sum as (p + a) + p:
+ * 13M + 5S, since p + a brings p along to its own Z, and points of one Z need but 5M + 2S (Meloni 2007).
  */
 import { copyQuad } from "./quad";
 import { JACOBIAN_SCRATCH } from "./scratch";
@@ -74,6 +75,42 @@ export function addAffineQuad<Q>(r: usize, p: usize, a: usize): void {
   q.subWide(T3, T3, r + X);
   q.mul(T3, T1, T3);
   q.sub(r + Y, T3, T4); // R(V - X) - Y·H³
+}
+
+/**
+ * r = 2p + a for affine a; r may be p. Z comes out 0 where p = a, p = -a or 2p = -a, while 2p = a is no exception.
+ */
+export function doubleAddAffineQuad<Q>(r: usize, p: usize, a: usize): void {
+  const q = changetype<Q>(0);
+  q.square(T0, p + Z);
+  q.mul(T1, T0, p + Z);
+  q.mul(T0, T0, a + X);
+  q.mul(T1, T1, a + Y);
+  q.subWide(T0, T0, p + X); // H
+  q.subWide(T1, T1, p + Y); // R
+  q.mul(r + Z, p + Z, T0); // that of p + a, and of p as (V, U)
+  q.square(T2, T0); // H²
+  q.mul(T3, T2, p + X); // V = X·H²
+  q.mul(T2, T2, T0); // H³
+  q.mul(T4, T2, p + Y); // U = Y·H³
+  q.square(T0, T1);
+  q.subWide(T0, T0, T2);
+  q.subTwice(T0, T0, T3); // x of p + a: R² - H³ - 2V
+  // Now the same again for the two, from p, with both differences negated: E and W for H and R, and Z negated with them.
+  q.subWide(T0, T3, T0); // E
+  q.mul(T1, T1, T0);
+  q.subTwice(T1, T1, T4); // W = R·E - 2U, y of p + a being R·E - U
+  q.mul(r + Z, r + Z, T0);
+  q.square(T2, T0); // E²
+  q.mul(T3, T2, T3); // V·E²
+  q.mul(T2, T2, T0); // E³
+  q.mul(T4, T2, T4); // U·E³
+  q.square(T0, T1);
+  q.addWide(T0, T0, T2);
+  q.subTwice(r + X, T0, T3); // W² + E³ - 2V·E²
+  q.subWide(T3, r + X, T3);
+  q.mul(T3, T1, T3);
+  q.sub(r + Y, T3, T4); // W(X - V·E²) - U·E³
 }
 
 export function copyAffineQuad<Q>(r: usize, a: usize): void {

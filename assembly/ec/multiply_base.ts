@@ -13,11 +13,13 @@
  * half of the windows; a test finds them. Nobody meets one by chance or without knowing k; so it is no leak to branch on one, which the
  * whole group then does.
  *
- * Every result is checked to be on the curve, against faults: what a wrong table or product gives would lead to the key.
- * A group with a point off it, or with two that met, is done again by complete formulas.
+ * Every result is checked to be on the curve: curve_check.ts. A group with a point off it, or with two that met, is done
+ * again one by one by complete formulas. A point that is off the curve even then ends the instance, and nothing that was made
+ * with it leaves.
  */
 import { sumTree } from "./affine_tree";
 import { pointWords, rowSize, selectEntries, windows } from "./base_table";
+import { areOnCurve } from "./curve_check";
 import { fieldNegateIf } from "./field";
 import { QUAD, addAffineQuad } from "./jacobian";
 import { setOne } from "./lanes";
@@ -129,23 +131,22 @@ function multiplyByTree<C, Q>(r: usize, scalars: usize, count: u32): u32 {
     row += rowSize<C>();
     digits += 32;
   }
-  let okBit = sumTree<C, Q>(POINTS, windows<C>(), quads, at);
+  const okBit = sumTree<C, Q>(POINTS, windows<C>(), quads, at);
   for (let lane: usize = 0; lane < count; lane++) {
     const sum = POINTS + (lane >> 2) * size;
     f.get(r + X, sum, lane & 3);
     f.get(r + Y, sum + f.bytes, lane & 3);
-    okBit &= finishPoint<C>(r, scalars);
+    restoreSign<C>(r + Y, scalars);
     r += AFFINE;
     scalars += ELEMENT;
   }
-  return okBit;
+  return okBit & areOnCurve<C, Q>(POINTS, quads);
 }
 
-/** Undo that n - k was taken for an even k; 1 if the point is on the curve. */
-function finishPoint<C>(r: usize, k: usize): u32 {
+/** Undo that n - k was taken for an even k. */
+function restoreSign<C>(y: usize, k: usize): void {
   const evenBit = (load<u32>(k) & 1) ^ 1;
-  fieldNegateIf<C>(wideMask(evenBit), r + Y);
-  return onCurve<C>(r);
+  fieldNegateIf<C>(wideMask(evenBit), y);
 }
 
 /**
@@ -181,7 +182,8 @@ function multiplyByLanes<C, Q>(r: usize, k: usize): u32 {
   }
   for (let i: usize = 4 * quarter; i < windows<C>(); i++) addWindow<C, Q>(SUM, i);
   pointToAffine<C>(r, SUM);
-  return finishPoint<C>(r, k);
+  restoreSign<C>(r + Y, k);
+  return onCurve<C>(r);
 }
 
 /** The entry of window i into one lane of GATHERED, and all ones in that of SIGNS if the digit is negative. */
@@ -207,11 +209,13 @@ export function multiplyBase<C, Q>(r: usize, k: usize): void {
   recode<C>(0, k);
   pointSetInfinity<C>(r);
   for (let i: usize = 0; i < windows<C>(); i++) addWindow<C, Q>(r, i);
-  const evenBit = (load<u32>(k) & 1) ^ 1;
-  fieldNegateIf<C>(wideMask(evenBit), r + Y);
+  restoreSign<C>(r + Y, k);
 }
 
-function multiplyBaseAlone<C, Q>(r: usize, k: usize): void {
+/** Affine k·G by complete formulas, 0 < k < n. */
+export function multiplyBaseAlone<C, Q>(r: usize, k: usize): void {
   multiplyBase<C, Q>(SUM, k);
   pointToAffine<C>(r, SUM);
+  // No k leads here, but a fault that stays.
+  if (!onCurve<C>(r)) unreachable();
 }

@@ -28,7 +28,7 @@ import { QUAD_WORK } from "./scratch";
 
 const WORK: usize = QUAD_WORK;
 /** A quad of zeros, in every form. */
-const ZEROS: usize = memory.data<u64>([
+export const ZEROS: usize = memory.data<u64>([
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ], 16);
 

@@ -25,11 +25,11 @@ export const MULTIPLES_SCRATCH: usize = EC_SCRATCH + 0x0e00;
 export const OPERATION_SCRATCH: usize = EC_SCRATCH + 0x1e00;
 /** nonce.ts: HMAC state, K, V, and the padded input. */
 export const NONCE_SCRATCH: usize = EC_SCRATCH + 0x2300;
-/** <curve>/quad_products.ts: half a product. */
+/** <curve>/quad_products.ts: half a product; p256/quad_f48.ts: an element. */
 export const QUAD_SCRATCH: usize = EC_SCRATCH + 0x2800;
 /** quad.ts: a quad. */
 export const QUAD_WORK: usize = EC_SCRATCH + 0x2900;
-/** affine_tree.ts: eight elements and three quads. */
+/** affine_tree.ts: three quads; odd_multiples.ts: one. */
 export const TREE_SCRATCH: usize = EC_SCRATCH + 0x2a00;
 /** base_table.ts: points and an entry while the table is built. */
 export const TABLE_SCRATCH: usize = EC_SCRATCH + 0x2f00;
@@ -37,10 +37,12 @@ export const TABLE_SCRATCH: usize = EC_SCRATCH + 0x2f00;
 export const LANES_SCRATCH: usize = EC_SCRATCH + 0x3200;
 /** jacobian.ts: five quads, and one that stays 0. */
 export const JACOBIAN_SCRATCH: usize = EC_SCRATCH + 0x3400;
-const SCRATCH_USED: usize = 0x3a00;
+/** curve_check.ts: six quads and an element. */
+export const CHECK_SCRATCH: usize = EC_SCRATCH + 0x3a00;
+const SCRATCH_USED: usize = 0x4040;
 
-/** ladder.ts: tables of four points; wiped by who uses it. */
-export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4000;
+/** ladder.ts: tables of 32 points, up to 100 KiB; wiped by who uses it. */
+export const LADDER_SCRATCH: usize = EC_SCRATCH + 0x4080;
 /** nonce_lanes.ts: four messages and their hashes; wiped by its own function. */
 export const NONCE_LANES_SCRATCH: usize = EC_SCRATCH + 0x20000;
 

@@ -17,7 +17,7 @@ import { sumTree } from "./affine_tree";
 import { fieldFromBe, fieldIsZero, fieldNegateIf, fieldToLimbs } from "./field";
 import { X as JX, Y as JY, Z as JZ, QUAD, addAffineQuad } from "./jacobian";
 import { baseKeyTable, keyEntries, keyRowSize, keyTable, keyWindow, keyWindows, startGroup } from "./key_tables";
-import { LADDER_USED, ladder, ladderLane } from "./ladder";
+import { ladder, ladderPair, ladderTables, ladderUsed } from "./ladder";
 import { ELEMENT, addMod, complement, copy, isBelow, isEqual, isZero, wideMask } from "./modular";
 import { multiplyPoint } from "./multiply";
 import { groupUsed, multiplyBase } from "./multiply_base";
@@ -64,7 +64,7 @@ export function verify<C, Q>(hash: u32, jobsPtr: usize, count: u32): void {
   for (let done: u32 = 0; done < count; done += most) {
     verifyGroup<C, Q>(hash, jobsPtr + done * JOB, min<u32>(count - done, most));
   }
-  memory.fill(LADDER_SCRATCH, 0, LADDER_USED);
+  memory.fill(LADDER_SCRATCH, 0, ladderUsed<Q>((min<u32>(count, most) + 3) >> 2));
   groupWipe(groupUsed<C, Q>(1));
   ecWipe();
 }
@@ -216,10 +216,11 @@ function verifyKnown<C, Q>(count: u32): void {
   }
 }
 
-function verifyNew<C, Q>(count: u32): void {
+// @ts-ignore: decorator
+@inline function verifyNew<C, Q>(count: u32): void {
   const q = changetype<Q>(0);
   const quads: usize = (count + 3) >> 2;
-  // A ladder of four costs what one costs by the complete formulas.
+  // A ladder of four costs what two cost by the complete formulas.
   if (count == 1) return verifyAlone<C, Q>(load<u32>(NEW));
   loadTerms<C, Q>(NEW, count, 0, 0);
   const ok = sumTree<C, Q>(POINTS, keyWindows<C>(), quads, POINTS + keyWindows<C>() * quads * 2 * q.bytes);
@@ -227,28 +228,32 @@ function verifyNew<C, Q>(count: u32): void {
     for (let i: u32 = 0; i < count; i++) verifyAlone<C, Q>(load<u32>(NEW + 4 * i));
     return;
   }
+  for (let i: usize = 0; i < 4 * quads; i++) pairOf<C, Q>(i, inLane(NEW, count, 0, i));
+  ladderTables<C, Q>(quads);
   for (let g: usize = 0; g < quads; g++) verifyFour<C, Q>(count, g);
+}
+
+/** The signature's u2 and key into a place of the ladder, both negated where u2 is even. */
+function pairOf<C, Q>(place: usize, at: usize): void {
+  const c = changetype<C>(0);
+  copy<C>(T, at + U2);
+  copy<C>(Q_AFFINE + X, at + KEY + X);
+  copy<C>(Q_AFFINE + Y, at + KEY + Y);
+  if (load<i32>(at + EVEN + 4)) {
+    complement<C>(T, T, c.n);
+    fieldNegateIf<C>(wideMask(1), Q_AFFINE + Y);
+  }
+  ladderPair<C, Q>(place, T, Q_AFFINE);
 }
 
 /** Quad g of the new signatures, whose u1·G stand in POINTS. */
 function verifyFour<C, Q>(count: u32, g: usize): void {
-  const c = changetype<C>(0);
   const q = changetype<Q>(0);
-  for (let lane: usize = 0; lane < 4; lane++) {
-    const at = inLane(NEW, count, g, lane);
-    copy<C>(Q_AFFINE + X, at + KEY + X);
-    copy<C>(Q_AFFINE + Y, at + KEY + Y);
-    const even = load<i32>(at + EVEN + 4);
-    if (even) {
-      complement<C>(T, at + U2, c.n);
-      fieldNegateIf<C>(wideMask(1), Q_AFFINE + Y);
-    } else copy<C>(T, at + U2);
-    ladderLane<C, Q>(lane, T, Q_AFFINE);
-  }
-  const sum = ladder<C, Q>();
+  const quads: usize = (<usize>count + 3) >> 2;
+  const sum = ladder<C, Q>(g, quads, false);
   const base = POINTS + g * 2 * q.bytes;
   // The points of the tree lie close, those of the ladder in places.
-  const place = POINTS + ((<usize>count + 3) >> 2) * 2 * q.bytes;
+  const place = POINTS + quads * 2 * q.bytes;
   copyQuad<Q>(place + JX, base);
   copyQuad<Q>(place + JY, base + q.bytes);
   addAffineQuad<Q>(sum, sum, place);

@@ -126,7 +126,7 @@ export function ghashBlock(ctxPtr: usize, Y: v128, block: v128): v128 {
 /** Alone, the sum would be one long chain: bytes 8 to 15 of v · H are summed apart from bytes 0 to 7, and moved up by 8 in the end. */
 function multiply(tablePtr: usize, X: v128): v128 {
   const low = lowNibbles(), zero = i64x2.splat(0);
-  const lo = v128.and(X, low), hi = i32x4.shr_u(v128.andnot(X, low), 4);
+  const lo = v128.and(X, low), hi = v128.and(i32x4.shr_u(X, 4), low);
   let P0 = nibbleProducts(tablePtr + 512, hi, lo), P1 = zero;
   let Q0 = zero, Q1 = zero;
   for (let row = tablePtr + 224; row >= tablePtr; row -= 32) {
@@ -142,10 +142,10 @@ function multiply(tablePtr: usize, X: v128): v128 {
 
 function multiply4(tablePtr: usize, X1: v128, X2: v128, X3: v128, X4: v128): v128 {
   const low = lowNibbles(), zero = i64x2.splat(0);
-  const lo1 = v128.and(X1, low), hi1 = i32x4.shr_u(v128.andnot(X1, low), 4);
-  const lo2 = v128.and(X2, low), hi2 = i32x4.shr_u(v128.andnot(X2, low), 4);
-  const lo3 = v128.and(X3, low), hi3 = i32x4.shr_u(v128.andnot(X3, low), 4);
-  const lo4 = v128.and(X4, low), hi4 = i32x4.shr_u(v128.andnot(X4, low), 4);
+  const lo1 = v128.and(X1, low), hi1 = v128.and(i32x4.shr_u(X1, 4), low);
+  const lo2 = v128.and(X2, low), hi2 = v128.and(i32x4.shr_u(X2, 4), low);
+  const lo3 = v128.and(X3, low), hi3 = v128.and(i32x4.shr_u(X3, 4), low);
+  const lo4 = v128.and(X4, low), hi4 = v128.and(i32x4.shr_u(X4, 4), low);
   let Z0 = zero, Z1 = zero;
   for (let row = tablePtr + 512; row >= tablePtr; row -= 32) {
     Z1 = up(Z0, Z1);

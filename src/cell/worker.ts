@@ -1,7 +1,7 @@
 /** The cell's thread: one task that serves batches until it is drained, and is the cell's life. */
 import { randomUUID } from 'node:crypto';
 import { type MessagePort, threadId } from 'node:worker_threads';
-import { batchLength } from '../wire/batch.ts';
+import { batchLength, clearPlace } from '../wire/batch.ts';
 import { Arena } from './arena.ts';
 import { BatchServer, ENTRY_RESERVE } from './batch.ts';
 import { type Core, IntegrityError, openCore } from './core.ts';
@@ -81,7 +81,7 @@ class Cell {
     const window = this.#core.call.WINDOW.value;
     try {
       this.#core.bytes.set(shared.subarray(0, length), window);
-      shared.fill(0, 0, length);
+      clearPlace(shared, length);
       const reply = this.#server.serve(length);
       shared.set(reply);
       if (this.#server.entered) Atomics.add(this.#counter, 0, 1n);

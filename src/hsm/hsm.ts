@@ -164,17 +164,14 @@ export class HsmImpl implements Hsm, Engine {
   submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T> {
     const refusal = this.#closing === undefined ? this.#journal.refusal : new HsmError('KEYCELL_CLOSING');
     if (refusal !== undefined) return this.#pool.refuse(refusal, request, options);
-    return this.#pool.submit(request, options, (result) => {
-      if (result.status !== 0) throw this.#refused(request, result);
-      return finish === undefined ? (result as T) : finish(result);
-    });
+    return this.#pool.submit(request, options, finish, this.#refused);
   }
 
-  #refused({ keys: [key] }: CellRequest, { status, reason }: CellResult): HsmError {
+  readonly #refused = ({ keys: [key] }: CellRequest, { status, reason }: CellResult): HsmError => {
     const error = errorOf(status, reason);
     if (error.code === 'KEYCELL_RECORD_CORRUPT' && key) this.#emit('record-corrupt', { id: key.id });
     return error;
-  }
+  };
 
   async ask<C extends WardenCall>(
     call: C,

@@ -2,85 +2,94 @@
 import { HsmError } from '../errors.ts';
 import type { KeyAttributes } from '../model/attributes.ts';
 import type { KeyFilter } from '../model/hsm.ts';
-import type { AesKey, EcKey, GenericKey, HmacKey, Key } from '../model/key.ts';
+import type { Key } from '../model/key.ts';
 import { decodeAttributes } from '../wire/attributes.ts';
 import type { SealedKey } from '../wire/batch.ts';
 import { encodeJwk, encodeSpki, thumbprint } from '../wire/encodings.ts';
-import { toHex } from '../wire/fields.ts';
+import { fromHex, ID_SIZE, toHex } from '../wire/fields.ts';
+import { type Stated, type StatedKey, statedKey } from '../wire/plain.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
+import { KeptKey, keep, keptBy, letGo } from './kept.ts';
 
 /** A sealed record, and what it says in the clear. */
-export interface KeyEntry {
-  readonly id: string;
+export interface KeyEntry extends SealedKey {
   readonly owner: string;
-  readonly record: Uint8Array;
+  readonly idBytes: Uint8Array;
   readonly attributes: KeyAttributes;
 }
 
 /** Read a key's record. What it says is authentic only once a cell has opened it. Throws FormatError. */
 export function entryOf(record: Uint8Array): KeyEntry {
   const { id, owner, attributes } = decodeRecordHeader(record);
-  return { id, owner, record, attributes: decodeAttributes(attributes) };
+  return { id, idBytes: fromHex(id, ID_SIZE), owner, record, attributes: decodeAttributes(attributes) };
 }
 
-/**
- * The handle of a key: frozen, and without any secret. What all handles share is spread last: a spread that comes
- * first makes V8 copy member by member into a growing object, at twenty times the cost.
- */
-export function handleOf(entry: KeyEntry): Key {
-  const { attributes: a } = entry;
-  const common = {
-    id: entry.id,
-    version: a.version,
-    class: a.class,
-    label: a.label ?? undefined,
-    owner: entry.owner,
-    extractable: a.extractable,
-    neverExtractable: a.neverExtractable,
-    local: a.local,
-    trusted: a.trusted,
-    wrapWithTrusted: a.wrapWithTrusted,
-    destroyable: a.destroyable,
-    persistent: a.persistent,
-    notBefore: a.notBefore === 0 ? undefined : new Date(a.notBefore),
-    notAfter: a.notAfter === 0 ? undefined : new Date(a.notAfter),
-    createdAt: new Date(a.createdAt),
-    usage: Object.freeze([...a.usage]),
-  };
+/** What the record says of its key, the short way where there is one. Throws FormatError. */
+function statedOf(record: Uint8Array): StatedKey {
+  const plain = statedKey(record);
+  if (plain !== undefined) return plain;
+  const { id, owner, attributes } = entryOf(record);
+  return { id, owner, stated: stated(attributes) };
+}
+
+const stated = (attributes: KeyAttributes): Stated => ({
+  ...attributes,
+  usage: Object.freeze([...attributes.usage]),
+  checkValue: toHex(attributes.checkValue),
+});
+
+/** The handle of a key: frozen, and without any secret. */
+export const handleOf = ({ id, owner, attributes }: KeyEntry): Key =>
+  Object.freeze(openHandle({ id, owner, stated: stated(attributes) }));
+
+function openHandle(key: StatedKey): Key {
+  const { stated: a } = key;
   switch (a.type) {
-    case 'AES':
-      return Object.freeze({
-        type: 'AES',
-        bits: a.bits,
-        checkValue: toHex(a.checkValue),
-        callerIv: a.callerIv,
-        rewrapPolicy: a.rewrap,
-        ...common,
-      }) as AesKey;
+    case 'AES': {
+      const { bits, checkValue, callerIv, rewrap } = a;
+      return common({ type: 'AES', bits, checkValue, callerIv, rewrapPolicy: rewrap }, key);
+    }
     case 'EC': {
       const [curve, point] = [a.curve!, a.point!];
       const kid = thumbprint(curve, point);
-      return Object.freeze({
-        type: 'EC',
-        curve,
-        publicKey: encodeSpki(curve, point),
-        jwk: Object.freeze({ ...encodeJwk(curve, point), kid }),
-        kid,
-        ...common,
-      }) as EcKey;
+      const jwk = Object.freeze({ ...encodeJwk(curve, point), kid });
+      return common({ type: 'EC', curve, publicKey: encodeSpki(curve, point), jwk, kid }, key);
     }
     case 'HMAC':
-      return Object.freeze({ type: 'HMAC', bits: a.bits, ...common }) as HmacKey;
+      return common({ type: 'HMAC', bits: a.bits }, key);
     case 'GENERIC':
-      return Object.freeze({ type: 'GENERIC', bits: a.bits, ...common }) as GenericKey;
+      return common({ type: 'GENERIC', bits: a.bits }, key);
   }
+}
+
+/**
+ * What all handles have, after what those of a type have. Member by member: a spread goes through V8's runtime, at twenty
+ * times the cost, and leaves an object that is slow to freeze.
+ */
+function common(own: object, { id, owner, stated: a }: StatedKey): Key {
+  const handle = own as { -readonly [Member in keyof Key]: Key[Member] };
+  handle.id = id;
+  handle.version = a.version;
+  handle.class = a.class;
+  handle.label = a.label ?? undefined;
+  handle.owner = owner;
+  handle.extractable = a.extractable;
+  handle.neverExtractable = a.neverExtractable;
+  handle.local = a.local;
+  handle.trusted = a.trusted;
+  handle.wrapWithTrusted = a.wrapWithTrusted;
+  handle.destroyable = a.destroyable;
+  handle.persistent = a.persistent;
+  handle.notBefore = a.notBefore === 0 ? undefined : new Date(a.notBefore);
+  handle.notAfter = a.notAfter === 0 ? undefined : new Date(a.notAfter);
+  handle.createdAt = new Date(a.createdAt);
+  handle.usage = a.usage as Key['usage'];
+  return own as Key;
 }
 
 export class KeyIndex {
   readonly #byId = new Map<string, KeyEntry>();
   readonly #byLabel = new Map<string, string>();
-  /** Session keys live in their handles and nowhere else. */
-  readonly #sessionKeys = new WeakMap<Key, SealedKey>();
   /** Labels and ids that a call in progress will use. */
   readonly #reserved = new Map<string, Promise<void>>();
 
@@ -140,22 +149,26 @@ export class KeyIndex {
   }
 
   sessionKey(record: Uint8Array): Key {
-    const entry = entryOf(record);
-    const handle = handleOf(entry);
-    this.#sessionKeys.set(handle, { id: entry.id, record });
-    return handle;
+    const stated = statedOf(record);
+    return Object.freeze(keep(openHandle(stated), new KeptKey(stated.id, record, this)));
   }
 
   /** A session key that was destroyed: its handle is of no use any more. */
   forget(key: Key): void {
-    this.#sessionKeys.delete(key);
+    letGo(key);
   }
 
   /** What a request carries for this handle. Throws KEY_NOT_FOUND where the key is gone. */
   sealed(key: Key): SealedKey {
-    const sealed = key?.persistent === false ? this.#sessionKeys.get(key) : this.#byId.get(key?.id);
+    const sealed = key?.persistent === false ? this.#keptBy(key) : this.#byId.get(key?.id);
     if (sealed === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
     return sealed;
+  }
+
+  /** Whatever looks like a handle, and is none of ours, carries nothing. */
+  #keptBy(key: Key): SealedKey | undefined {
+    const kept = keptBy(key);
+    return kept?.home === this ? kept : undefined;
   }
 
   *find(filter: KeyFilter, owner: string | undefined): Generator<KeyEntry> {

@@ -7,10 +7,20 @@ export function ownBytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
-/** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
-export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
+/** Up to here V8 keeps a typed array's bytes in its own heap, unless they are given to it. */
+const ON_HEAP_MAX = 64;
+
+function copied(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  // In one pass over fresh memory.
+  if (bytes.length > ON_HEAP_MAX) return new Uint8Array(bytes);
   const own = ownBytes(bytes.length);
   own.set(bytes);
+  return own;
+}
+
+/** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
+export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
+  const own = copied(bytes);
   if (wipe) bytes.fill(0);
   return own;
 }

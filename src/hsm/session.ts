@@ -27,9 +27,8 @@ import type {
 } from '../model/hsm.ts';
 import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
 import type { Finish, SubmitOptions } from '../pool/pool.ts';
-import { encodeAttributes } from '../wire/attributes.ts';
 import type { CellRequest, CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
-import { FieldWriter, FormatError } from '../wire/fields.ts';
+import { FieldWriter } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
@@ -39,7 +38,7 @@ import { entryOf, handleOf, type KeyEntry } from './keys.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
 import { takePassword, takeSecret } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
-import { attributesOf, idOf, sameAttributes } from './template.ts';
+import { attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
 const SIGN_MANY_MAX = 65536;
@@ -52,6 +51,7 @@ const PUBLIC: Care = {};
 const SECRET: Care = { wipe: true };
 /** A change of state. */
 const DURABLE: Care = { durable: true };
+const SECRET_AND_DURABLE: Care = { wipe: true, durable: true };
 
 export class SessionImpl implements Session {
   readonly #engine: Engine;
@@ -116,15 +116,16 @@ export class SessionImpl implements Session {
     request: CellRequest,
     options: CallOptions = NO_OPTIONS,
     finish?: Finish<T>,
-    { wipe, durable }: Care = PUBLIC,
+    care: Care = PUBLIC,
   ): Promise<T> {
     try {
       if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
       const { signal, timeout } = object(options, 'options');
       checkSignal(signal);
-      return this.#engine.submit(request, { signal, timeout, wipe, durable }, finish);
+      const plain = signal === undefined && timeout === undefined;
+      return this.#engine.submit(request, plain ? care : { ...care, signal, timeout }, finish);
     } catch (error) {
-      if (wipe) for (const part of request.parts) part.fill(0);
+      if (care.wipe) for (const part of request.parts) part.fill(0);
       throw error;
     }
   }
@@ -137,9 +138,11 @@ export class SessionImpl implements Session {
 
   // Keys
 
-  async generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
-    return this.#make(template, true, options, (attributes, issuer) =>
-      this.#request('generateKey', 'none', 0, issuer, [idOf(template), attributes]),
+  generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
+    return promised(() =>
+      this.#make(template, true, options, (attributes, issuer) =>
+        this.#request('generateKey', 'none', 0, issuer, [idOf(template), attributes]),
+      ),
     );
   }
 
@@ -173,7 +176,7 @@ export class SessionImpl implements Session {
     let handed = false;
     try {
       const id = idOf(template);
-      const importing = (attributes: Uint8Array, issuer: SealedKey[]): CellRequest => {
+      const importing = (attributes: Uint8Array, issuer: readonly SealedKey[]): CellRequest => {
         handed = true;
         return this.#request('importKey', 'none', 0, issuer, [id, attributes, own]);
       };
@@ -184,22 +187,42 @@ export class SessionImpl implements Session {
   }
 
   /** Every way to a new key ends here: ask the cell, and keep the record where the template says. */
-  async #make<T extends KeyTemplate>(
+  #make<T extends KeyTemplate>(
     template: T,
     persistent: boolean,
     options: CallOptions | undefined,
-    request: (attributes: Uint8Array, issuer: SealedKey[]) => CellRequest,
+    request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => CellRequest,
     wipe = false,
   ): Promise<KeyOf<T>> {
-    const wanted = attributesOf(template, persistent, 0);
+    const { attributes, bytes } = wantedOf(template, persistent);
     const { keys } = this.#engine;
-    const issuer = wanted.issuer === null ? [] : [keys.sealed(this.#issuerOf(template))];
-    const release = wanted.persistent ? keys.reserve(this.user.id, wanted.label, template.id) : () => {};
+    const issuer = attributes.issuer === null ? NO_KEYS : [keys.sealed(this.#issuerOf(template))];
+    // The next template like this one is asked for by the same bytes: what is wiped must be others.
+    const asked = wipe ? new Uint8Array(bytes) : bytes;
+    if (!attributes.persistent) {
+      return this.#submit(
+        request(asked, issuer),
+        options,
+        this.#sessionKey as Finish<KeyOf<T>>,
+        wipe ? SECRET : PUBLIC,
+      );
+    }
+    return this.#makePersistent(template, attributes, () => request(asked, issuer), options, wipe);
+  }
+
+  readonly #sessionKey = ({ parts }: CellResult): Key => this.#engine.keys.sessionKey(parts[0]!);
+
+  async #makePersistent<T extends KeyTemplate>(
+    template: T,
+    attributes: KeyAttributes,
+    request: () => CellRequest,
+    options: CallOptions | undefined,
+    wipe: boolean,
+  ): Promise<KeyOf<T>> {
+    const release = this.#engine.keys.reserve(this.user.id, attributes.label, template.id);
     try {
-      const care = { wipe, durable: wanted.persistent };
-      const record = await this.#submit(request(encode(wanted), issuer), options, firstPart, care);
-      if (!wanted.persistent) return keys.sessionKey(record) as KeyOf<T>;
-      return (await this.#keep(entryOf(record), null)) as KeyOf<T>;
+      const record = await this.#submit(request(), options, firstPart, wipe ? SECRET_AND_DURABLE : DURABLE);
+      return (await this.#keep(entryOf(new Uint8Array(record)), null)) as KeyOf<T>;
     } finally {
       release();
     }
@@ -258,10 +281,10 @@ export class SessionImpl implements Session {
     const { keys } = this.#engine;
     const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
     try {
-      const request = this.#request('setAttributes', 'none', 0, [before], [encode(attributes)]);
+      const request = this.#request('setAttributes', 'none', 0, [before], [encoded(attributes)]);
       const record = await this.#submit(request, options, firstPart, DURABLE);
       if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
-      return (await this.#keep(entryOf(record), before)) as K;
+      return (await this.#keep(entryOf(new Uint8Array(record)), before)) as K;
     } finally {
       release();
     }
@@ -411,18 +434,20 @@ export class SessionImpl implements Session {
     });
   }
 
-  async unwrapKey<const T extends KeyTemplate>(
+  unwrapKey<const T extends KeyTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
   ): Promise<KeyOf<T>> {
-    const sealed = this.#sealed(wrapping);
-    const own = copy(blob);
-    const aad = wrapAad(object(options, 'options'));
-    return this.#make(template, false, options, (attributes, issuer) => {
-      const parts = [idOf(template), attributes, own, aad];
-      return this.#request('unwrapKey', options.mechanism, 0, [sealed, ...issuer], parts);
+    return promised(() => {
+      const sealed = this.#sealed(wrapping);
+      const own = copy(blob);
+      const aad = wrapAad(object(options, 'options'));
+      return this.#make(template, false, options, (attributes, issuer) => {
+        const parts = [idOf(template), attributes, own, aad];
+        return this.#request('unwrapKey', options.mechanism, 0, withIssuer(sealed, issuer), parts);
+      });
     });
   }
 
@@ -446,15 +471,17 @@ export class SessionImpl implements Session {
     return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
   }
 
-  async deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
-    const sealed = this.#sealed(base);
-    object(options, 'options');
-    const curve = base.type === 'EC' ? base.curve : undefined;
-    const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
-    const { name, info, flags } = kdfOf(options.kdf);
-    return this.#make(template, false, options, (attributes, issuer) => {
-      const parts = [idOf(template), attributes, peer, Uint8Array.of(name), info];
-      return this.#request('deriveKey', options.mechanism, flags, [sealed, ...issuer], parts);
+  deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
+    return promised(() => {
+      const sealed = this.#sealed(base);
+      object(options, 'options');
+      const curve = base.type === 'EC' ? base.curve : undefined;
+      const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
+      const { name, info, flags } = kdfOf(options.kdf);
+      return this.#make(template, false, options, (attributes, issuer) => {
+        const parts = [idOf(template), attributes, peer, Uint8Array.of(name), info];
+        return this.#request('deriveKey', options.mechanism, flags, withIssuer(sealed, issuer), parts);
+      });
     });
   }
 
@@ -539,13 +566,9 @@ export class SessionImpl implements Session {
   }
 }
 
-const encode = (attributes: KeyAttributes): Uint8Array => {
-  try {
-    return encodeAttributes(attributes);
-  } catch (error) {
-    throw invalid(error instanceof FormatError ? error.message : 'the template has a member of the wrong type');
-  }
-};
+const NO_KEYS: readonly SealedKey[] = [];
+const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
+  issuer.length === 0 ? [key] : [key, ...issuer];
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted'];
 

@@ -3,9 +3,98 @@ import { HsmError } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import { type KeyAttributes, TYPES, type UnwrapLimit, USAGES } from '../model/attributes.ts';
 import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
-import { fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
+import { encodeAttributes } from '../wire/attributes.ts';
+import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
+import { NOTHING } from './inputs.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
+
+/** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
+export interface Wanted {
+  readonly attributes: KeyAttributes;
+  readonly bytes: Uint8Array;
+}
+
+/** A template as it was when it was read: a getter, too, says a thing once. */
+type Read = KeyTemplate & { readonly class?: KeyClass } & Readonly<Record<string, unknown>>;
+
+function read(template: Read): Read {
+  const { type, curve, bits, label, extractable, wrapWithTrusted, destroyable, dualUse, callerIv, persistent } =
+    template;
+  const { usage, rewrapPolicy, unwrapTemplate, notBefore, notAfter, maxUses } = template;
+  return {
+    ...{
+      type,
+      class: template.class,
+      curve,
+      bits,
+      label,
+      extractable,
+      wrapWithTrusted,
+      destroyable,
+      dualUse,
+      callerIv,
+    },
+    ...{ persistent, rewrapPolicy, unwrapTemplate, notBefore, notAfter, maxUses },
+    usage: Array.isArray(usage) ? [...usage] : usage,
+  } as Read;
+}
+
+/** Nothing in it can change but by being another value. */
+const isPlain = (a: Read): boolean =>
+  [a.rewrapPolicy, a.unwrapTemplate, a.notBefore, a.notAfter].every((member) => typeof member !== 'object');
+
+const alike = (a: Read, b: Read): boolean =>
+  a.type === b.type &&
+  a.class === b.class &&
+  a.curve === b.curve &&
+  a.bits === b.bits &&
+  a.label === b.label &&
+  a.extractable === b.extractable &&
+  a.wrapWithTrusted === b.wrapWithTrusted &&
+  a.destroyable === b.destroyable &&
+  a.dualUse === b.dualUse &&
+  a.callerIv === b.callerIv &&
+  a.persistent === b.persistent &&
+  a.rewrapPolicy === b.rewrapPolicy &&
+  a.unwrapTemplate === b.unwrapTemplate &&
+  a.notBefore === b.notBefore &&
+  a.notAfter === b.notAfter &&
+  a.maxUses === b.maxUses &&
+  sameList(a.usage, b.usage);
+
+function sameList(a: unknown, b: readonly unknown[]): boolean {
+  if (!Array.isArray(a) || a.length !== b.length) return false;
+  for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+interface Last extends Wanted {
+  readonly template: Read;
+  readonly persistent: boolean;
+}
+/** Who makes many keys makes them alike, and most of what that costs here is in reading what he asks for. */
+let last: Last | undefined;
+
+/** `persistent` where the template does not say. Throws INPUT_INVALID. */
+export function wantedOf(template: KeyTemplate, persistent: boolean): Wanted {
+  if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
+  if (last !== undefined && last.persistent === persistent && alike(template as Read, last.template)) return last;
+  const own = read(template as Read);
+  const attributes = attributesOf(own, persistent, 0);
+  const wanted = { attributes, bytes: encoded(attributes) };
+  if (isPlain(own)) last = { ...wanted, template: own, persistent };
+  return wanted;
+}
+
+/** Attributes as a request carries them. Throws INPUT_INVALID. */
+export function encoded(attributes: KeyAttributes): Uint8Array {
+  try {
+    return encodeAttributes(attributes);
+  } catch (error) {
+    throw invalid(error instanceof FormatError ? error.message : 'the template has a member of the wrong type');
+  }
+}
 
 /** `persistent` where the template does not say. Throws INPUT_INVALID. */
 export function attributesOf(
@@ -89,7 +178,7 @@ function time(value: number | Date | undefined): number {
 
 /** The id that a template asks for, as the cell takes it: 16 bytes, or nothing. */
 export function idOf(template: { readonly id?: string }): Uint8Array {
-  if (template.id === undefined) return new Uint8Array(0);
+  if (template.id === undefined) return NOTHING;
   if (typeof template.id !== 'string' || !/^[0-9a-f]{32}$/.test(template.id) || template.id === ZERO_ID) {
     throw invalid('an id is 32 hex digits, not all zero');
   }

@@ -7,22 +7,23 @@
  */
 import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
-import { batchOverhead, type CellRequest, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import type { CellLink, Reply } from './cell-link.ts';
-import { BATCH_COST, SPLIT_COST } from './cost.ts';
+import { BATCH_COST } from './cost.ts';
+import { Dispatch, type Seats } from './dispatch.ts';
 import { Pending, wipeAll } from './pending.ts';
-import type { BatchObserver, EntrySink, Finish, SubmitOptions } from './pool.ts';
+import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
-/** A request names at most this many keys: the layout of batch.ts. */
-const MAX_KEYS = 3;
+/** A microtask by way of a promise: `queueMicrotask` makes an AsyncResource for each. */
+const SOON = Promise.resolve();
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
   readonly batch: readonly Pending[];
-  readonly cell: number;
+  readonly link: CellLink;
   readonly sentAt: number;
   answeredAt: number;
 }
@@ -34,6 +35,7 @@ export class Batcher {
   readonly #lease: () => Uint8Array;
   readonly #limit: number;
   readonly #queue: Queue;
+  readonly #dispatch = new Dispatch();
   readonly #watch: Watch;
   readonly #observer: BatchObserver | undefined;
   /**
@@ -48,9 +50,13 @@ export class Batcher {
   /** Batches of small requests that are out, or came back in this turn of the loop. */
   #smallOut = 0;
   #flushAsked = false;
+  readonly #flushSoon = (): void => {
+    this.#flushAsked = false;
+    this.flush();
+  };
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
-  #turn = 0;
+  #lastSent: CellLink | undefined;
   readonly #idle: (() => void)[] = [];
 
   constructor(
@@ -81,9 +87,9 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  submit<T>(request: CellRequest, options: SubmitOptions, finish: Finish<T> | undefined): Promise<T> {
+  submit<T>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, options, finish, this.#tick);
+    const pending = new Pending(request, options, finish, this.#tick, refused);
     const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
@@ -93,14 +99,10 @@ export class Batcher {
     }
     this.#watch.add(pending);
     this.#queue.push(pending);
-    const { smallCost } = this.#queue;
-    if (smallCost >= BATCH_COST && smallCost >= BATCH_COST * this.#freePlaces()) this.flush();
+    if (this.#fillsPlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
-      queueMicrotask(() => {
-        this.#flushAsked = false;
-        this.flush();
-      });
+      SOON.then(this.#flushSoon);
     }
     return promise;
   }
@@ -115,14 +117,11 @@ export class Batcher {
   /** Fill free places from the queue. */
   flush(): void {
     // Results pile up while the log is slow: then the queue must fill, and say BUSY.
-    while (this.#queue.count > 0 && this.#unwritten < this.#limit) {
-      const free = this.#freePlaces();
-      if (free === 0) return;
-      const budget = Math.min(BATCH_COST, Math.max(SPLIT_COST, this.#queue.cost / free));
-      const room = PLACE_SIZE - batchOverhead(this.#lease());
-      const batch = this.#queue.take(budget, room, this.#smallOut > 0);
-      if (batch.length === 0) return;
-      this.#send(this.#idlest(), batch);
+    while (this.#queue.count > 0 && this.#unwritten < this.#limit && this.#freePlaces() > 0) {
+      const next = this.#dispatch.next(this.#queue, this.#seats(), this.#smallOut > 0);
+      if (next === null) return;
+      const { line, cell, budget } = next;
+      this.#send(cell.link, line.take(budget, PLACE_SIZE - batchOverhead(this.#lease())));
     }
   }
 
@@ -138,10 +137,9 @@ export class Batcher {
       this.#give(batch, reply);
       return;
     }
-    const durable = batch.some((pending) => pending.durable);
     let written: Promise<void> | undefined;
     try {
-      written = durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+      written = batch.some(isDurable) ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
     }
@@ -212,7 +210,8 @@ export class Batcher {
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (!this.#fits(pending) || parts.some((part) => part.length > partMax(op))) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
+    for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
     if (this.#queue.admits(pending.size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
@@ -229,16 +228,29 @@ export class Batcher {
     return free;
   }
 
-  /** The link with most free places, each in its turn: an idle cell before a second batch for a busy one. */
-  #idlest(): CellLink {
-    const links = this.#links();
-    let best = links[0]!;
-    this.#turn = (this.#turn + 1) % links.length;
-    for (let i = 0; i < links.length; i++) {
-      const link = links[(this.#turn + i) % links.length]!;
-      if (i === 0 || link.free > best.free) best = link;
-    }
-    return best;
+  /** Is there a free place, and so much that more could make no batch for one larger? */
+  #fillsPlaces(): boolean {
+    const { cost } = this.#queue.small;
+    if (cost < BATCH_COST) return false;
+    const free = this.#freePlaces();
+    return free > 0 && cost >= BATCH_COST * free;
+  }
+
+  /** The open cells. */
+  #seats(): (Seats & { readonly link: CellLink })[] {
+    return this.#links()
+      .filter(({ state }) => state === 'open')
+      .map((link) => ({
+        link,
+        free: link.free,
+        busy: link.busy,
+        large: this.#hasLarge(link),
+        warm: link === this.#lastSent,
+      }));
+  }
+
+  #hasLarge(link: CellLink): boolean {
+    return this.#out.some((trip) => trip.link === link && trip.answeredAt === 0 && isLarge(trip.batch[0]!));
   }
 
   #send(link: CellLink, batch: readonly Pending[]): void {
@@ -255,10 +267,16 @@ export class Batcher {
       }
       return;
     }
+    this.#lastSent = link;
     for (const pending of batch) pending.sent = true;
-    this.#out.push({ batch, cell: link.cell, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, link, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
-    if (!isLarge(batch[0]!)) this.#smallOut++;
+    const large = isLarge(batch[0]!);
+    if (!large) this.#smallOut++;
+    this.#dispatch.sent(
+      batch.reduce((sum, { cost }) => sum + cost, 0),
+      large,
+    );
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {
@@ -307,7 +325,7 @@ export class Batcher {
 
   /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */
   #smallReturned(): void {
-    if (!this.#queue.largeWait) this.#smallOut--;
+    if (this.#queue.large.first === null) this.#smallOut--;
     else {
       setImmediate(() => {
         this.#smallOut--;
@@ -325,10 +343,12 @@ export class Batcher {
   }
 
   #checkIdle(): void {
-    if (!this.#isIdle()) return;
+    if (this.#idle.length === 0 || !this.#isIdle()) return;
     for (const tell of this.#idle.splice(0)) tell();
   }
 }
+
+const isDurable = (pending: Pending): boolean => pending.durable;
 
 function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
   const now = performance.now();
@@ -340,7 +360,7 @@ function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, 
   }
   const answeredAt = outcome === 'lost' ? now : trip.answeredAt;
   return {
-    cell: trip.cell,
+    cell: trip.link.cell,
     size: batch.length,
     operations,
     failures: reply === undefined ? batch.length : reply.results.filter((result) => result.status !== 0).length,

@@ -2,11 +2,20 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
 import type { CellStart, FromCell, ToCell } from '../cell/protocol.ts';
 import type { CellStats } from '../model/hsm.ts';
-import { type CellResult, PLACE_SIZE, readReply, writeBatch } from '../wire/batch.ts';
+import {
+  type CellRequest,
+  type CellResult,
+  clearPlace,
+  PLACE_SIZE,
+  PlaceView,
+  readReply,
+  writeBatch,
+} from '../wire/batch.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
 const PLACES = 2;
+const NO_REQUESTS: readonly CellRequest[] = [];
 
 export interface Reply {
   readonly results: readonly CellResult[];
@@ -19,7 +28,9 @@ type Answer = Exclude<FromCell, number>['type'];
 interface Place {
   readonly shared: SharedArrayBuffer;
   readonly bytes: Uint8Array;
+  readonly view: PlaceView;
   batch: readonly Pending[] | null;
+  requests: readonly CellRequest[];
 }
 
 export class CellLink {
@@ -41,7 +52,7 @@ export class CellLink {
   readonly #inside: number[] = [];
   readonly #counter = new BigUint64Array(new SharedArrayBuffer(8));
   readonly #startedAt = performance.now();
-  #logged = 0n;
+  #logged = 0;
   readonly #waiting = new Map<Answer, { resolve: () => void; reject: (error: Error) => void }>();
   #die!: (error: Error) => void;
   #trusted = true;
@@ -55,7 +66,8 @@ export class CellLink {
     this.#farPort = port2;
     for (let i = 0; i < PLACES; i++) {
       const shared = new SharedArrayBuffer(PLACE_SIZE);
-      this.#places.push({ shared, bytes: new Uint8Array(shared), batch: null });
+      const bytes = new Uint8Array(shared);
+      this.#places.push({ shared, bytes, view: new PlaceView(bytes), batch: null, requests: NO_REQUESTS });
     }
     this.died = new Promise((resolve) => {
       this.#die = resolve;
@@ -102,26 +114,30 @@ export class CellLink {
 
   /** Entries that it made and never handed over. */
   get missing(): bigint {
-    return this.entries - this.#logged;
+    return this.entries - BigInt(this.#logged);
   }
 
   /** Write a batch into a free place and send it. Throws, with the place clean, if a request cannot be written. */
   send(lease: Uint8Array, batch: readonly Pending[]): void {
-    const index = this.#places.findIndex((place) => place.batch === null);
+    const index = this.#freePlace();
     const place = this.#places[index]!;
+    place.requests = batch.map((pending) => pending.request);
     try {
-      writeBatch(
-        place.bytes,
-        lease,
-        batch.map((pending) => pending.request),
-      );
+      writeBatch(place.bytes, lease, place.requests, place.view);
     } catch (error) {
-      place.bytes.fill(0);
+      place.requests = NO_REQUESTS;
+      clearPlace(place.bytes, PLACE_SIZE);
       throw error;
     }
     place.batch = batch;
     this.#inside.push(index);
-    this.post(index);
+    this.#port.postMessage(index);
+  }
+
+  #freePlace(): number {
+    let index = 0;
+    while (this.#places[index]!.batch !== null) index++;
+    return index;
   }
 
   /** Send a control message and wait for its answer; rejects if the cell dies or takes longer than `timeout` ms. */
@@ -172,7 +188,8 @@ export class CellLink {
       const place = this.#places[index]!;
       lost.push(place.batch!);
       place.batch = null;
-      place.bytes.fill(0);
+      place.requests = NO_REQUESTS;
+      clearPlace(place.bytes, PLACE_SIZE);
     }
     this.#inside.length = 0;
     return lost;
@@ -200,17 +217,16 @@ export class CellLink {
   #takeAnswer(index: number, place: Place, batch: readonly Pending[]): void {
     let reply: ReturnType<typeof readReply>;
     try {
-      reply = readReply(
-        place.bytes,
-        batch.map((pending) => pending.request),
-      );
+      reply = readReply(place.bytes, place.requests, place.view);
     } catch (error) {
       this.#distrust('its reply is malformed', error);
       return;
     }
-    place.bytes.fill(0, 0, reply.length);
+    clearPlace(place.bytes, reply.length);
     place.batch = null;
-    this.#inside.splice(this.#inside.indexOf(index), 1);
+    place.requests = NO_REQUESTS;
+    if (this.#inside[0] === index) this.#inside.shift();
+    else this.#inside.splice(this.#inside.indexOf(index), 1);
     if (reply.audit !== '') this.#logged++;
     this.answered++;
     this.#onReply(this, batch, reply);

@@ -7,7 +7,16 @@ import type { CellLink } from './cell-link.ts';
 import { Cells } from './cells.ts';
 import type { Pending } from './pending.ts';
 import { loadPiscina, type Piscina } from './piscina.ts';
-import type { CellPool, EntrySink, Finish, PoolEvents, PoolStats, SubmitOptions, ThreadModules } from './pool.ts';
+import type {
+  CellPool,
+  EntrySink,
+  Finish,
+  PoolEvents,
+  PoolStats,
+  Refused,
+  SubmitOptions,
+  ThreadModules,
+} from './pool.ts';
 
 export interface CellPoolOptions {
   /** Cells, at least 1. */
@@ -31,6 +40,7 @@ export interface CellPoolOptions {
 
 const QUEUE_LIMIT = 4096;
 const ANSWER_TIMEOUT = 10_000;
+const NO_OPTIONS: SubmitOptions = {};
 
 export function createCellPool(options: CellPoolOptions): CellPool {
   return new Pool(options);
@@ -115,10 +125,15 @@ class Pool implements CellPool {
     );
   }
 
-  submit<T>(request: CellRequest, options: SubmitOptions = {}, finish?: Finish<T>): Promise<T> {
+  submit<T>(
+    request: CellRequest,
+    options: SubmitOptions = NO_OPTIONS,
+    finish?: Finish<T>,
+    refused?: Refused,
+  ): Promise<T> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return this.#batcher.refuse(new HsmError(refusal), request, options);
-    return this.#batcher.submit(request, options, finish);
+    return this.#batcher.submit(request, options, finish, refused);
   }
 
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {

@@ -8,29 +8,36 @@ import { peekCurve } from '../wire/attributes.ts';
 import { type CellRequest, FLAG, type OpName } from '../wire/batch.ts';
 import { RECORD_FIXED_SIZE } from '../wire/record.ts';
 
-/** Two thirds of a millisecond: long against the 50 µs that a trip costs both its ends, short against what a caller notices. */
-export const BATCH_COST = 640;
-/** Less than this is not worth a trip of its own, when the queue is split over free places: eight signatures on P-256. */
+/**
+ * About a millisecond: long against the 50 µs that a trip costs both its ends, short against what a caller notices. On P-256
+ * it is 64 signatures, on P-384 32: whole groups of the kernel that makes 32 together.
+ */
+export const BATCH_COST = 1024;
+/** Less than this is not worth a trip of its own, when the queue is split over idle cells: eight signatures on P-256. */
 export const SPLIT_COST = 128;
+/** Less than this waits while all cells are at work: sixteen of them. Few in flight then make few batches, one a cell. */
+export const DOOR_COST = 256;
 
 /**
- * On a curve, so many operations go through one kernel side by side, and one alone takes nearly as long as all of them: the
- * queue isn't split into less.
+ * On a curve, so many operations go through one kernel side by side, and fewer take as long: nine take the time of twelve.
+ * Batches are cut at multiples.
  */
 export const LANES = 4;
+/** A batch whose lanes are being filled ends here at the latest. */
+export const LANES_COST = 1.25 * BATCH_COST;
 const IN_LANES: ReadonlySet<OpName> = new Set<OpName>(['sign', 'verify', 'deriveKey', 'generateKey', 'rewrapKeys']);
 
 /** One operation on each curve. `make` is a key pair, or the point of a private key; `agree` also makes a pair, as a JWE does. */
 const EC: Readonly<Record<Curve, { sign: number; verify: number; agree: number; make: number }>> = {
   'P-256': { sign: 15, verify: 40, agree: 50, make: 15 },
-  'P-384': { sign: 35, verify: 130, agree: 150, make: 35 },
+  'P-384': { sign: 31, verify: 130, agree: 150, make: 35 },
   secp256k1: { sign: 15, verify: 45, agree: 50, make: 15 },
 };
 /** What a request costs whatever it asks for: parsing, policy, the reply. Opening a key is shared by all that use it. */
 const PER_REQUEST = 0.5;
 const SMALL = 2;
 const CIPHER_BYTES = 250;
-const HASH_BYTES = 500;
+const HASH_BYTES = 512;
 
 const hashed = (bytes: number): number => bytes / HASH_BYTES;
 const ciphered = (bytes: number): number => SMALL + bytes / CIPHER_BYTES;

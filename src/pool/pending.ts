@@ -2,12 +2,22 @@
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
 import { costOf } from './cost.ts';
-import type { Finish, SubmitOptions } from './pool.ts';
+import type { Finish, Refused, SubmitOptions } from './pool.ts';
 
 /** Zero bytes that were somebody's secret. */
 export function wipeAll(parts: readonly Uint8Array[]): void {
   for (const part of parts) part.fill(0);
 }
+
+/** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
+const taken: { resolve: (value: unknown) => void; reject: (error: unknown) => void } = {
+  resolve: () => {},
+  reject: () => {},
+};
+const take = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  taken.resolve = resolve;
+  taken.reject = reject;
+};
 
 /**
  * One object a request, and a link of the queue's list, so that an abort leaves the queue in one step. The parts stay
@@ -37,10 +47,18 @@ export class Pending {
   next: Pending | null = null;
   readonly #wipe: boolean;
   readonly #finish: Finish<unknown> | undefined;
-  #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  readonly #refused: Refused | undefined;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
 
-  constructor(request: CellRequest, options: SubmitOptions, finish?: Finish<unknown>, since = performance.now()) {
+  /** `since` is when it was submitted, on the clock of `performance.now()`. */
+  constructor(
+    request: CellRequest,
+    options: SubmitOptions,
+    finish?: Finish<unknown>,
+    since = performance.now(),
+    refused?: Refused,
+  ) {
     this.request = request;
     this.since = since;
     this.size = requestSize(request);
@@ -50,15 +68,19 @@ export class Pending {
     this.deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeout;
     this.#wipe = options.wipe === true;
     this.#finish = finish;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.#refused = refused;
+    this.promise = new Promise(take);
+    this.#resolve = taken.resolve;
+    this.#reject = taken.reject;
   }
 
   /** The one outcome: what the cell answered. Only the batcher calls this, once. */
   resolve(result: CellResult): void {
     this.#end();
+    if (result.status !== 0 && this.#refused !== undefined) {
+      this.#reject(this.#refused(this.request, result));
+      return;
+    }
     try {
       this.#resolve(this.#finish === undefined ? result : this.#finish(result));
     } catch (error) {

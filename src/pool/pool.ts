@@ -28,6 +28,8 @@ export interface SubmitOptions {
 
 /** Makes of a cell's answer what the caller asked for, or throws what the caller is told instead. */
 export type Finish<T> = (result: CellResult) => T;
+/** The error that a caller is told where the cell refused his request. */
+export type Refused = (request: CellRequest, result: CellResult) => Error;
 
 /** Where the cells' entries go: a result is withheld until its batch's entry is written. */
 export interface EntrySink {
@@ -64,9 +66,14 @@ export interface CellPool {
   /**
    * One outcome for each request: a result, or an HsmError where no cell took or answered it
    * (BUSY, ABORTED, TIMEOUT, CLOSING, SEALED, CELL_LOST, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED). `finish` saves who wants
-   * something made of the result a promise of his own.
+   * something made of the result a promise of his own; with `refused`, it sees results of status 0 alone.
    */
-  submit<T = CellResult>(request: CellRequest, options?: SubmitOptions, finish?: Finish<T>): Promise<T>;
+  submit<T = CellResult>(
+    request: CellRequest,
+    options?: SubmitOptions,
+    finish?: Finish<T>,
+    refused?: Refused,
+  ): Promise<T>;
   /** A request that the facade refuses: counted like the pool's own refusals, its parts wiped where that was asked. */
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never>;
   /** A failure elsewhere, for the counts. */

@@ -1,10 +1,10 @@
 /**
  * The bounded queue of requests that wait for a place: two lines, each first come first served, a doubly linked list
  * through its requests. Large ones stand in a line of their own, since behind one of 16 MiB a signature would wait for
- * 50 ms. While both kinds have work, each gets half of the cells' time.
+ * 50 ms. Which of them goes next, dispatch.ts says.
  */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS } from '../wire/batch.ts';
-import { BATCH_COST, goesInLanes, LANES } from './cost.ts';
+import { goesInLanes, LANES, LANES_COST } from './cost.ts';
 import type { Pending } from './pending.ts';
 
 /** Bytes that may wait: four of the largest messages, or thousands of usual ones. */
@@ -17,39 +17,23 @@ export const isLarge = (pending: Pending): boolean => pending.size >= LARGE_SIZE
 
 export class Queue {
   readonly #limit: number;
-  readonly #small = new Line();
-  readonly #large = new Line();
-  /** How much more the large ones had since both kinds have been at work, in the units of cost.ts. */
-  #largeAhead = 0;
+  readonly small = new Line();
+  readonly large = new Line();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   get count(): number {
-    return this.#small.count + this.#large.count;
+    return this.small.count + this.large.count;
   }
 
   get bytes(): number {
-    return this.#small.bytes + this.#large.bytes;
-  }
-
-  /** The sum of what waits, in the units of cost.ts. */
-  get cost(): number {
-    return this.#small.cost + this.#large.cost;
-  }
-
-  /** Of the small ones alone. */
-  get smallCost(): number {
-    return this.#small.cost;
+    return this.small.bytes + this.large.bytes;
   }
 
   get first(): Pending | null {
-    return this.#small.first ?? this.#large.first;
-  }
-
-  get largeWait(): boolean {
-    return this.#large.first !== null;
+    return this.small.first ?? this.large.first;
   }
 
   admits(size: number): boolean {
@@ -69,29 +53,12 @@ export class Queue {
     this.#lineOf(pending).remove(pending);
   }
 
-  /**
-   * The next batch, of one line; empty where only large ones wait and it is not their turn. `smallBusy`: small requests are
-   * with the cells, or their callers have just had the answer, and will come again.
-   */
-  take(budget: number, room: number, smallBusy: boolean): Pending[] {
-    const contended = this.#large.first !== null && (this.#small.first !== null || smallBusy);
-    if (!contended) this.#largeAhead = 0;
-    if (contended && this.#largeAhead < 0) return this.#charged(this.#large.take(budget, room), 1);
-    if (this.#small.first !== null) return this.#charged(this.#small.take(budget, room), contended ? -1 : 0);
-    return contended ? [] : this.#large.take(budget, room);
-  }
-
-  #charged(batch: Pending[], sign: number): Pending[] {
-    for (const pending of batch) this.#largeAhead += sign * pending.cost;
-    return batch;
-  }
-
   #lineOf(pending: Pending): Line {
-    return isLarge(pending) ? this.#large : this.#small;
+    return isLarge(pending) ? this.large : this.small;
   }
 }
 
-class Line {
+export class Line {
   first: Pending | null = null;
   #last: Pending | null = null;
   count = 0;
@@ -121,17 +88,19 @@ class Line {
 
   /**
    * The next batch: from the front, until the next request would pass a bound. It never looks past that one, so nothing
-   * starves; the first is taken whatever it costs, so what is large goes alone.
+   * starves; the first is taken whatever it costs, so what is large goes alone. Lanes are filled beyond the budget, since
+   * empty ones take as long.
    */
   take(budget: number, room: number): Pending[] {
     const batch: Pending[] = [];
     const records = new Set<Uint8Array>();
     let cost = 0;
     let bytes = 0;
+    let lanes = 0;
     for (let next = this.first; next !== null; next = this.first) {
       if (batch.length > 0) {
         if (next.alone || batch[0]!.alone || batch.length === BATCH_MAX_REQUESTS) break;
-        const most = batch.length < LANES && goesInLanes(next.request) ? BATCH_COST : budget;
+        const most = lanes % LANES !== 0 && goesInLanes(next.request) ? LANES_COST : budget;
         if (cost + next.cost > most || bytes + next.size > room) break;
         let more = 0;
         for (const key of next.request.keys) if (!records.has(key.record)) more++;
@@ -142,6 +111,7 @@ class Line {
       for (const key of next.request.keys) records.add(key.record);
       cost += next.cost;
       bytes += next.size;
+      if (goesInLanes(next.request)) lanes++;
     }
     return batch;
   }

@@ -67,6 +67,8 @@ const TICKET_ENTRY = 8;
 const KEY_ENTRY = 24;
 const REQUEST_ENTRY = 56;
 const RESULT_ENTRY = 32;
+/** A request names at most this many keys. */
+export const MAX_KEYS = 3;
 export const MAX_PARTS = 5;
 export const MAX_RESULT_PARTS = 3;
 const NO_KEY = 0xffff;
@@ -82,6 +84,8 @@ const SEALED_MAX = MESSAGE_MAX + 128;
 /** A key as a request names it: the id the caller asked for, and the record that the carrier found for it. */
 export interface SealedKey {
   readonly id: string;
+  /** The same id as bytes, where they are at hand. */
+  readonly idBytes?: Uint8Array;
   readonly record: Uint8Array;
 }
 
@@ -105,10 +109,10 @@ export interface CellResult {
 const align = (offset: number): number => (offset + 7) & ~7;
 
 /** The most that a request adds to a batch, in bytes. */
-export function requestSize(request: CellRequest): number {
-  let size = REQUEST_ENTRY + TICKET_ENTRY + align(request.ticket.length);
-  for (const key of request.keys) size += KEY_ENTRY + align(key.record.length);
-  for (const part of request.parts) size += align(part.length);
+export function requestSize({ ticket, keys, parts }: CellRequest): number {
+  let size = REQUEST_ENTRY + TICKET_ENTRY + align(ticket.length);
+  for (let k = 0; k < keys.length; k++) size += KEY_ENTRY + align(keys[k]!.record.length);
+  for (let p = 0; p < parts.length; p++) size += align(parts[p]!.length);
   return size;
 }
 
@@ -122,74 +126,118 @@ const NO_ID = new Uint8Array(ID_SIZE);
 /** An id that is none becomes one that no record has: the cell refuses that request, and its neighbours go on. */
 const idBytes = (id: string): Uint8Array => (isId(id) ? fromHex(id, ID_SIZE) : NO_ID);
 
+/** The views that reading and writing a place take: made once for a place that serves many batches. */
+export class PlaceView {
+  readonly bytes: Uint8Array;
+  readonly data: DataView;
+  readonly text: Buffer;
+
+  constructor(place: Uint8Array) {
+    this.bytes = place;
+    this.data = new DataView(place.buffer, place.byteOffset, place.length);
+    this.text = Buffer.from(place.buffer, place.byteOffset, place.length);
+  }
+}
+
+/** What several requests share, each once. Few are there, and most requests bring what the one before them brought. */
+class Shared<T> {
+  readonly items: T[] = [];
+  readonly #names: Uint8Array[] = [];
+  #index: Map<Uint8Array, number> | undefined;
+  #last = -1;
+
+  /** Its number; `item` goes in where the name is new. */
+  put(name: Uint8Array, item: T): number {
+    let found = this.#find(name);
+    if (found < 0) {
+      found = this.items.length;
+      this.items.push(item);
+      this.#names.push(name);
+      this.#index?.set(name, found);
+    }
+    this.#last = found;
+    return found;
+  }
+
+  #find(name: Uint8Array): number {
+    const names = this.#names;
+    if (this.#last >= 0 && names[this.#last] === name) return this.#last;
+    if (names.length <= SEARCHED_MAX) return names.indexOf(name);
+    this.#index ??= new Map(names.map((each, i) => [each, i]));
+    return this.#index.get(name) ?? -1;
+  }
+}
+/** Up to so many, a search from the front is quicker than a map. */
+const SEARCHED_MAX = 8;
+
 /**
  * Lay a batch into a place; tickets and records that several requests share are written once.
  * The caller has seen to it by requestSize and BATCH_MAX_… that it fits. Returns the length used.
  */
-export function writeBatch(place: Uint8Array, lease: Uint8Array, requests: readonly CellRequest[]): number {
-  const view = new DataView(place.buffer, place.byteOffset, place.length);
-  const tickets: Uint8Array[] = [];
-  const ticketIndex = new Map<Uint8Array, number>();
-  const keys: SealedKey[] = [];
-  const keyIndex = new Map<Uint8Array, number>();
-  for (const request of requests) {
-    if (!ticketIndex.has(request.ticket)) {
-      ticketIndex.set(request.ticket, tickets.length);
-      tickets.push(request.ticket);
-    }
-    for (const key of request.keys) {
-      if (!keyIndex.has(key.record)) {
-        keyIndex.set(key.record, keys.length);
-        keys.push(key);
-      }
-    }
+export function writeBatch(
+  place: Uint8Array,
+  lease: Uint8Array,
+  requests: readonly CellRequest[],
+  view = new PlaceView(place),
+): number {
+  const { data } = view;
+  const tickets = new Shared<Uint8Array>();
+  const keys = new Shared<SealedKey>();
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i]!;
+    tickets.put(request.ticket, request.ticket);
+    for (let k = 0; k < request.keys.length; k++) keys.put(request.keys[k]!.record, request.keys[k]!);
   }
-  let at = HEADER_SIZE;
-  const ticketsAt = at;
-  at += TICKET_ENTRY * tickets.length;
-  const keysAt = at;
-  at += KEY_ENTRY * keys.length;
-  const requestsAt = at;
-  at = align(at + REQUEST_ENTRY * requests.length);
+  const ticketsAt = HEADER_SIZE;
+  const keysAt = ticketsAt + TICKET_ENTRY * tickets.items.length;
+  const requestsAt = keysAt + KEY_ENTRY * keys.items.length;
+  let at = align(requestsAt + REQUEST_ENTRY * requests.length);
   const put = (entry: number, bytes: Uint8Array): void => {
-    view.setUint32(entry, at, true);
-    view.setUint32(entry + 4, bytes.length, true);
+    data.setUint32(entry, at, true);
+    data.setUint32(entry + 4, bytes.length, true);
     place.set(bytes, at);
     at = align(at + bytes.length);
   };
   put(8, lease);
-  tickets.forEach((ticket, i) => {
-    put(ticketsAt + TICKET_ENTRY * i, ticket);
-  });
-  keys.forEach((key, i) => {
+  for (let i = 0; i < tickets.items.length; i++) put(ticketsAt + TICKET_ENTRY * i, tickets.items[i]!);
+  for (let i = 0; i < keys.items.length; i++) {
+    const key = keys.items[i]!;
     const entry = keysAt + KEY_ENTRY * i;
     put(entry, key.record);
-    place.set(idBytes(key.id), entry + 8);
-  });
-  requests.forEach((request, i) => {
+    place.set(key.idBytes ?? idBytes(key.id), entry + 8);
+  }
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i]!;
+    const named = request.keys.length;
     const entry = requestsAt + REQUEST_ENTRY * i;
-    view.setUint8(entry, OP[request.op]);
-    view.setUint8(entry + 1, MECHANISM[request.mechanism]);
-    view.setUint16(entry + 2, request.flags, true);
-    view.setUint16(entry + 4, ticketIndex.get(request.ticket)!, true);
-    for (let k = 0; k < 3; k++) {
-      const key = request.keys[k];
-      view.setUint16(entry + 6 + 2 * k, key === undefined ? NO_KEY : keyIndex.get(key.record)!, true);
+    data.setUint8(entry, OP[request.op]);
+    data.setUint8(entry + 1, MECHANISM[request.mechanism]);
+    data.setUint16(entry + 2, request.flags, true);
+    data.setUint16(entry + 4, tickets.put(request.ticket, request.ticket), true);
+    for (let k = 0; k < MAX_KEYS; k++) {
+      const index = k < named ? keys.put(request.keys[k]!.record, request.keys[k]!) : NO_KEY;
+      data.setUint16(entry + 6 + 2 * k, index, true);
     }
-    view.setUint32(entry + 12, request.parts.length, true);
-    for (let p = 0; p < MAX_PARTS; p++) {
-      const part = request.parts[p];
-      if (part === undefined) view.setBigUint64(entry + 16 + 8 * p, 0n, true);
-      else put(entry + 16 + 8 * p, part);
-    }
-  });
-  view.setUint32(0, REQUEST_MAGIC, true);
-  view.setUint32(4, at, true);
-  view.setUint32(16, tickets.length, true);
-  view.setUint32(20, keys.length, true);
-  view.setUint32(24, requests.length, true);
-  view.setUint32(28, 0, true);
+    const count = request.parts.length;
+    data.setUint32(entry + 12, count, true);
+    // A free place is zero, and so are the entries of parts that are not there.
+    for (let p = 0; p < count; p++) put(entry + 16 + 8 * p, request.parts[p]!);
+  }
+  data.setUint32(0, REQUEST_MAGIC, true);
+  data.setUint32(4, at, true);
+  data.setUint32(16, tickets.items.length, true);
+  data.setUint32(20, keys.items.length, true);
+  data.setUint32(24, requests.length, true);
+  data.setUint32(28, 0, true);
   return at;
+}
+
+/**
+ * Zero the first bytes of a place, and up to seven more. By words: V8 stores single bytes in shared memory one by one, which
+ * takes four times as long.
+ */
+export function clearPlace(place: Uint8Array, length: number): void {
+  new BigUint64Array(place.buffer, place.byteOffset, Math.ceil(length / 8)).fill(0n);
 }
 
 /** The length a batch claims to have: what the cell copies, at most a place. Throws FormatError. */
@@ -312,48 +360,94 @@ const PUBLIC_RESULTS: ReadonlySet<OpName> = new Set<OpName>([
   'verify',
   'encrypt',
   'wrapKey',
-  'unwrapKey',
   'rewrapKeys',
+  'encryptSegment',
+  'reencrypt',
+]);
+/** Operations that give a sealed record, which the facade keeps. */
+const RECORD_RESULTS: ReadonlySet<OpName> = new Set<OpName>([
+  'unwrapKey',
   'deriveKey',
   'generateKey',
   'importKey',
-  'encryptSegment',
-  'reencrypt',
+  'setAttributes',
 ]);
 /** Up to here V8 keeps a typed array's bytes in its own heap, which is quick, and leaves copies behind. */
 const ON_HEAP_MAX = 64;
 
 /**
- * Read the reply to these requests. Each part becomes an array of its own, as callers may transfer its buffer: outside the
- * V8 heap where it can be a secret. `length` tells how much of the place to zero afterwards.
+ * Records of session keys live in their handles. An ArrayBuffer for each costs more than all else on a handle's way, so
+ * they lie side by side; a slab is kept by any handle that is left of it, so it is small.
+ */
+const SLAB_SIZE = 8192;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+function recordCopy(place: Uint8Array, offset: number, size: number): Uint8Array<ArrayBuffer> {
+  if (slabUsed + size > slab.length) {
+    slab = new Uint8Array(Math.max(SLAB_SIZE, size));
+    slabUsed = 0;
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + size);
+  copy.set(place.subarray(offset, offset + size));
+  slabUsed += size;
+  return copy;
+}
+
+/** A result's bytes in an array of its own, as callers may transfer its buffer: outside the V8 heap where it can be a secret. */
+function resultCopy(place: Uint8Array, offset: number, size: number, op: OpName): Uint8Array<ArrayBuffer> {
+  if (RECORD_RESULTS.has(op)) return recordCopy(place, offset, size);
+  if (size <= ON_HEAP_MAX && PUBLIC_RESULTS.has(op))
+    return place.slice(offset, offset + size) as Uint8Array<ArrayBuffer>;
+  const part = place.subarray(offset, offset + size);
+  // In one pass over fresh memory; without zeroing it first, as an ArrayBuffer by itself would.
+  if (size > ON_HEAP_MAX) return new Uint8Array(part);
+  const bytes = new Uint8Array(new ArrayBuffer(size));
+  bytes.set(part);
+  return bytes;
+}
+
+const NO_PARTS: readonly Uint8Array<ArrayBuffer>[] = [];
+
+/**
+ * Read the reply to these requests. `length` tells how much of the place to zero afterwards. The entry for the log is
+ * ASCII, as all that a cell puts into one.
  * Throws FormatError on a length, count or offset out of bounds.
  */
 export function readReply(
   place: Uint8Array,
   requests: readonly { readonly op: OpName }[],
+  { data, text } = new PlaceView(place),
 ): { results: CellResult[]; audit: string; length: number } {
-  const view = new DataView(place.buffer, place.byteOffset, place.length);
-  if (view.getUint32(0, true) !== REPLY_MAGIC) throw new FormatError('not a reply');
-  const length = view.getUint32(4, true);
-  const count = view.getUint32(16, true);
+  if (data.getUint32(0, true) !== REPLY_MAGIC) throw new FormatError('not a reply');
+  const length = data.getUint32(4, true);
+  const count = data.getUint32(16, true);
   if (length > place.length || replyBytesOffset(count) > length) throw new FormatError('a reply has no proper length');
   if (count !== requests.length) throw new FormatError('a reply answers other requests');
-  const copy = (entry: number, secret: boolean): Uint8Array<ArrayBuffer> => {
-    const offset = view.getUint32(entry, true);
-    const size = view.getUint32(entry + 4, true);
+  const end = (offset: number, size: number): number => {
     if (offset + size > length) throw new FormatError('a reply points outside itself');
-    if (size <= ON_HEAP_MAX && !secret) return place.slice(offset, offset + size);
-    const bytes = new Uint8Array(new ArrayBuffer(size));
-    bytes.set(place.subarray(offset, offset + size));
-    return bytes;
+    return offset + size;
   };
-  const results = requests.map(({ op }, i): CellResult => {
+  const part = (entry: number, op: OpName): Uint8Array<ArrayBuffer> => {
+    const offset = data.getUint32(entry, true);
+    const size = data.getUint32(entry + 4, true);
+    end(offset, size);
+    return resultCopy(place, offset, size, op);
+  };
+  const results = new Array<CellResult>(count);
+  for (let i = 0; i < count; i++) {
+    const { op } = requests[i]!;
     const entry = HEADER_SIZE + RESULT_ENTRY * i;
-    const secret = !PUBLIC_RESULTS.has(op);
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    const partCount = Math.min(view.getUint32(entry + 4, true), MAX_RESULT_PARTS);
-    for (let p = 0; p < partCount; p++) parts.push(copy(entry + 8 + 8 * p, secret));
-    return { status: view.getUint16(entry, true), reason: view.getUint16(entry + 2, true), parts };
-  });
-  return { results, audit: Buffer.from(copy(8, false)).toString('utf8'), length };
+    const partCount = Math.min(data.getUint32(entry + 4, true), MAX_RESULT_PARTS);
+    // A list that grows would take room for seventeen.
+    const parts =
+      partCount === 0
+        ? NO_PARTS
+        : partCount === 1
+          ? [part(entry + 8, op)]
+          : Array.from({ length: partCount }, (_, p) => part(entry + 8 + 8 * p, op));
+    results[i] = { status: data.getUint16(entry, true), reason: data.getUint16(entry + 2, true), parts };
+  }
+  const auditAt = data.getUint32(8, true);
+  return { results, audit: text.toString('latin1', auditAt, end(auditAt, data.getUint32(12, true))), length };
 }

@@ -136,10 +136,10 @@ describe.each(CURVES)('$name', (curve) => {
     });
   });
 
-  test('edge scalars side by side, and those that no ladder of odd digits can do', () => {
-    // k = n + 2d for an odd d in -15..15 with n + d divisible by 16, and its neighbours; n - k takes the same way.
-    const special = Array.from({ length: 16 }, (_, i) => -15n + 2n * BigInt(i))
-      .filter((d) => (n + d) % 16n === 0n)
+  test('edge scalars side by side, and those where a last digit adds a point to itself', () => {
+    // k = n + 2d for an odd d in -31..31 with n + d divisible by 32, and its neighbours; n - k takes the same way.
+    const special = Array.from({ length: 32 }, (_, i) => -31n + 2n * BigInt(i))
+      .filter((d) => (n + d) % 32n === 0n)
       .flatMap((d) => [n + 2n * d, -2n * d, n + 2n * d - 2n, n + 2n * d + 1n])
       .filter((k) => k > 0n && k < n);
     expect(special.length).toBeGreaterThan(1);
@@ -167,7 +167,7 @@ describe.each(CURVES)('$name', (curve) => {
     for (const Q of bad) expect(agree(bytes(3n), Q)).toEqual(refused);
   });
 
-  test.each([0, 1, 2, 3, 17, 64])('batches of %i jobs, each with its own data, some of them bad', (count) => {
+  test.each([0, 1, 2, 3, 4, 5, 17, 32, 33, 64])('batches of %i jobs, each its own data, some bad', (count) => {
     const number = (text: string) => toInt(digest('sha512', text)) % n;
     const jobs = Array.from({ length: count }, (_, i) => ({
       scalar: i % 7 === 3 ? bytes(n) : bytes(number(`d ${i}`)),

@@ -53,7 +53,7 @@ const request = (op: OpName, more: Partial<CellRequest>): CellRequest => ({
   ...more,
 });
 
-test('P-384 costs several times what P-256 does, whatever names the curve', () => {
+test('P-384 costs at least twice what P-256 does, whatever names the curve', () => {
   const nothing = new Uint8Array(0);
   const costs = (curve: Curve) => ({
     sign: costOf(request('sign', { mechanism: 'ECDSA', keys: [key(curve)] })),
@@ -68,7 +68,7 @@ test('P-384 costs several times what P-256 does, whatever names the curve', () =
   });
   const [small, large] = [costs('P-256'), costs('P-384')];
   for (const [name, cost] of Object.entries(large)) {
-    expect([name, cost / small[name as keyof typeof small] > 2]).toEqual([name, true]);
+    expect([name, cost / small[name as keyof typeof small] >= 2]).toEqual([name, true]);
   }
   // What the kernels' lanes and shared inversions want.
   expect(Math.floor(BATCH_COST / small.sign)).toBeGreaterThanOrEqual(32);

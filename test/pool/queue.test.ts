@@ -1,6 +1,8 @@
 /** How the queue is cut into batches. */
 import { expect, test } from 'vitest';
-import { BATCH_COST, costOf, LANES, SPLIT_COST } from '../../src/pool/cost.ts';
+import { CURVE } from '../../src/model/algorithms.ts';
+import type { Curve } from '../../src/model/key.ts';
+import { BATCH_COST, costOf, LANES, LANES_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Pending } from '../../src/pool/pending.ts';
 import { Queue } from '../../src/pool/queue.ts';
 import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
@@ -22,22 +24,40 @@ function queueOf(request: CellRequest, count: number): Queue {
   return queue;
 }
 
-test('however the queue is split, what goes in lanes on a curve fills them', () => {
+test('however the queue is cut, what goes in lanes on a curve fills them', () => {
   expect(2 * costOf(toDevice)).toBeGreaterThan(SPLIT_COST);
-  expect(queueOf(toDevice, 20).take(SPLIT_COST, ROOM, false)).toHaveLength(LANES);
-  expect(queueOf(toDevice, 3).take(SPLIT_COST, ROOM, false)).toHaveLength(3);
+  expect(queueOf(toDevice, 20).small.take(SPLIT_COST, ROOM)).toHaveLength(LANES);
+  expect(queueOf(toDevice, 3).small.take(SPLIT_COST, ROOM)).toHaveLength(3);
+  const sign = { ...request('sign', [new Uint8Array(256)]), mechanism: 'ECDSA' } as const;
+  for (let signatures = 1; signatures < 40; signatures++) {
+    const batch = queueOf(sign, 100).small.take(signatures * costOf(sign), ROOM);
+    expect(batch).toHaveLength(LANES * Math.ceil(signatures / LANES));
+  }
+});
+
+test('a full batch of signatures is of whole groups of the kernel, whatever the message', () => {
+  // Each byte also is the number of a curve, where the pool looks for one.
+  const signing = (curve: Curve, bytes: number): CellRequest => {
+    const record = new Uint8Array(120).fill(CURVE[curve].number);
+    return { ...request('sign', [new Uint8Array(bytes)]), mechanism: 'ECDSA', keys: [{ id: '', record }] };
+  };
+  for (const bytes of [0, 32, 256]) {
+    expect(queueOf(signing('P-256', bytes), 100).small.take(BATCH_COST, ROOM)).toHaveLength(64);
+    expect(queueOf(signing('P-384', bytes), 100).small.take(BATCH_COST, ROOM)).toHaveLength(32);
+  }
 });
 
 test('a batch is never beyond its most but for the first request', () => {
-  const costly = request('rewrapKeys', [new Uint8Array(116 * 30), new Uint8Array(65)], FLAG.jwe);
+  const costly = request('rewrapKeys', [new Uint8Array(116 * 40), new Uint8Array(65)], FLAG.jwe);
   expect(costOf(costly)).toBeGreaterThan(BATCH_COST);
-  expect(queueOf(costly, 3).take(BATCH_COST, ROOM, false)).toHaveLength(1);
-  const batch = queueOf(toDevice, 100).take(BATCH_COST, ROOM, false);
-  expect(batch.length * costOf(toDevice)).toBeLessThanOrEqual(BATCH_COST);
+  expect(queueOf(costly, 3).small.take(BATCH_COST, ROOM)).toHaveLength(1);
+  const batch = queueOf(toDevice, 100).small.take(BATCH_COST, ROOM);
+  expect(batch.length % LANES).toBe(0);
+  expect(batch.length * costOf(toDevice)).toBeLessThanOrEqual(LANES_COST);
 });
 
 test('what gains nothing from company is split as the queue asks', () => {
   const encrypt = request('encrypt', [new Uint8Array(20_000)]);
   expect(costOf(encrypt)).toBeGreaterThan(SPLIT_COST / 2);
-  expect(queueOf(encrypt, 8).take(SPLIT_COST, ROOM, false)).toHaveLength(1);
+  expect(queueOf(encrypt, 8).small.take(SPLIT_COST, ROOM)).toHaveLength(1);
 });

@@ -9,6 +9,7 @@ import { decodeEnvelopeHeader, encodeEnvelopeHeader } from '../../src/wire/envel
 import { FormatError, toHex } from '../../src/wire/fields.ts';
 import { decodeKeyslotHeader, encodeKeyslotHeader } from '../../src/wire/keyslot.ts';
 import { decodeLease, encodeLeaseBody, type Lease } from '../../src/wire/lease.ts';
+import { statedKey } from '../../src/wire/plain.ts';
 import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
 import { decodeStreamHeader, encodeStreamHeader } from '../../src/wire/stream.ts';
 import { decodeTicket, encodeTicketBody, type Ticket } from '../../src/wire/ticket.ts';
@@ -229,6 +230,70 @@ describe('decoders give back what was encoded', () => {
     const slot = decodeKeyslotHeader(bytesOf('keyslot'));
     expect(slot).toMatchObject({ hsmId, epoch, scrypt: { log2N: 14, r: 8 } });
     expect(encodeKeyslotHeader(slot)).toEqual(bytesOf('keyslot').subarray(0, 60));
+  });
+});
+
+describe('the short way to what a record says', () => {
+  const plain: KeyAttributes = {
+    ...attributes,
+    ...{ rewrap: 'trusted', persistent: false, notAfter: 0, label: null, unwrapLimit: null, issuer: null },
+  };
+  const recordOf = (a: KeyAttributes, more: Partial<Parameters<typeof sealRecord>[1]> = {}) => {
+    const session = { kind: 4, id: id(0x26), session: ticket.session } as const;
+    const sealed = { ...common, ...session, attributes: encodeAttributes(a), secret: run(1, 32), ...more };
+    return new Uint8Array(sealRecord(master, sealed));
+  };
+  const longWay = (record: Uint8Array) => {
+    const header = decodeRecordHeader(record);
+    const a = decodeAttributes(header.attributes);
+    return { id: header.id, owner: header.owner, stated: { ...a, checkValue: toHex(a.checkValue) } };
+  };
+
+  test.each<[string, Partial<KeyAttributes>]>([
+    ['AES', {}],
+    ['HMAC', { type: 'HMAC', bits: 4096, usage: ['sign', 'verify'], checkValue: new Uint8Array(0) }],
+    [
+      'GENERIC',
+      { type: 'GENERIC', bits: 8, usage: ['derive'], extractable: 'plaintext', checkValue: new Uint8Array(0) },
+    ],
+    ['nothing allowed', { usage: [], extractable: false, rewrap: 'any', version: 7, local: false, trusted: false }],
+    ['all flags', { neverExtractable: true, wrapWithTrusted: true, destroyable: false, dualUse: true, callerIv: true }],
+    ['an early hour', { createdAt: 1 }],
+  ])('%s: the same as the long way', (_, changes) => {
+    for (const owner of [id(0x70), id(0x71), id(0x71)]) {
+      const record = recordOf({ ...plain, ...changes }, { owner });
+      expect(statedKey(record)).toEqual(longWay(record));
+      // Records come as views of larger arrays.
+      const framed = Buffer.concat([run(9, 3), record, run(9, 3)]);
+      expect(statedKey(framed.subarray(3, 3 + record.length))).toEqual(longWay(record));
+    }
+  });
+
+  test('what is not plain, or no session key, is left to the long way', () => {
+    const others: Partial<KeyAttributes>[] = [
+      ...[{ label: 'a' }, { notBefore: 1 }, { notAfter: 1 }, { maxUses: 1 }, { issuer: attributes.issuer }],
+      ...[{ unwrapLimit: attributes.unwrapLimit }, { checkValue: run(1, 2) }],
+    ];
+    for (const other of others) expect(statedKey(recordOf({ ...plain, ...other }))).toBeUndefined();
+    for (const name of ['key', 'ecKey', 'sessionKey', 'user', 'control'])
+      expect(statedKey(bytesOf(name))).toBeUndefined();
+    expect(statedKey(recordOf(plain, { kind: 1 }))).toBeUndefined();
+    expect(statedKey(new Uint8Array(0))).toBeUndefined();
+  });
+
+  test('a changed byte is read as the long way reads it, or left to that', () => {
+    const record = recordOf(plain);
+    for (let at = 0; at < record.length; at++) {
+      for (let bit = 0; bit < 8; bit++) {
+        const changed = record.slice();
+        changed[at]! ^= 1 << bit;
+        const found = statedKey(changed);
+        if (found !== undefined) expect(found).toEqual(longWay(changed));
+      }
+    }
+    for (let length = 0; length < record.length; length++)
+      expect(statedKey(record.subarray(0, length))).toBeUndefined();
+    expect(statedKey(Buffer.concat([record, Buffer.of(0)]))).toBeUndefined();
   });
 });
 

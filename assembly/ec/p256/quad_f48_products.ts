@@ -12,7 +12,7 @@
  * leaves nothing of it. The rest of q·p is 2^96, 2^192, -2^224 and 2^256 times q, which are 1 two and four columns up, -2^32
  * four and 2^16 five up.
  *
- * Factors have limbs within 2^48 + 2^7, and top ones within 2^28, whose product is within 2^50; results have limbs within
+ * Factors have limbs within 2^48 + 2^7, and top ones within 2^28, whose product is within 3·2^51; results have limbs within
  * 2^47 + 2^6, and a top one within 2^22. The
  * generator carries the bounds of all numbers along. All of them are integers or a constant here, so that none is ever subnormal:
  * those take another time than others on some processors. Limb i of two elements is read for the last time in column
@@ -227,9 +227,10 @@ function product(r: usize, a: usize, b: usize): void {
   v128.store(r, f64x2.relaxed_madd(carried, down, f64x2.sub(low, carry)), 96);
   below = high;
   low = f64x2.mul(v128.load(a, 160), v128.load(b, 160));
-  next = f64x2.relaxed_madd(q5, up16, less);
-  low = f64x2.add(low, f64x2.relaxed_madd(q5, up16, f64x2.sub(less, next)));
+  next = f64x2.relaxed_madd(q5, up16, round);
+  low = f64x2.add(low, f64x2.relaxed_madd(q5, up16, f64x2.sub(round, next)));
   high = next;
+  below = f64x2.sub(below, round);
   low = f64x2.relaxed_madd(below, down, low);
   carried = carry;
   carry = f64x2.sub(f64x2.add(low, round), round);
@@ -409,9 +410,10 @@ function square(r: usize, a: usize): void {
   v128.store(r, f64x2.relaxed_madd(carried, down, f64x2.sub(low, carry)), 96);
   below = high;
   low = f64x2.mul(v128.load(a, 160), v128.load(a, 160));
-  next = f64x2.relaxed_madd(q5, up16, less);
-  low = f64x2.add(low, f64x2.relaxed_madd(q5, up16, f64x2.sub(less, next)));
+  next = f64x2.relaxed_madd(q5, up16, round);
+  low = f64x2.add(low, f64x2.relaxed_madd(q5, up16, f64x2.sub(round, next)));
   high = next;
+  below = f64x2.sub(below, round);
   low = f64x2.relaxed_madd(below, down, low);
   carried = carry;
   carry = f64x2.sub(f64x2.add(low, round), round);

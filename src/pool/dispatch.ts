@@ -1,0 +1,75 @@
+/**
+ * Which line of the queue sends the next batch, to which cell, and how much of it.
+ *
+ * While both kinds want cells, large requests have half of them, and small ones the others: no signature waits behind a
+ * megabyte, and neither kind's batches push the other's tables out of a cell's cache. Of an odd cell, each kind has half of
+ * the time. Taking turns on every cell is rejected: a cell would run dry of signatures behind each large message.
+ */
+import { BATCH_COST, DOOR_COST, SPLIT_COST } from './cost.ts';
+import type { Line, Queue } from './queue.ts';
+
+/** An open cell. */
+export interface Seats {
+  /** Places that a batch may go to. */
+  readonly free: number;
+  readonly busy: boolean;
+  /** Has it a large request? */
+  readonly large: boolean;
+  /** Was the last batch sent there? Its code and tables are still in the caches, which halves what a lone caller waits. */
+  readonly warm: boolean;
+}
+
+export interface Next<S extends Seats> {
+  readonly line: Line;
+  readonly cell: S;
+  /** The most that the batch shall cost. */
+  readonly budget: number;
+}
+
+export class Dispatch {
+  /** While both kinds want cells: how much more the large ones had of them since, in the units of cost.ts. */
+  #largeAhead = 0;
+  #contended = false;
+
+  /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
+  next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
+    this.#contended = large.first !== null && (small.first !== null || smallBusy);
+    if (!this.#contended) this.#largeAhead = 0;
+    return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+  }
+
+  sent(cost: number, large: boolean): void {
+    if (this.#contended) this.#largeAhead += large ? cost : -cost;
+  }
+
+  #forLarge<S extends Seats>(cells: readonly S[]): readonly S[] {
+    if (!this.#contended) return cells;
+    const having = cells.filter(({ large }) => large);
+    const most = (cells.length + (this.#largeAhead < 0 ? 1 : 0)) >> 1;
+    if (having.length < most) return cells;
+    return having.length === most ? having : [];
+  }
+
+  /** To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile. */
+  #of<S extends Seats>(line: Line, cells: readonly S[]): Next<S> | null {
+    if (line.first === null) return null;
+    let [free, idle] = [0, 0];
+    let best: S | undefined;
+    for (const cell of cells) {
+      free += cell.free;
+      if (!cell.busy) idle++;
+      const most = best?.free ?? 0;
+      if (cell.free > most || (cell.free > 0 && cell.free === most && cell.warm)) best = cell;
+    }
+    if (best === undefined || (idle === 0 && line.cost < DOOR_COST)) return null;
+    const least = idle > 0 ? SPLIT_COST : DOOR_COST;
+    const batches = idle > 0 && line.cost < free * DOOR_COST ? idle : free;
+    return { line, cell: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };
+  }
+}
+
+/** Those without large requests; where more than half of the cells have some, all. */
+function forSmall<S extends Seats>(cells: readonly S[]): readonly S[] {
+  const without = cells.filter(({ large }) => !large);
+  return 2 * without.length < cells.length ? cells : without;
+}
