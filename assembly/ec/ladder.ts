@@ -80,7 +80,7 @@ export function ladder<C, Q>(g: usize, quads: usize, isSecret: bool): usize {
   const last = digits<C>() - 1;
   for (let i: isize = last; i >= 0; i--) {
     if (i < <isize>last) for (let j: usize = 1; j < WINDOW; j++) doubleQuad<Q>(sum, sum);
-    select<Q>(table, column, words, i, isSecret);
+    selectEntries<Q>(table, column, words, i, isSecret);
     doubleAddAffineQuad<Q>(sum, sum, SELECTED);
   }
   return sum;
@@ -100,7 +100,7 @@ export function ladder<C, Q>(g: usize, quads: usize, isSecret: bool): usize {
 }
 
 /** SELECTED = the entries of the four lanes' digits i, negated where the digits are. */
-function select<Q>(table: usize, column: usize, words: usize, i: usize, isSecret: bool): void {
+function selectEntries<Q>(table: usize, column: usize, words: usize, i: usize, isSecret: bool): void {
   const q = changetype<Q>(0);
   let w = i32x4.splat(digit(words, i));
   w = i32x4.replace_lane(w, 1, digit(words + ELEMENT, i));

@@ -24,8 +24,8 @@ const flush = promisify(fdatasync);
 /** The most text that goes into one write; what is beyond waits for the next. */
 const GROUP_CHARS = 4 * 1024 * 1024;
 
-/** What is longer than this goes through the pool. */
-const AT_ONCE_CHARS = 16 * 1024;
+/** What is longer than this goes through the pool: the entry of a batch that makes as many keys as it can has 30 KB. */
+const AT_ONCE_CHARS = 64 * 1024;
 /**
  * A write that held up the event loop for longer than this, in ms, sends those of the next while through the pool. Less
  * would take a busy machine, where a thread loses its core for some milliseconds, for a slow disk.
@@ -150,17 +150,18 @@ class FileAuditLog implements AuditLog {
     if (began < this.#slowUntil) return false;
     const seq = this.#head.seq + 1;
     const head = { seq, hash: chainHash(this.#head.hash, seq, body) };
-    const line = Buffer.from(formatLine(head, body));
+    const line = formatLine(head, body);
+    const length = Buffer.byteLength(line);
     this.#dirty = true;
     try {
       // What came only in part is cut off by the next write, the one through the pool.
-      if (writeSync(this.#file.fd, line, 0, line.length, this.#end) < line.length) return false;
+      if (writeSync(this.#file.fd, line, this.#end, 'utf8') < length) return false;
     } catch {
       return false;
     }
     this.#dirty = false;
     this.#head = head;
-    this.#end += line.length;
+    this.#end += length;
     const now = performance.now();
     if (now - began > SLOW_WRITE) this.#slowUntil = now + SLOW_WHILE;
     return true;

@@ -1,5 +1,6 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
 import { HsmError } from '../errors.ts';
+import { lendCopy } from '../wire/loans.ts';
 
 export const NOTHING = new Uint8Array(0);
 export const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
@@ -59,4 +60,8 @@ export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =
  * A copy of a secret, wiped by the pool when the request has settled. It may lie beside others, public ones too: nobody
  * else has a slab's buffer, and it is outside the V8 heap, so that no copy is made of it but this one.
  */
-export const secretCopy = copy;
+export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (bytes.length <= SMALL) return copy(bytes);
+  checkBytes(bytes);
+  return lendCopy(bytes);
+}

@@ -9,6 +9,9 @@ import { FieldWriter, FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
 import { copy, invalid, NOTHING, object } from './inputs.ts';
 
+/** What nearly every signature asks for. */
+const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
+
 /** Mechanism and flags of a sign or verify by this key. */
 export function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
   const { hash, format, prehashed, nonce } = object(options, 'options');
@@ -18,7 +21,7 @@ export function signing(key: SigningKey, options: SignOptions): { mechanism: Mec
     if (nonce !== undefined && nonce !== 'hedged' && nonce !== 'rfc6979') throw invalid('nonce is hedged or rfc6979');
     const chosen =
       (format === 'der' ? FLAG.der : 0) | (prehashed ? FLAG.prehashed : 0) | (nonce === 'rfc6979' ? FLAG.rfc6979 : 0);
-    return { mechanism: 'ECDSA', flags: chosen | hashed };
+    return (chosen | hashed) === 0 ? PLAIN_ECDSA : { mechanism: 'ECDSA', flags: chosen | hashed };
   }
   // Ignored, they would leave a caller with something else than he asked for.
   if (format !== undefined || nonce !== undefined || prehashed)

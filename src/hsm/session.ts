@@ -311,12 +311,14 @@ export class SessionImpl implements Session {
   // Signatures
 
   sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = NO_OPTIONS): Promise<Bytes> {
-    return promised(() => {
+    try {
       const { mechanism, flags } = signing(key, options);
       if (inPieces(message)) return this.#signPieces(key, message, options);
       const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [copy(message)]);
       return this.#submit(request, options, firstPart);
-    });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #signPieces(key: SigningKey, pieces: Pieces, options: SignOptions): Promise<Bytes> {
@@ -339,12 +341,14 @@ export class SessionImpl implements Session {
     message: Uint8Array | Pieces,
     options: SignOptions = NO_OPTIONS,
   ): Promise<boolean> {
-    return promised(() => {
+    try {
       const { mechanism, flags } = signing(key, options);
       if (inPieces(message)) return this.#verifyPieces(key, copy(signature), message, options);
       const parts = [copy(message), copy(signature)];
       return this.#submit(this.#request('verify', mechanism, flags, [this.#sealed(key)], parts), options, verdict);
-    });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #verifyPieces(key: SigningKey, signature: Uint8Array, pieces: Pieces, options: SignOptions): Promise<boolean> {
@@ -366,15 +370,20 @@ export class SessionImpl implements Session {
     plaintext: Uint8Array,
     options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = NO_OPTIONS,
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
-    return promised<Bytes | { iv: Bytes; ciphertext: Bytes }>(() => {
+    try {
       const mechanism = cipher(object(options, 'options').mechanism);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
-      const rest = mechanism === 'envelope' ? [copyOf(aad)] : [copyOf(aad), copyOf(iv)];
       const keys = [this.#sealed(key)];
-      const request = this.#request('encrypt', mechanism, 0, keys, [secretCopy(plaintext), ...rest]);
+      const [ownAad, ownIv] = [copyOf(aad), mechanism === 'envelope' ? NOTHING : copyOf(iv)];
+      // The secret last: whoever refuses the call from here on wipes it.
+      const own = secretCopy(plaintext);
+      const parts = mechanism === 'envelope' ? [own, ownAad] : [own, ownAad, ownIv];
+      const request = this.#request('encrypt', mechanism, 0, keys, parts);
       if (mechanism === 'envelope') return this.#submit(request, options, firstPart, SECRET);
       return this.#submit(request, options, ivAndCiphertext, SECRET);
-    });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   decrypt(
@@ -382,14 +391,16 @@ export class SessionImpl implements Session {
     ciphertext: Uint8Array,
     options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = NO_OPTIONS,
   ): Promise<Bytes> {
-    return promised(() => {
+    try {
       const mechanism = cipher(object(options, 'options').mechanism);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
-      const parts = [copy(ciphertext), copyOf(aad)];
-      if (mechanism !== 'envelope') parts.push(copyOf(iv));
+      const own = copy(ciphertext);
+      const parts = mechanism === 'envelope' ? [own, copyOf(aad)] : [own, copyOf(aad), copyOf(iv)];
       return this.#submit(this.#request('decrypt', mechanism, 0, keys, parts), options, firstPart);
-    });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
@@ -427,11 +438,13 @@ export class SessionImpl implements Session {
   // Wrapping
 
   wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
-    return promised(() => {
+    try {
       const { mechanism } = object(options, 'options');
       const keys = [this.#sealed(wrapping), this.#sealed(key)];
       return this.#submit(this.#request('wrapKey', mechanism, 0, keys, [wrapAad(options)]), options, firstPart);
-    });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   unwrapKey<const T extends KeyTemplate>(
@@ -615,7 +628,10 @@ const ivAndCiphertext = ({ parts }: CellResult): { iv: Bytes; ciphertext: Bytes 
   ciphertext: parts[1]!,
 });
 
-/** What comes by the hundred thousand makes one promise a call, the batcher's own: an async function would add another. */
+/**
+ * What comes by the hundred thousand makes one promise a call, the batcher's own: an async function would add another. The
+ * commonest calls do this by hand, and spare the closure.
+ */
 function promised<T>(call: () => Promise<T>): Promise<T> {
   try {
     return call();

@@ -268,15 +268,16 @@ export class Batcher {
       return;
     }
     this.#lastSent = link;
-    for (const pending of batch) pending.sent = true;
+    let cost = 0;
+    for (const pending of batch) {
+      pending.sent = true;
+      cost += pending.cost;
+    }
+    const large = isLarge(batch[0]!);
+    this.#dispatch.sent(cost, large);
     this.#out.push({ batch, link, sentAt: performance.now(), answeredAt: 0 });
     this.#inFlight += batch.length;
-    const large = isLarge(batch[0]!);
     if (!large) this.#smallOut++;
-    this.#dispatch.sent(
-      batch.reduce((sum, { cost }) => sum + cost, 0),
-      large,
-    );
   }
 
   #give(batch: readonly Pending[], reply: Reply): void {

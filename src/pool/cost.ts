@@ -36,7 +36,7 @@ const EC: Readonly<Record<Curve, { sign: number; verify: number; agree: number; 
 /** What a request costs whatever it asks for: parsing, policy, the reply. Opening a key is shared by all that use it. */
 const PER_REQUEST = 0.5;
 const SMALL = 2;
-const CIPHER_BYTES = 250;
+const CIPHER_BYTES = 150;
 const HASH_BYTES = 512;
 
 const hashed = (bytes: number): number => bytes / HASH_BYTES;

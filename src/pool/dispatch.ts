@@ -26,20 +26,36 @@ export interface Next<S extends Seats> {
   readonly budget: number;
 }
 
+/**
+ * So far, in the units of cost.ts, large requests may be ahead: some messages of 1 MiB. Then their cells are for small ones, too, as
+ * long as those wait and until they have caught up: an operating system that runs the main thread on the small ones'
+ * processor leaves them less than half. Kinds that change by every batch would push each other's tables out of the caches.
+ */
+const LEAD = 32768;
+
 export class Dispatch {
-  /** While both kinds want cells: how much more the large ones had of them since, in the units of cost.ts. */
+  /** How much more the large ones had of the cells while both kinds were at work. */
   #largeAhead = 0;
+  /** Have they had their lead, and not yet lost it? */
+  #largeHeld = false;
   #contended = false;
 
   /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
   next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
-    this.#contended = large.first !== null && (small.first !== null || smallBusy);
+    const largeBusy = large.first !== null || cells.some((cell) => cell.large);
+    this.#contended = largeBusy && (small.first !== null || smallBusy);
     if (!this.#contended) this.#largeAhead = 0;
-    return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    this.#largeHeld = this.#largeAhead > (this.#largeHeld ? 0 : LEAD);
+    if (!this.#largeHeld) return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    const next = this.#of(small, forSmall(cells));
+    return next !== null || small.cost >= DOOR_COST ? next : this.#of(large, this.#forLarge(cells));
   }
 
+  /** What large requests take beyond their lead was left over by the small ones, and does not count. */
   sent(cost: number, large: boolean): void {
-    if (this.#contended) this.#largeAhead += large ? cost : -cost;
+    if (!this.#contended) return;
+    if (!large) this.#largeAhead -= cost;
+    else if (!this.#largeHeld) this.#largeAhead += cost;
   }
 
   #forLarge<S extends Seats>(cells: readonly S[]): readonly S[] {
@@ -50,7 +66,10 @@ export class Dispatch {
     return having.length === most ? having : [];
   }
 
-  /** To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile. */
+  /**
+   * To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile.
+   * Among equals the warm one.
+   */
   #of<S extends Seats>(line: Line, cells: readonly S[]): Next<S> | null {
     if (line.first === null) return null;
     let [free, idle] = [0, 0];

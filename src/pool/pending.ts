@@ -1,6 +1,7 @@
 /** A request between `submit` and its one outcome. */
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
+import { giveBack } from '../wire/loans.ts';
 import { costOf } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 
@@ -30,7 +31,7 @@ export class Pending {
   readonly durable: boolean;
   readonly signal: AbortSignal | undefined;
   /** On the clock of `performance.now()`. */
-  readonly deadline: number;
+  readonly deadline: number | undefined;
   /** When it was submitted, on the same clock. */
   readonly since: number;
   /** What the caller holds: of what `finish` makes, or of the CellResult itself. */
@@ -65,7 +66,7 @@ export class Pending {
     this.cost = costOf(request);
     this.durable = options.durable === true;
     this.signal = options.signal;
-    this.deadline = options.timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeout;
+    this.deadline = options.timeout === undefined ? undefined : performance.now() + options.timeout;
     this.#wipe = options.wipe === true;
     this.#finish = finish;
     this.#refused = refused;
@@ -97,6 +98,8 @@ export class Pending {
 
   #end(): void {
     this.settled = true;
-    if (this.#wipe) wipeAll(this.request.parts);
+    if (!this.#wipe) return;
+    wipeAll(this.request.parts);
+    giveBack(this.request.parts);
   }
 }

@@ -27,7 +27,7 @@ export class Watch {
   }
 
   add(pending: Pending): void {
-    if (pending.deadline !== Number.POSITIVE_INFINITY) {
+    if (pending.deadline !== undefined) {
       this.#timed.add(pending);
       this.#arm(pending.deadline);
     }
@@ -47,7 +47,7 @@ export class Watch {
   }
 
   remove(pending: Pending): void {
-    if (pending.deadline !== Number.POSITIVE_INFINITY) this.#timed.delete(pending);
+    if (pending.deadline !== undefined) this.#timed.delete(pending);
     const { signal } = pending;
     const watched = signal === undefined ? undefined : this.#signals.get(signal);
     if (signal === undefined || watched === undefined) return;
@@ -78,8 +78,9 @@ export class Watch {
     const now = performance.now();
     let nearest = Number.POSITIVE_INFINITY;
     for (const pending of this.#timed) {
-      if (pending.deadline <= now) this.#onEnd(pending, 'KEYCELL_TIMEOUT');
-      else nearest = Math.min(nearest, pending.deadline);
+      const deadline = pending.deadline!;
+      if (deadline <= now) this.#onEnd(pending, 'KEYCELL_TIMEOUT');
+      else nearest = Math.min(nearest, deadline);
     }
     this.#arm(nearest);
   }

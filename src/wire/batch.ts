@@ -394,18 +394,26 @@ function recordCopy(place: Uint8Array, offset: number, size: number): Uint8Array
   return copy;
 }
 
-/** A result's bytes in an array of its own, as callers may transfer its buffer: outside the V8 heap where it can be a secret. */
-function resultCopy(place: Uint8Array, offset: number, size: number, op: OpName): Uint8Array<ArrayBuffer> {
-  if (RECORD_RESULTS.has(op)) return recordCopy(place, offset, size);
-  if (size <= ON_HEAP_MAX && PUBLIC_RESULTS.has(op))
-    return place.slice(offset, offset + size) as Uint8Array<ArrayBuffer>;
+/** How the results of an operation are copied. */
+type Copy = (place: Uint8Array, offset: number, size: number) => Uint8Array<ArrayBuffer>;
+
+/** An array of its own, as callers may transfer its buffer; outside the V8 heap, as it can be a secret. */
+const secretCopy: Copy = (place, offset, size) => {
   const part = place.subarray(offset, offset + size);
   // In one pass over fresh memory; without zeroing it first, as an ArrayBuffer by itself would.
   if (size > ON_HEAP_MAX) return new Uint8Array(part);
   const bytes = new Uint8Array(new ArrayBuffer(size));
   bytes.set(part);
   return bytes;
-}
+};
+
+const publicCopy: Copy = (place, offset, size) =>
+  size <= ON_HEAP_MAX
+    ? (place.slice(offset, offset + size) as Uint8Array<ArrayBuffer>)
+    : secretCopy(place, offset, size);
+
+const copyOf = (op: OpName): Copy =>
+  RECORD_RESULTS.has(op) ? recordCopy : PUBLIC_RESULTS.has(op) ? publicCopy : secretCopy;
 
 const NO_PARTS: readonly Uint8Array<ArrayBuffer>[] = [];
 
@@ -428,24 +436,27 @@ export function readReply(
     if (offset + size > length) throw new FormatError('a reply points outside itself');
     return offset + size;
   };
-  const part = (entry: number, op: OpName): Uint8Array<ArrayBuffer> => {
+  let last: OpName | undefined;
+  let copy = secretCopy;
+  const part = (entry: number): Uint8Array<ArrayBuffer> => {
     const offset = data.getUint32(entry, true);
     const size = data.getUint32(entry + 4, true);
     end(offset, size);
-    return resultCopy(place, offset, size, op);
+    return copy(place, offset, size);
+  };
+  /** Lists made with what goes in: one that grows takes room for seventeen. */
+  const partsAt = (entry: number, count: number): readonly Uint8Array<ArrayBuffer>[] => {
+    if (count === 0) return NO_PARTS;
+    if (count === 1) return [part(entry)];
+    return count === 2 ? [part(entry), part(entry + 8)] : [part(entry), part(entry + 8), part(entry + 16)];
   };
   const results = new Array<CellResult>(count);
   for (let i = 0; i < count; i++) {
     const { op } = requests[i]!;
+    if (op !== last) copy = copyOf(op);
+    last = op;
     const entry = HEADER_SIZE + RESULT_ENTRY * i;
-    const partCount = Math.min(data.getUint32(entry + 4, true), MAX_RESULT_PARTS);
-    // A list that grows would take room for seventeen.
-    const parts =
-      partCount === 0
-        ? NO_PARTS
-        : partCount === 1
-          ? [part(entry + 8, op)]
-          : Array.from({ length: partCount }, (_, p) => part(entry + 8 + 8 * p, op));
+    const parts = partsAt(entry + 8, Math.min(data.getUint32(entry + 4, true), MAX_RESULT_PARTS));
     results[i] = { status: data.getUint16(entry, true), reason: data.getUint16(entry + 2, true), parts };
   }
   const auditAt = data.getUint32(8, true);

@@ -2,7 +2,7 @@
  * Encodings of EC keys: SubjectPublicKeyInfo (RFC 5480), PKCS#8 (RFC 5958) and SEC 1 (RFC 5915), JWK (RFC 7518, 8812, 7638).
  * All have a fixed length for each curve, so reading is a comparison with the few forms there are: no parser looks at a secret.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import type { Curve, PublicJwk } from '../model/key.ts';
 import { FormatError } from './fields.ts';
@@ -128,7 +128,7 @@ export function readPublicKey(publicKey: Uint8Array): StatedPoint {
 
 export function encodeJwk(curve: Curve, point: Uint8Array): PublicJwk {
   const { size } = CURVE[curve];
-  const part = (from: number) => Buffer.from(point.subarray(from, from + size)).toString('base64url');
+  const part = (from: number) => Buffer.from(point.buffer, point.byteOffset + from, size).toString('base64url');
   return { kty: 'EC', crv: curve, x: part(1), y: part(1 + size) };
 }
 
@@ -152,7 +152,8 @@ export function readJwk(jwk: PublicJwk): StatedPoint & { readonly curve: Curve }
 }
 
 /** RFC 7638 thumbprint, base64url. */
-export function thumbprint(curve: Curve, point: Uint8Array): string {
-  const { crv, kty, x, y } = encodeJwk(curve, point);
-  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
-}
+export const thumbprint = (curve: Curve, point: Uint8Array): string => thumbprintOf(encodeJwk(curve, point));
+
+/** The same of a JWK of ours: its members in the order of RFC 7638 §3.2, and nothing in them that JSON would escape. */
+export const thumbprintOf = ({ crv, kty, x, y }: PublicJwk): string =>
+  hash('sha256', `{"crv":"${crv}","kty":"${kty}","x":"${x}","y":"${y}"}`, 'base64url');

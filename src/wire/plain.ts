@@ -1,9 +1,19 @@
 /**
- * The short way to what a record says, for keys that come by the thousand: unwrapped or derived, without a point, a label, dates or
- * any other of what is rare. Every byte that could say something else is looked at; where one does, the long way reads the
+ * The short way to what a record says, for keys that come by the thousand: unwrapped, derived or made for a moment, without
+ * a label, dates or any other of what is rare. Every byte that could say something else is looked at; where one does, the long way reads the
  * record (record.ts, attributes.ts), or says what is wrong with it. test/wire/formats.test.ts compares the two.
  */
-import { CLASSES, EXTRACTABLES, FLAGS, type KeyAttributes, REWRAPS, TYPES, USAGES } from '../model/attributes.ts';
+import { CURVE } from '../model/algorithms.ts';
+import {
+  CLASSES,
+  CURVES,
+  EXTRACTABLES,
+  FLAGS,
+  type KeyAttributes,
+  REWRAPS,
+  TYPES,
+  USAGES,
+} from '../model/attributes.ts';
 import type { Usage } from '../model/key.ts';
 import { ID_SIZE } from './fields.ts';
 import { RECORD_FIXED_SIZE, RECORD_KIND, RECORD_TAG_SIZE } from './record.ts';
@@ -31,10 +41,10 @@ const DATES_AT = 16;
 const CREATED_AT = 40;
 const CHECK_AT = 48;
 const VERSION_AT = 52;
-/** Reserved bytes, no point, and the five bytes of a rest that has nothing in it. */
-const END_AT = 56;
-const END = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0x94, 0xc0, 0xc0, 0xc0, 0xc0];
-const ATTRIBUTES_SIZE = END_AT + END.length;
+const RESERVED_AT = 56;
+const POINT_AT = 66;
+/** A rest that has nothing in it, and its length. */
+const NO_REST = [0, 5, 0x94, 0xc0, 0xc0, 0xc0, 0xc0];
 
 const [NEVER_EXTRACTABLE, LOCAL, TRUSTED, WRAP_WITH_TRUSTED, DESTROYABLE, DUAL_USE, CALLER_IV, PERSISTENT] = FLAGS.map(
   (_, i) => 1 << i,
@@ -50,17 +60,21 @@ const usagesOf = (mask: number): readonly Usage[] => {
 /** What the record of a plain session key says; undefined for any other. */
 export function statedKey(record: Uint8Array): StatedKey | undefined {
   const secretLength = u32(record, LENGTHS_AT + 4);
-  const size = RECORD_FIXED_SIZE + ATTRIBUTES_SIZE + secretLength + RECORD_TAG_SIZE;
-  if (record.length !== size || secretLength > SECRET_MAX || u32(record, LENGTHS_AT) !== ATTRIBUTES_SIZE)
+  const pointLength = u32(record, RECORD_FIXED_SIZE + POINT_AT - 4) & 0xffff;
+  const attributesSize = POINT_AT + pointLength + NO_REST.length;
+  const size = RECORD_FIXED_SIZE + attributesSize + secretLength + RECORD_TAG_SIZE;
+  if (record.length !== size || secretLength > SECRET_MAX || u32(record, LENGTHS_AT) !== attributesSize)
     return undefined;
-  if (!holds(record, 0, RECORD_START) || !holds(record, RECORD_FIXED_SIZE + END_AT, END)) return undefined;
-  const stated = attributes(record, RECORD_FIXED_SIZE);
+  const restAt = RECORD_FIXED_SIZE + POINT_AT + pointLength;
+  if (!holds(record, 0, RECORD_START) || !holds(record, restAt, NO_REST)) return undefined;
+  const stated = attributes(record, RECORD_FIXED_SIZE, pointLength);
   return stated && { id: hexOf(record, ID_AT), owner: ownerOf(record), stated };
 }
 
-function attributes(b: Uint8Array, at: number): Stated | undefined {
+function attributes(b: Uint8Array, at: number, pointLength: number): Stated | undefined {
   const type = TYPES[b[at + 1]! - 1];
   const keyClass = CLASSES[b[at + 2]! - 1];
+  const curve = CURVES[b[at + 3]! - 1];
   const extractable = EXTRACTABLES[b[at + 6]!];
   const rewrap = REWRAPS[b[at + 7]!];
   const usage = u32(b, at + 8);
@@ -68,15 +82,20 @@ function attributes(b: Uint8Array, at: number): Stated | undefined {
   const high = u32(b, at + CREATED_AT);
   const checkLength = b[at + CHECK_AT]!;
   const known =
-    b[at] === 1 && b[at + 3] === 0 && usage >>> USAGES.length === 0 && flags >>> FLAGS.length === 0 && high < 2 ** 21;
+    b[at] === 1 &&
+    (curve !== undefined || b[at + 3] === 0) &&
+    usage >>> USAGES.length === 0 &&
+    flags >>> FLAGS.length === 0 &&
+    high < 2 ** 21;
   if (!known || type === undefined || keyClass === undefined || extractable === undefined || rewrap === undefined)
     return undefined;
-  for (let i = at + DATES_AT; i < at + CREATED_AT; i++) if (b[i] !== 0) return undefined;
+  if (pointLength !== (curve === undefined ? 0 : CURVE[curve].pointSize)) return undefined;
+  if (!zero(b, at + DATES_AT, at + CREATED_AT) || !zero(b, at + RESERVED_AT, at + RESERVED_AT + 8)) return undefined;
   if (checkLength !== (type === 'AES' ? 3 : 0) || (checkLength === 0 && u32(b, at + CHECK_AT) !== 0)) return undefined;
   return {
     type,
     class: keyClass,
-    curve: null,
+    curve: curve ?? null,
     bits: (b[at + 4]! << 8) | b[at + 5]!,
     extractable,
     rewrap,
@@ -95,7 +114,7 @@ function attributes(b: Uint8Array, at: number): Stated | undefined {
     createdAt: high * 2 ** 32 + u32(b, at + CREATED_AT + 4),
     checkValue: checkLength === 0 ? '' : checkHex(b, at + CHECK_AT + 1),
     version: u32(b, at + VERSION_AT),
-    point: null,
+    point: curve === undefined ? null : b.subarray(at + POINT_AT, at + POINT_AT + pointLength),
     label: null,
     unwrapLimit: null,
     issuer: null,
@@ -104,6 +123,11 @@ function attributes(b: Uint8Array, at: number): Stated | undefined {
 
 function u32(b: Uint8Array, at: number): number {
   return ((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0;
+}
+
+function zero(b: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (b[at] !== 0) return false;
+  return true;
 }
 
 function holds(b: Uint8Array, at: number, bytes: readonly number[]): boolean {

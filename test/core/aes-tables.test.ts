@@ -60,6 +60,9 @@ const tables = Uint8Array.from([
   ...input((x) => T(inverseA(x))),
   ...[14, 11, 13, 9].flatMap(decryption),
   ...output((x) => fromTower(x)),
+  ...input(fromTower),
+  ...input((x) => A(fromTower(x))),
+  ...decryption(1),
 ]);
 
 test('X² + aX + a has no root in F, and AES’s polynomial vanishes at the image of x', () => {

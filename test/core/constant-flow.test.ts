@@ -56,7 +56,7 @@ const REVIEWED: Record<string, readonly [selects: number, ifs: number, on: strin
   'ec/key_tables/keyTable': [1, 4, 'a public key'],
   'ec/key_tables/loadPowers': [1, 0, 'which curve'],
   'ec/ladder/ladder': [0, 1, 'which digit'],
-  'ec/ladder/select': [0, 1, 'whether the scalar is secret'],
+  'ec/ladder/selectEntries': [0, 1, 'whether the scalar is secret'],
   'ec/multiply_base/multiplyBaseGroup': [0, 3, 'whether the sums came out, and by other formulas: multiply_base.ts'],
   'ec/multiply_base/multiplyByLanes': [2, 2, 'the window and the lane'],
   'ec/multiply_base/multiplyByTree': [0, 3, 'how many scalars there are'],

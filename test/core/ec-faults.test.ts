@@ -5,8 +5,8 @@ import { BUILD, openCore } from '../support/core.ts';
 import { CURVES, type Curve, digest, toBytes } from '../support/curves.ts';
 
 /** assembly/layout.ts: where the tables of the base points lie. */
-const TABLES: Record<string, number> = { 'P-256': 0x10000, secp256k1: 0x35000, 'P-384': 0x5a000 };
-const ENTRIES = 64;
+const TABLES: Record<string, number> = { 'P-256': 0x10000, secp256k1: 0x50000, 'P-384': 0x90000 };
+const ENTRIES = 128;
 /** A constant that only products of quads use, in bits: p256/quad_f48_products.ts, else the bias of quad_products.ts. */
 const constantOf = ({ name, size }: Curve) =>
   name === 'P-256' && BUILD === 'relaxed'

@@ -8,7 +8,7 @@ test('static data ends below the mapped regions', () => {
 
 test('memory is fixed at build and covers both windows', () => {
   const { core } = openCore();
-  expect(core.memory.buffer.byteLength).toBe(694 * 65536);
+  expect(core.memory.buffer.byteLength).toBe(701 * 65536);
   expect(core.REPLY.value + core.WINDOW_SIZE.value).toBeLessThanOrEqual(core.memory.buffer.byteLength);
 });
 

@@ -9,9 +9,9 @@ const { hsm, session } = await openEphemeralHsm({ workers: 1 });
 afterAll(() => hsm.close());
 
 const MEMBERS = [
-  ...['type', 'bits', 'checkValue', 'callerIv', 'rewrapPolicy', 'id', 'version', 'class', 'label', 'owner'],
-  ...['extractable', 'neverExtractable', 'local', 'trusted', 'wrapWithTrusted', 'destroyable', 'persistent'],
-  ...['notBefore', 'notAfter', 'createdAt', 'usage'],
+  ...['type', 'id', 'version', 'class', 'label', 'owner', 'extractable', 'neverExtractable', 'local', 'trusted'],
+  ...['wrapWithTrusted', 'destroyable', 'persistent', 'notBefore', 'notAfter', 'createdAt', 'usage', 'bits'],
+  ...['checkValue', 'callerIv', 'rewrapPolicy'],
 ];
 const AES = { type: 'AES', bits: 256, usage: ['decrypt', 'encrypt'] } as const;
 

@@ -163,6 +163,42 @@ test('few are split over idle cells, many over all places, and none is larger th
   expect([full.length, within(full, BATCH_COST, BATCH_COST)]).toEqual([4, true]);
 });
 
+test('large ones that are ahead wait until small ones have caught up, unless those leave cells over', () => {
+  const { cells, push, flush } = pool(2);
+  const ended = (at: number) => {
+    const batch = cells[at]!.inside.shift()!;
+    push(batch.count, batch.large ? LARGE : SMALL);
+    return flush();
+  };
+  push(2000, SMALL);
+  push(8, LARGE);
+  flush();
+  // Batches end only where large ones are, or, while they are held back, in the first cell.
+  const kinds: string[] = [];
+  for (let steps = 0; steps < 60; steps++) {
+    const at = Math.max(
+      0,
+      cells.findIndex(({ large }) => large),
+    );
+    kinds.push(cells[at]!.inside[0]!.large ? 'large' : 'small');
+    ended(at);
+  }
+  const phases = kinds.filter((kind, i) => i > 0 && kind !== kinds[i - 1]);
+  expect(phases.filter((kind) => kind === 'small').length).toBeGreaterThan(0);
+  expect(phases.length).toBeLessThan(kinds.length / 3);
+
+  const few = pool(2);
+  few.push(1, SMALL);
+  few.push(8, LARGE);
+  few.flush();
+  for (let steps = 0; steps < 60; steps++) {
+    const at = few.cells.findIndex(({ large }) => large);
+    few.cells[at]!.inside.shift();
+    few.push(1, LARGE);
+    expect(few.flush()[at]).toEqual(['large', 'large']);
+  }
+});
+
 test('a lone caller meets the cell that worked last; an idle one comes before its door', () => {
   const { cells, push, flush } = pool(3);
   cells[1]!.warm = true;

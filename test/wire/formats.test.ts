@@ -243,6 +243,9 @@ describe('the short way to what a record says', () => {
     const sealed = { ...common, ...session, attributes: encodeAttributes(a), secret: run(1, 32), ...more };
     return new Uint8Array(sealRecord(master, sealed));
   };
+  function pointOf(length: number): Partial<KeyAttributes> {
+    return { checkValue: new Uint8Array(0), point: run(4, length) };
+  }
   const longWay = (record: Uint8Array) => {
     const header = decodeRecordHeader(record);
     const a = decodeAttributes(header.attributes);
@@ -256,6 +259,9 @@ describe('the short way to what a record says', () => {
       'GENERIC',
       { type: 'GENERIC', bits: 8, usage: ['derive'], extractable: 'plaintext', checkValue: new Uint8Array(0) },
     ],
+    ['EC', { type: 'EC', class: 'private', curve: 'P-256', usage: ['sign'], ...pointOf(65) }],
+    ['EC on P-384', { type: 'EC', class: 'private', curve: 'P-384', bits: 384, usage: ['derive'], ...pointOf(97) }],
+    ['a public key', { type: 'EC', class: 'public', curve: 'secp256k1', usage: ['verify'], ...pointOf(65) }],
     ['nothing allowed', { usage: [], extractable: false, rewrap: 'any', version: 7, local: false, trusted: false }],
     ['all flags', { neverExtractable: true, wrapWithTrusted: true, destroyable: false, dualUse: true, callerIv: true }],
     ['an early hour', { createdAt: 1 }],
@@ -264,7 +270,7 @@ describe('the short way to what a record says', () => {
       const record = recordOf({ ...plain, ...changes }, { owner });
       expect(statedKey(record)).toEqual(longWay(record));
       // Records come as views of larger arrays.
-      const framed = Buffer.concat([run(9, 3), record, run(9, 3)]);
+      const framed = new Uint8Array(Buffer.concat([run(9, 3), record, run(9, 3)]));
       expect(statedKey(framed.subarray(3, 3 + record.length))).toEqual(longWay(record));
     }
   });
@@ -272,7 +278,8 @@ describe('the short way to what a record says', () => {
   test('what is not plain, or no session key, is left to the long way', () => {
     const others: Partial<KeyAttributes>[] = [
       ...[{ label: 'a' }, { notBefore: 1 }, { notAfter: 1 }, { maxUses: 1 }, { issuer: attributes.issuer }],
-      ...[{ unwrapLimit: attributes.unwrapLimit }, { checkValue: run(1, 2) }],
+      ...[{ unwrapLimit: attributes.unwrapLimit }, { checkValue: run(1, 2) }, { point: run(4, 65) }],
+      { curve: 'P-384', checkValue: new Uint8Array(0), point: run(4, 65) },
     ];
     for (const other of others) expect(statedKey(recordOf({ ...plain, ...other }))).toBeUndefined();
     for (const name of ['key', 'ecKey', 'sessionKey', 'user', 'control'])
@@ -281,8 +288,11 @@ describe('the short way to what a record says', () => {
     expect(statedKey(new Uint8Array(0))).toBeUndefined();
   });
 
-  test('a changed byte is read as the long way reads it, or left to that', () => {
-    const record = recordOf(plain);
+  test.each<[string, Partial<KeyAttributes>]>([
+    ['AES', {}],
+    ['EC', { type: 'EC', class: 'private', curve: 'P-256', ...pointOf(65) }],
+  ])('%s: a changed byte is read as the long way reads it, or left to that', (_, changes) => {
+    const record = recordOf({ ...plain, ...changes });
     for (let at = 0; at < record.length; at++) {
       for (let bit = 0; bit < 8; bit++) {
         const changed = record.slice();

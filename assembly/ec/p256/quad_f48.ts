@@ -6,8 +6,9 @@
  * Limbs are integers of either sign. Settled, those below the top are within 2^47 + 2^6; a wide sum or difference of two may
  * be a factor. A product's result is within 2^260.2 in magnitude, and only products bring a number down, sums never: a sum of
  * 2^7 results is within the 2^268 that a factor may have, one of 65 may be squared (quad_f48_products.ts: top limbs of 2^28, and
- * 3·2^51 for their product). Sums like that come only of affine_tree.ts, where an x is less two others: 2^l - 1 results after l
- * levels, and there are six for a multiple of the base point, which curve_check.ts squares, or seven to verify.
+ * 3·2^51 for their product). Sums like that come only of affine additions, where an x is less two others: 2^l - 1 results after l
+ * levels of affine_tree.ts, seven to verify and five for a multiple of the base point, whose x curve_check.ts squares, or after l
+ * doublings of odd_multiples.ts, four.
  *
  * A number becomes an integer, or the other way round, by the sum with 3·2^51, whose lowest bits then are the number: exact
  * up to 2^51, and never a conversion, which compiles to branches. No float here is subnormal: all are integers.

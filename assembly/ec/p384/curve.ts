@@ -50,7 +50,7 @@ export class P384 extends P384Field {
   @inline get slot(): u32 { return 1; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return P384_TABLE; }
-  @inline get window(): usize { return 7; }
+  @inline get window(): usize { return 8; }
 
   @inline addPoints(r: usize, p: usize, q: usize): void { addMinus3<P384>(r, p, q); }
   @inline addAffine(r: usize, p: usize, q: usize): void { addAffineMinus3<P384>(r, p, q); }

@@ -42,7 +42,7 @@ export class Secp256k1 extends Secp256k1Field {
   @inline get slot(): u32 { return 2; }
   /** Where the multiples of the base point lie. */
   @inline get baseTable(): usize { return SECP256K1_TABLE; }
-  @inline get window(): usize { return 7; }
+  @inline get window(): usize { return 8; }
 
   @inline addPoints(r: usize, p: usize, q: usize): void { addZero<Secp256k1>(r, p, q); }
   @inline addAffine(r: usize, p: usize, q: usize): void { addAffineZero<Secp256k1>(r, p, q); }
