@@ -53,7 +53,7 @@ export const SECP256K1_TABLE: usize = TABLES + 0x40000;
 export const P384_TABLE: usize = TABLES + 0x80000; // to 0x110000
 
 // Vault.
-/** Generator state of HMAC_DRBG: K (32) ‖ V (32) ‖ reseed counter (8). */
+/** Generator state of HMAC_DRBG: K (32) ‖ V (32) ‖ reseed counter (8) ‖ what HMAC makes of K (64). */
 export const DRBG_STATE: usize = VAULT;
 
 // Scratch, one area a primitive. An area belongs to one file; a primitive that calls another

@@ -4,7 +4,8 @@
  * K and V are chained through HMAC only. Update ends every request, so what is left in memory
  * afterwards does not give back what was put out (backtracking resistance), provided that nothing
  * else remembers the old K: the temporaries here and below, midstates of K included, are zeroed
- * before return instead of being left to the batch's wipe. Rejected: CTR_DRBG, whose block cipher
+ * before return instead of being left to the batch's wipe. The midstates of the K that is valid are kept beside it:
+ * a quarter of a short request's work, and no more than K itself tells. Rejected: CTR_DRBG, whose block cipher
  * would need a constant-time key schedule at each update; Hash_DRBG, which leans on more of the
  * hash than HMAC's proof does.
  *
@@ -14,7 +15,16 @@
  */
 import { DRBG_SCRATCH, DRBG_STATE } from "../layout";
 import { SHA256 } from "../sha2/hash";
-import { HMAC_STATE_SIZE, hmacFinal, hmacInit, hmacRestart, hmacUpdate, hmacWipeScratch } from "../sha2/hmac";
+import {
+  HMAC_STATE_SIZE,
+  hmac256Keep,
+  hmac256Take,
+  hmacFinal,
+  hmacInit,
+  hmacRestart,
+  hmacUpdate,
+  hmacWipeScratch,
+} from "../sha2/hmac";
 import { SHA256_SIZE } from "../sha2/sha256";
 
 const HMAC_SIZE: u32 = SHA256_SIZE;
@@ -23,6 +33,8 @@ const K: usize = DRBG_STATE;
 const V: usize = K + HMAC_SIZE;
 /** Requests since the last seed, beginning at 1: §10.1.2.3 step 5. */
 const RESEED_COUNTER: usize = V + HMAC_SIZE;
+/** What HMAC makes of K: follows K always. */
+const MIDSTATES: usize = RESEED_COUNTER + 8;
 
 // Scratch: an HMAC state ‖ the byte that separates the two rounds of Update.
 const STATE: usize = DRBG_SCRATCH;
@@ -34,16 +46,22 @@ const MIN_NONCE: u32 = 16;
 const MAX_REQUEST: u32 = 1 << 16; // 2^19 bits
 const RESEED_INTERVAL: u64 = 1 << 48;
 
+/** Key STATE with K, which is new. */
+function keyed(): void {
+  hmacInit(SHA256, STATE, K, HMAC_SIZE);
+  hmac256Keep(STATE, MIDSTATES);
+}
+
 /** K = HMAC(K, V ‖ round ‖ a ‖ b); V = HMAC(K, V). */
 function updateRound(round: u8, aPtr: usize, aLen: u32, bPtr: usize, bLen: u32): void {
   store<u8>(ROUND, round);
-  hmacInit(SHA256, STATE, K, HMAC_SIZE);
+  hmac256Take(STATE, MIDSTATES);
   hmacUpdate(STATE, V, HMAC_SIZE);
   hmacUpdate(STATE, ROUND, 1);
   hmacUpdate(STATE, aPtr, aLen);
   hmacUpdate(STATE, bPtr, bLen);
   hmacFinal(STATE, K);
-  hmacInit(SHA256, STATE, K, HMAC_SIZE);
+  keyed();
   nextV();
 }
 
@@ -70,6 +88,7 @@ export function drbgInstantiate(entropyPtr: usize, entropyLen: u32, personalPtr:
   if (entropyLen < MIN_ENTROPY + MIN_NONCE) return 0;
   memory.fill(K, 0x00, HMAC_SIZE);
   memory.fill(V, 0x01, HMAC_SIZE);
+  keyed();
   update(entropyPtr, entropyLen, personalPtr, personalLen);
   store<u64>(RESEED_COUNTER, 1);
   wipeTemporaries();
@@ -93,7 +112,7 @@ export function drbgGenerate(outPtr: usize, outLen: u32, addPtr: usize, addLen: 
   const counter = load<u64>(RESEED_COUNTER);
   if (outLen > MAX_REQUEST || counter == 0 || counter > RESEED_INTERVAL) return 0;
   if (addLen > 0) update(addPtr, addLen, 0, 0);
-  else hmacInit(SHA256, STATE, K, HMAC_SIZE);
+  else hmac256Take(STATE, MIDSTATES);
   for (let done: u32 = 0; done < outLen; done += HMAC_SIZE) {
     hmacRestart(STATE);
     nextV();

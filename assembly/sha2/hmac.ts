@@ -97,9 +97,22 @@ export function hmacWipeScratch(): void {
 /** What a key leaves in H of SHA-256, to be kept in its stead: H after K0 ⊕ ipad ‖ H after K0 ⊕ opad, HMAC256_KEY_SIZE bytes. */
 export function hmac256Key(keyPtr: usize, keyLen: u32, midPtr: usize): void {
   hmacInit(SHA256, ONE_SHOT, keyPtr, keyLen);
-  memory.copy(midPtr, ONE_SHOT + INNER, SHA256_SIZE);
-  memory.copy(midPtr + SHA256_SIZE, ONE_SHOT + OUTER, SHA256_SIZE);
+  hmac256Keep(ONE_SHOT, midPtr);
   hmacWipeScratch();
+}
+
+/** The same of the key that a state of SHA-256 has taken. */
+export function hmac256Keep(statePtr: usize, midPtr: usize): void {
+  copyShort(midPtr, statePtr + INNER, SHA256_SIZE);
+  copyShort(midPtr + SHA256_SIZE, statePtr + OUTER, SHA256_SIZE);
+}
+
+/** What hmacInit does, from what was kept. */
+export function hmac256Take(statePtr: usize, midPtr: usize): void {
+  store<u32>(statePtr, SHA256, HASH);
+  copyShort(statePtr + INNER, midPtr, SHA256_SIZE);
+  copyShort(statePtr + OUTER, midPtr + SHA256_SIZE, SHA256_SIZE);
+  sha256Resume(statePtr, midPtr, 64);
 }
 
 /** HMAC-SHA-256 of one string under a key that is kept so; out may overlap in. */

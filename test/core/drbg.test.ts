@@ -5,8 +5,9 @@ import { hex, openCore } from '../support/core.ts';
 
 const box = openCore();
 const { core, memory } = box;
-const STATE = core.VAULT.value; // K (32) ‖ V (32) ‖ reseed counter (8)
-const SCRATCH = [0x150000, 0x180000] as const;
+const STATE = core.VAULT.value; // K (32) ‖ V (32) ‖ reseed counter (8) ‖ what HMAC makes of K (64)
+/** From the slots' end to where work begins. */
+const SCRATCH = [core.SLOTS.value + core.SLOT_SIZE.value * core.SLOT_COUNT.value, core.WORK.value] as const;
 const NONE = new Uint8Array(0);
 
 beforeEach(() => {
@@ -250,7 +251,7 @@ test('without a state, before instantiation and after a wipe, nothing is generat
     refused('drbgGenerate', 32, NONE);
     refused('drbgGenerate', 0, NONE);
     refused('drbgReseed', new Uint8Array(randomBytes(32)), NONE);
-    expect(box.read(STATE, 72).every((byte) => byte === 0)).toBe(true);
+    expect(box.read(STATE, 136).every((byte) => byte === 0)).toBe(true);
   }
 });
 
