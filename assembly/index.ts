@@ -34,7 +34,7 @@ import {
 import { hash } from "./sha2/hash";
 import { hashMany } from "./sha2/hash_many";
 import { hkdf } from "./sha2/hkdf";
-import { hmac, hmac256Key, hmacVerify } from "./sha2/hmac";
+import { hmac, hmac256, hmac256Key, hmacVerify } from "./sha2/hmac";
 import { concatKdf, kdf108 } from "./sha2/kdf";
 import { sha256 } from "./sha2/sha256";
 
@@ -52,7 +52,7 @@ export { kwUnwrap, kwUnwrapMany, kwWrap, kwWrapMany } from "./keywrap/kw";
 export { kwpUnwrap, kwpUnwrapMany, kwpWrap, kwpWrapMany } from "./keywrap/kwp";
 export { recordOpen, recordSeal } from "./record/record";
 
-export { hash, hashMany, hmac, hmac256Key, hmacVerify, sha256 };
+export { hash, hashMany, hmac, hmac256, hmac256Key, hmacVerify, sha256 };
 export { concatKdf, hkdf, kdf108 };
 export { derDecode, derEncode };
 export { ecInit, ecKeyGenerate, ecKeyGenerateMany, ecPointValidate, ecPublicKey };

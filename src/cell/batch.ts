@@ -23,6 +23,7 @@ import { type Core, IntegrityError } from './core.ts';
 import { writeEntry } from './entry.ts';
 import { Grants } from './grants.ts';
 import { Jobs } from './jobs.ts';
+import { KnownAttributes } from './known-attributes.ts';
 import { operation } from './operations/index.ts';
 import type { Random } from './random.ts';
 import { Records } from './records.ts';
@@ -54,6 +55,7 @@ export class BatchServer {
   readonly #authority: Authority;
   readonly #records: Records;
   readonly #grants: Grants;
+  readonly #known = new KnownAttributes();
   /** Names this cell in the log. */
   readonly #cell: string;
   #entries = 0;
@@ -199,7 +201,9 @@ export class BatchServer {
       kind: header.kind,
       revision: header.revision,
       owner: header.owner,
-      attributes: decodeAttributes(header.attributes),
+      // A session key is mostly used once.
+      attributes:
+        header.kind === RECORD_KIND.key ? this.#known.of(id, header.attributes) : decodeAttributes(header.attributes),
       secret,
       length: header.secretLength,
       context: 0,
@@ -222,8 +226,8 @@ export class BatchServer {
 
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
-    const fields = { at: now, by: this.#cell, n: this.#entries, uses: uses.list(this.#core) };
-    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, fields);
+    const open = `{"at":${now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
+    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, open);
     return { offset: offset - this.#core.call.REPLY.value, length };
   }
 }

@@ -106,6 +106,7 @@ export interface CoreExports {
   ): number;
   /** What is kept of a key for `recordSeal` and `recordOpen`, 64 bytes. */
   hmac256Key(key: number, keyLen: number, midstates: number): void;
+  hmac256(midstates: number, input: number, inputLen: number, output: number): void;
   recordSeal(hedge: number, jobs: number, count: number): void;
   recordOpen(jobs: number, count: number): void;
   kdf108(

@@ -12,12 +12,15 @@ const MAC_SIZE = 32;
 const MAC_DIGITS = 2 * MAC_SIZE;
 const END = '"}';
 
-/** Write the body into `room`, from what was kept back there. `fields` must be a non-empty object of public values. */
-export function writeEntry(core: Core, room: Arena, vault: Vault, fields: Readonly<Record<string, unknown>>): Span {
-  return writeSigned(core, room, vault, JSON.stringify(fields).slice(0, -1));
+/**
+ * Write a body into `room`, from what was kept back there: `open` is the JSON of its object, ASCII alone, without the brace
+ * that ends it.
+ */
+export function writeEntry(core: Core, room: Arena, vault: Vault, open: string): Span {
+  return writeSigned(core, room, vault, open, open.length);
 }
 
-/** The same as text. */
+/** A body as text. `fields` must be a non-empty object of public values. */
 export function makeEntry(core: Core, work: Arena, vault: Vault, fields: Readonly<Record<string, unknown>>): string {
   return signed(core, work, vault, JSON.stringify(fields).slice(0, -1));
 }
@@ -30,20 +33,19 @@ export function entryIsAuthentic(core: Core, work: Arena, vault: Vault, body: st
 
 function signed(core: Core, work: Arena, vault: Vault, open: string): string {
   const mark = work.mark();
-  const { offset, length } = writeSigned(core, work, vault, open);
+  const { offset, length } = writeSigned(core, work, vault, open, Buffer.byteLength(open));
   const body = core.text.toString('utf8', offset, offset + length);
   work.release(mark);
   return body;
 }
 
 /** The MAC covers what stands before its member. It is written to the log, so showing it as hex gives nothing away. */
-function writeSigned(core: Core, room: Arena, vault: Vault, open: string): Span {
+function writeSigned(core: Core, room: Arena, vault: Vault, open: string, covered: number): Span {
   const { text } = core;
-  const covered = Buffer.byteLength(open);
   const length = covered + MAC_MEMBER.length + MAC_DIGITS + END.length;
   const offset = room.takeReserved(length);
   const end = offset + covered;
-  text.write(open, offset, 'utf8');
+  text.write(open, offset, open.length === covered ? 'latin1' : 'utf8');
   vault.mac('audit', offset, covered, end);
   text.write(`${MAC_MEMBER}${text.toString('hex', end, end + MAC_SIZE)}${END}`, end, 'latin1');
   return { offset, length };

@@ -64,9 +64,13 @@ export class Records {
     const context = isSession ? this.#put(fromHex(session!, ID_SIZE)) : NO_CONTEXT;
     const result = this.#work.take(4);
     const job = this.#work.take(4 * OPEN_JOB);
-    [at, headerLen, header.secretLength, base, context, output, result].forEach((word, i) => {
-      view.setUint32(job + 4 * i, word, true);
-    });
+    view.setUint32(job, at, true);
+    view.setUint32(job + 4, headerLen, true);
+    view.setUint32(job + 8, header.secretLength, true);
+    view.setUint32(job + 12, base, true);
+    view.setUint32(job + 16, context, true);
+    view.setUint32(job + 20, output, true);
+    view.setUint32(job + 24, result, true);
     call.recordOpen(job, 1);
     const ok = view.getUint32(result, true);
     this.#work.release(mark);

@@ -7,9 +7,7 @@ interface Use {
   readonly user: string;
   readonly op: string;
   /** The ids of the keys that were opened, in the order of the request. */
-  readonly keys: readonly string[] | undefined;
-  /** The ids of the keys that were made or changed. */
-  made: readonly string[] | undefined;
+  readonly keys: readonly string[];
   /** The thumbprint of an outside recipient. */
   readonly to: string | undefined;
   done: number;
@@ -19,11 +17,9 @@ interface Use {
 
 interface Counted {
   readonly use: Use;
-  /** The addresses of the ids of the keys that were made. */
+  /** The addresses of the ids of the keys that were made or changed. */
   readonly made: number[];
 }
-
-const NO_KEYS: readonly string[] = [];
 
 export class Uses {
   readonly #uses = new Map<string, Counted>();
@@ -59,38 +55,33 @@ export class Uses {
     const last = this.#last;
     const use = last?.use;
     const alike = use?.session === session && use.op === op && use.to === to;
-    if (alike && sameKeys(use.keys ?? NO_KEYS, keys)) return last!;
+    if (alike && sameKeys(use.keys, keys)) return last!;
     const name = `${session}/${op}/${keys}/${to}`;
     const known = this.#uses.get(name);
     if (known !== undefined) return known;
-    const counted = { use: newUse(session, user, op, keys, to), made: [] };
+    const counted: Counted = { use: { session, user, op, keys, to, done: 0, refused: undefined }, made: [] };
     this.#uses.set(name, counted);
     return counted;
   }
 
-  /** In the order in which each was first seen; `made` in the order of the requests. */
-  list(core: Core): readonly Use[] {
-    const list: Use[] = [];
-    for (const { use, made } of this.#uses.values()) {
-      if (made.length > 0) use.made = idsAt(core, made);
-      list.push(use);
-    }
-    return list;
+  /**
+   * As JSON, in the order in which each was first seen, `made` in the order of the requests. Put together by hand, since
+   * nothing in it needs an escape: ids, thumbprints, codes and names of operations.
+   */
+  json(core: Core): string {
+    let list = '';
+    for (const { use, made } of this.#uses.values()) list += `${list === '' ? '[' : ','}${jsonOf(core, use, made)}`;
+    return `${list}]`;
   }
 }
 
-/** Members that there is nothing to say of are undefined, which JSON leaves out. */
-function newUse(session: string, user: string, op: string, keys: readonly string[], to: string | undefined): Use {
-  return {
-    session,
-    user,
-    op,
-    keys: keys.length > 0 ? keys : undefined,
-    made: undefined,
-    to,
-    done: 0,
-    refused: undefined,
-  };
+function jsonOf(core: Core, { session, user, op, keys, to, done, refused }: Use, made: readonly number[]): string {
+  let text = `{"session":"${session}","user":"${user}","op":"${op}"`;
+  if (keys.length > 0) text += `,"keys":["${keys.join('","')}"]`;
+  if (made.length > 0) text += `,"made":["${idsAt(core, made).join('","')}"]`;
+  if (to !== undefined) text += `,"to":"${to}"`;
+  text += `,"done":${done}`;
+  return refused === undefined ? `${text}}` : `${text},"refused":${JSON.stringify(refused)}}`;
 }
 
 /** The ids that lie at these addresses, made hex together. */

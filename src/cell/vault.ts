@@ -62,7 +62,7 @@ export class Vault {
 
   /** HMAC-SHA-256 under a purpose's key, 32 bytes to `output`. */
   mac(purpose: Purpose, at: number, length: number, output: number): void {
-    this.#core.call.hmac(SHA256, this.key(purpose), PURPOSE_KEY_SIZE, at, length, output);
+    this.#core.call.hmac256(this.midstates(purpose), at, length, output);
   }
 
   /** Is this the MAC that `mac` gives? In constant time. */

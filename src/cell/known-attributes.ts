@@ -1,0 +1,28 @@
+/**
+ * Attributes that were decoded before, as a batch names the same keys as the last one. They are public, and are compared
+ * with those of the record in hand, which was just found authentic: nothing of an older one is believed.
+ */
+import type { KeyAttributes } from '../model/attributes.ts';
+import { decodeAttributes } from '../wire/attributes.ts';
+
+const MOST = 32;
+
+export class KnownAttributes {
+  readonly #byId = new Map<string, { readonly bytes: Uint8Array; readonly attributes: KeyAttributes }>();
+
+  /** The attributes that these bytes of this key's record hold. Throws FormatError. */
+  of(id: string, bytes: Uint8Array): KeyAttributes {
+    const known = this.#byId.get(id);
+    if (known !== undefined && same(known.bytes, bytes)) return known.attributes;
+    const attributes = decodeAttributes(bytes);
+    if (this.#byId.size === MOST) this.#byId.clear();
+    this.#byId.set(id, { bytes: bytes.slice(), attributes });
+    return attributes;
+  }
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
