@@ -524,7 +524,7 @@ export interface Session extends AsyncDisposable {
    */
   deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>>;
 
-  /** Random bytes from the cell's generator (HMAC_DRBG, SP 800-90A, reseeded from the kernel before each batch), 1 to 65 536. */
+  /** Random bytes from the cell's generator (HMAC_DRBG, SP 800-90A, reseeded from the kernel in each batch), 1 to 65 536. */
   random(bytes: number, options?: CallOptions): Promise<Bytes>;
 
   /** Admins only. A name has 1 to 64 characters and is one user's: KEYCELL_USER_CONFLICT. */
