@@ -13,7 +13,7 @@ import {
   writeReply,
 } from '../wire/batch.ts';
 import { FormatError } from '../wire/fields.ts';
-import { RECORD_KIND } from '../wire/record.ts';
+import { RECORD_KIND, RECORD_KIND_OFFSET } from '../wire/record.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import { Alike } from './alike.ts';
 import { Arena } from './arena.ts';
@@ -132,7 +132,8 @@ export class BatchServer {
       jobs: new Jobs(core, this.#records.kernel),
       alike: new Alike(core),
       open: (index, ticket, number) => {
-        const session = sessions[number]!;
+        // A stored key opens alike in every session, and once is enough; one of a session, for that session alone.
+        const session = this.#isOfSession(batch.keys[index]!) ? sessions[number]! : 0;
         const key = opened[index]![session] ?? attempt(() => this.#open(batch, index, ticket));
         opened[index]![session] = key;
         if (key instanceof Refusal) throw key;
@@ -187,6 +188,12 @@ export class BatchServer {
     this.#work.release(marks[1]);
   }
 
+  /** By what the record claims; one that claims what it is not does not open. */
+  #isOfSession({ record }: ReadBatch['keys'][number]): boolean {
+    const { bytes, call } = this.#core;
+    return bytes[call.WINDOW.value + record.offset + RECORD_KIND_OFFSET] === RECORD_KIND.sessionKey;
+  }
+
   /** Open a record into the next slot, and see that it is the key that was asked for. */
   #open(batch: ReadBatch, index: number, ticket: Ticket): OpenKey {
     const { call } = this.#core;
@@ -232,7 +239,7 @@ export class BatchServer {
   }
 }
 
-/** Which of a batch's tickets was the first of this one's session: a key is opened once for a session. */
+/** Which of a batch's tickets was the first of this one's session: a session's key is opened once for it. */
 function firstOfSession(tickets: readonly (Ticket | Refusal)[], ticket: Ticket | Refusal, number: number): number {
   if (number === 0 || ticket instanceof Refusal) return number;
   return tickets.findIndex((other) => !(other instanceof Refusal) && other.session === ticket.session);

@@ -70,13 +70,15 @@ export class Random {
   }
 
   reseed(): void {
-    this.#reseedDue = false;
     const mark = this.#work.mark();
-    const seed = this.#work.take(RESEED_SIZE);
+    this.#reseedThrough(this.#work.take(RESEED_SIZE));
+    this.#work.release(mark);
+  }
+
+  #reseedThrough(seed: number): void {
     this.#read(seed, RESEED_SIZE);
     if (this.#core.call.drbgReseed(seed, RESEED_SIZE, 0, 0) !== 1) throw new IntegrityError('the generator failed');
     this.#core.bytes.fill(0, seed, seed + RESEED_SIZE);
-    this.#work.release(mark);
   }
 
   /**
@@ -129,7 +131,11 @@ export class Random {
   }
 
   #generate(at: number, length: number): void {
-    if (this.#reseedDue) this.reseed();
+    if (this.#reseedDue) {
+      // Through the batch's room, of which nothing was given yet: a batch that fills working memory finds it all the same.
+      this.#reseedThrough(this.#next);
+      this.#reseedDue = false;
+    }
     if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     for (let done = 0; done < length; done += REQUEST_MAX) {
       if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {

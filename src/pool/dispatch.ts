@@ -46,9 +46,9 @@ export class Dispatch {
     this.#contended = largeBusy && (small.first !== null || smallBusy);
     if (!this.#contended) this.#largeAhead = 0;
     this.#largeHeld = this.#largeAhead > (this.#largeHeld ? 0 : LEAD);
-    if (!this.#largeHeld) return this.#of(large, this.#forLarge(cells)) ?? this.#of(small, forSmall(cells));
+    if (!this.#largeHeld) return this.#of(large, this.#forLarge(cells), 0) ?? this.#of(small, forSmall(cells));
     const next = this.#of(small, forSmall(cells));
-    return next !== null || small.cost >= DOOR_COST ? next : this.#of(large, this.#forLarge(cells));
+    return next !== null || small.cost >= DOOR_COST ? next : this.#of(large, this.#forLarge(cells), 0);
   }
 
   /** What large requests take beyond their lead was left over by the small ones, and does not count. */
@@ -67,10 +67,11 @@ export class Dispatch {
   }
 
   /**
-   * To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile.
-   * Among equals the warm one.
+   * To an idle cell whatever there is; to the door of a busy one only what fills a batch, as the rest gathers meanwhile. Of
+   * large ones nothing gathers, and while small ones keep all cells busy, one that is cheap would wait for ever: they have
+   * no such `door`. Among equals the warm one.
    */
-  #of<S extends Seats>(line: Line, cells: readonly S[]): Next<S> | null {
+  #of<S extends Seats>(line: Line, cells: readonly S[], door = DOOR_COST): Next<S> | null {
     if (line.first === null) return null;
     let [free, idle] = [0, 0];
     let best: S | undefined;
@@ -80,7 +81,7 @@ export class Dispatch {
       const most = best?.free ?? 0;
       if (cell.free > most || (cell.free > 0 && cell.free === most && cell.warm)) best = cell;
     }
-    if (best === undefined || (idle === 0 && line.cost < DOOR_COST)) return null;
+    if (best === undefined || (idle === 0 && line.cost < door)) return null;
     const least = idle > 0 ? SPLIT_COST : DOOR_COST;
     const batches = idle > 0 && line.cost < free * DOOR_COST ? idle : free;
     return { line, cell: best, budget: Math.min(BATCH_COST, Math.max(least, line.cost / batches)) };

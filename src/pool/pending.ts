@@ -79,12 +79,9 @@ export class Pending {
   /** The one outcome: what the cell answered. Only the batcher calls this, once. */
   resolve(result: CellResult): void {
     this.#end();
-    if (result.status !== 0 && this.#refused !== undefined) {
-      this.#reject(this.#refused(this.request, result));
-      return;
-    }
     try {
-      this.#resolve(this.#finish === undefined ? result : this.#finish(result));
+      if (result.status !== 0 && this.#refused !== undefined) this.#reject(this.#refused(this.request, result));
+      else this.#resolve(this.#finish === undefined ? result : this.#finish(result));
     } catch (error) {
       this.#reject(error);
     }

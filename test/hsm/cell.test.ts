@@ -420,6 +420,41 @@ describe('leases', () => {
   });
 });
 
+test('a batch that fills working memory still finds its seed', () => {
+  let reseeds = 0;
+  const counted = { ...core, call: { ...core.call } } as Core;
+  (counted.call as { drbgReseed: unknown }).drbgReseed = (...ask: [number, number, number, number]) => {
+    reseeds++;
+    return core.call.drbgReseed(...ask);
+  };
+  const drawing = new Random(counted, work, 'test');
+  drawing.beginBatch(1);
+  const full = work.mark();
+  work.take(core.call.WORK_SIZE.value - (full - core.call.WORK.value) - 32);
+  expect(codeOf(() => drawing.draw(200))).toBe('KEYCELL_LIMIT_EXCEEDED');
+  expect(reseeds).toBe(0);
+  drawing.draw(16);
+  expect(reseeds).toBe(1);
+  drawing.endBatch();
+  drawing.close();
+  core.call.wipeAll();
+  work.reset();
+});
+
+test('a stored key that many sessions use is opened once', () => {
+  const sessions = Array.from({ length: 20 }, (_, i) => ticketOf({ session: id(0x80 + i) }));
+  let opened = 0;
+  const counted = { ...core, call: { ...core.call } } as unknown as Core;
+  (counted.call as unknown as { recordOpen: unknown }).recordOpen = (jobs: number, count: number) => {
+    opened += count;
+    core.call.recordOpen(jobs, count);
+  };
+  server = new BatchServer(counted, vault, random, work, 'cell-test');
+  const requests = sessions.map((each) => request('wrapKey', { mechanism: 'AES-KW', ticket: each, keys: [KEK, AES] }));
+  expect(serve(requests).codes).toEqual(requests.map(() => 'done'));
+  expect(opened).toBe(2);
+});
+
 describe('the keys that a batch makes', () => {
   const OWN = run(0x90, 16);
   const template = (more: Partial<KeyAttributes> = {}) =>

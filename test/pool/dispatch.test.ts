@@ -212,3 +212,21 @@ test('a lone caller meets the cell that worked last; an idle one comes before it
   push(1, SMALL);
   expect(flush()).toEqual([['small'], ['small'], []]);
 });
+
+test('a large request that costs little is served however many small ones keep the cells busy', () => {
+  for (const workers of [1, 2, 3, 4]) {
+    const { cells, push, flush } = pool(workers);
+    push(2000, SMALL);
+    flush();
+    push(1, 33 * 1024);
+    let batches = 0;
+    while (!cells.some(({ large }) => large) && batches < 200) {
+      // The cell that began first ends a batch; its callers come again.
+      const cell = cells[batches++ % workers]!;
+      const batch = cell.inside.shift();
+      if (batch !== undefined) push(batch.count, SMALL);
+      flush();
+    }
+    expect([workers, batches < 20]).toEqual([workers, true]);
+  }
+});
