@@ -5,7 +5,7 @@
  *   0x0010000  tables       public precomputation, made once at start; survives wipes
  *   0x0120000  vault        master key, the keys derived from it, generator state; wiped on seal
  *   0x0130000  slots        the keys a batch has opened; wiped after every batch
- *   0x0230000  scratch      working memory of the primitives; wiped after every batch
+ *   0x0230000  scratch      working memory of the primitives; wiped after every batch, from EC_SCRATCH on by each user
  *   0x0260000  group        points of many signatures or keys at once; its user wipes what it used, before it returns
  *   0x02b0000  work         what the cell itself needs between two primitives; the part used is wiped after every batch
  *   0x03b0000  i/o window   a copy of the request, then the reply; the part used is wiped after every batch

@@ -73,7 +73,7 @@ function agreeAlone<C>(job: usize): void {
   }
 }
 
-/** Read a job into its place; where there is none, or its point is not valid, the base point stands in, and 1 for d. */
+/** Read a job into its place; where there is none, or its point is not valid, the base point stands in, and 1 for a d that is none. */
 function prepare<C, Q>(place: usize, job: usize): void {
   const c = changetype<C>(0);
   let pointOk: u32 = 0, scalarOk: u32 = 0;

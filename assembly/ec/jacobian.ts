@@ -10,7 +10,6 @@
  * and 3M + 4S. Sum with an affine point: 8M + 3S, after Cohen, Miyaji and Ono (1998). Double and sum as (p + a) + p:
  * 13M + 5S, since p + a brings p along to its own Z, and points of one Z need but 5M + 2S (Meloni 2007).
  */
-import { copyQuad } from "./quad";
 import { JACOBIAN_SCRATCH } from "./scratch";
 
 /** The place of a quad of any curve. */
@@ -111,9 +110,4 @@ export function doubleAddAffineQuad<Q>(r: usize, p: usize, a: usize): void {
   q.subWide(T3, r + X, T3);
   q.mul(T3, T1, T3);
   q.sub(r + Y, T3, T4); // W(X - V·E²) - U·E³
-}
-
-export function copyAffineQuad<Q>(r: usize, a: usize): void {
-  copyQuad<Q>(r + X, a + X);
-  copyQuad<Q>(r + Y, a + Y);
 }

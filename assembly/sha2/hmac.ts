@@ -33,7 +33,6 @@ const INNER: usize = HASH_STATE_SIZE;
 const OUTER: usize = INNER + MAX_HASH_SIZE;
 const HASH: usize = OUTER + MAX_HASH_SIZE;
 export const HMAC_STATE_SIZE: usize = HASH + 8;
-export const HMAC256_KEY_SIZE: usize = 2 * SHA256_SIZE;
 
 const IPAD: u64 = 0x3636363636363636;
 const OPAD: u64 = 0x5c5c5c5c5c5c5c5c;
@@ -94,7 +93,7 @@ export function hmacWipeScratch(): void {
   sha512WipeScratch();
 }
 
-/** What a key leaves in H of SHA-256, to be kept in its stead: H after K0 ⊕ ipad ‖ H after K0 ⊕ opad, HMAC256_KEY_SIZE bytes. */
+/** What a key leaves in H of SHA-256, to be kept in its stead: H after K0 ⊕ ipad ‖ H after K0 ⊕ opad, 64 bytes. */
 export function hmac256Key(keyPtr: usize, keyLen: u32, midPtr: usize): void {
   hmacInit(SHA256, ONE_SHOT, keyPtr, keyLen);
   hmac256Keep(ONE_SHOT, midPtr);

@@ -35,7 +35,7 @@ let slab = new Uint8Array(SLAB_SIZE);
 let slabUsed = 0;
 
 /**
- * A copy of a public input: the caller may change his array as soon as the call has returned. Small ones lie side by side,
+ * A copy of an input: the caller may change his array as soon as the call has returned. Small ones lie side by side,
  * since an ArrayBuffer for each would cost 0.3 µs and the collector's time.
  */
 export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

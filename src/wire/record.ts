@@ -31,9 +31,6 @@ export interface RecordHeader {
   readonly secretLength: number;
 }
 
-export const recordSize = (attributesLength: number, secretLength: number): number =>
-  RECORD_FIXED_SIZE + attributesLength + secretLength + RECORD_TAG_SIZE;
-
 /** The associated data of the record: everything before the ciphertext. */
 export function encodeRecordHeader(header: RecordHeader): Uint8Array<ArrayBuffer> {
   return new FieldWriter(RECORD_FIXED_SIZE + header.attributes.length)
