@@ -7,7 +7,8 @@ import { createECDH, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openCore } from '../support/core.ts';
 
-const { core, place, reserve, read, reset, memory } = openCore();
+const box = openCore();
+const { core, memory } = box;
 const view = new DataView(memory.buffer);
 core['ecInit']!();
 
@@ -26,7 +27,7 @@ const GROUPS = [1, 2, 3, 4, 5, 8, 32, 33];
 
 const toBytes = (x: bigint, size: number) => new Uint8Array(Buffer.from(x.toString(16).padStart(2 * size, '0'), 'hex'));
 const toBig = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
-const words = (rows: readonly (readonly number[])[]) => place(new Uint8Array(Uint32Array.from(rows.flat()).buffer));
+const words = (rows: readonly (readonly number[])[]) => box.place(new Uint8Array(Uint32Array.from(rows.flat()).buffer));
 
 function inverse(a: bigint, n: bigint): bigint {
   let [r0, r1, s0, s1] = [n, a % n, 0n, 1n];
@@ -41,7 +42,7 @@ function inverse(a: bigint, n: bigint): bigint {
 function inGroups<T>(all: readonly T[], use: (group: readonly T[]) => void): void {
   for (let at = 0, turn = 0; at < all.length; turn++) {
     const size = GROUPS[turn % GROUPS.length]!;
-    reset();
+    box.reset();
     use(all.slice(at, at + size));
     at += size;
   }
@@ -74,11 +75,13 @@ test.each(CURVES)('%s', (name, curve, size, hash, n) => {
 
   const pairs = special.flatMap((d, i) => [0, 1, 2].map((k) => [d, special[(i + 29 * k) % special.length]!] as const));
   inGroups(pairs, (group) => {
-    const jobs = group.map(([d, q]) => [place(toBytes(d, size)), place(point(q)), reserve(size), reserve(4)] as const);
+    const jobs = group.map(
+      ([d, q]) => [box.place(toBytes(d, size)), box.place(point(q)), box.reserve(size), box.reserve(4)] as const,
+    );
     core['ecdh']!(curve, words(jobs), jobs.length);
     group.forEach(([d, q], i) => {
       const expected = point((d * q) % n).slice(1, 1 + size);
-      expect([d, q, view.getUint32(jobs[i]![3], true), read(jobs[i]![2], size)]).toEqual([d, q, 1, expected]);
+      expect([d, q, view.getUint32(jobs[i]![3], true), box.read(jobs[i]![2], size)]).toEqual([d, q, 1, expected]);
     });
   });
 
@@ -97,7 +100,7 @@ test.each(CURVES)('%s', (name, curve, size, hash, n) => {
   inGroups(signatures, (group) => {
     const jobs = group.map(({ d, r, s, e }) => {
       const signature = new Uint8Array([...toBytes(r, size), ...toBytes(s, size)]);
-      return [place(point(d)), place(toBytes(e, size)), place(signature), reserve(4)] as const;
+      return [box.place(point(d)), box.place(toBytes(e, size)), box.place(signature), box.reserve(4)] as const;
     });
     core['ecdsaVerify']!(curve, hash, words(jobs), jobs.length);
     group.forEach((signature, i) => {
