@@ -1,6 +1,6 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
 import { HsmError } from '../errors.ts';
-import { lendCopy } from '../wire/loans.ts';
+import { takeBytes } from './secrets.ts';
 
 export const NOTHING = new Uint8Array(0);
 export const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
@@ -35,7 +35,7 @@ let slab = new Uint8Array(SLAB_SIZE);
 let slabUsed = 0;
 
 /**
- * A copy of an input: the caller may change his array as soon as the call has returned. Small ones lie side by side,
+ * A copy of a public input: the caller may change his array as soon as the call has returned. Small ones lie side by side,
  * since an ArrayBuffer for each would cost 0.3 µs and the collector's time.
  */
 export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -56,11 +56,8 @@ export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =>
   bytes === undefined ? NOTHING : copy(bytes);
 
-/**
- * A copy of a secret, wiped by the pool when the request has settled. It may lie beside others, public ones too: nobody
- * else has a slab's buffer, and it is outside the V8 heap, so that no copy is made of it but this one.
- */
+/** A copy of a secret, in an ArrayBuffer of its own; wiped by the pool when the request has settled. */
 export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   checkBytes(bytes);
-  return bytes.length > SMALL ? lendCopy(bytes) : copy(bytes);
+  return takeBytes(bytes);
 }

@@ -1,26 +1,16 @@
 /** Secrets on their way in: copied into an ArrayBuffer of their own, outside the V8 heap, which whoever takes them wipes. */
 import { HsmError } from '../errors.ts';
 import type { Password, Secret } from '../model/hsm.ts';
+import { ownCopy } from '../wire/own.ts';
 
 /** Off-heap: a typed array of 64 bytes or less made otherwise lives in the V8 heap, where the collector copies it. */
 export function ownBytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
-/** Up to here V8 keeps a typed array's bytes in its own heap, unless they are given to it. */
-const ON_HEAP_MAX = 64;
-
-function copied(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  // In one pass over fresh memory.
-  if (bytes.length > ON_HEAP_MAX) return new Uint8Array(bytes);
-  const own = ownBytes(bytes.length);
-  own.set(bytes);
-  return own;
-}
-
 /** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
 export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
-  const own = copied(bytes);
+  const own = ownCopy(bytes);
   if (wipe) bytes.fill(0);
   return own;
 }

@@ -1,7 +1,6 @@
 /** A request between `submit` and its one outcome. */
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
-import { giveBack } from '../wire/loans.ts';
 import { costOf } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 
@@ -96,8 +95,6 @@ export class Pending {
 
   #end(): void {
     this.settled = true;
-    if (!this.#wipe) return;
-    wipeAll(this.request.parts);
-    giveBack(this.request.parts);
+    if (this.#wipe) wipeAll(this.request.parts);
   }
 }

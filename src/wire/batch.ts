@@ -8,6 +8,7 @@
  * A carrier may change shared bytes at any time, so the cell reads only its own copy, and trusts no offset in it.
  */
 import { FormatError, fromHex, ID_SIZE, isId, toHex } from './fields.ts';
+import { ON_HEAP_MAX, ownCopy } from './own.ts';
 
 export const OP = {
   sign: 1,
@@ -372,8 +373,6 @@ const RECORD_RESULTS: ReadonlySet<OpName> = new Set<OpName>([
   'importKey',
   'setAttributes',
 ]);
-/** Up to here V8 keeps a typed array's bytes in its own heap, which is quick, and leaves copies behind. */
-const ON_HEAP_MAX = 64;
 
 /**
  * Records of session keys live in their handles. An ArrayBuffer for each costs more than all else on a handle's way, so
@@ -398,14 +397,7 @@ function recordCopy(place: Uint8Array, offset: number, size: number): Uint8Array
 type Copy = (place: Uint8Array, offset: number, size: number) => Uint8Array<ArrayBuffer>;
 
 /** An array of its own, as callers may transfer its buffer; outside the V8 heap, as it can be a secret. */
-const secretCopy: Copy = (place, offset, size) => {
-  const part = place.subarray(offset, offset + size);
-  // In one pass over fresh memory; without zeroing it first, as an ArrayBuffer by itself would.
-  if (size > ON_HEAP_MAX) return new Uint8Array(part);
-  const bytes = new Uint8Array(new ArrayBuffer(size));
-  bytes.set(part);
-  return bytes;
-};
+const secretCopy: Copy = (place, offset, size) => ownCopy(place.subarray(offset, offset + size));
 
 const publicCopy: Copy = (place, offset, size) =>
   size <= ON_HEAP_MAX
