@@ -54,8 +54,9 @@ export function doubleQuad<Q>(r: usize, p: usize): void {
   q.subTwice(r + Y, T3, T2); // α(4β - X) - 8γ²
 }
 
-/** r = p + a for affine a; r may be p. */
-export function addAffineQuad<Q>(r: usize, p: usize, a: usize): void {
+/** Of p + a: its Z, which is that of p as (V, U), too; T0 = R² - H³, T1 = R, T3 = V, T4 = U. */
+// @ts-ignore: decorator
+@inline function beginSum<Q>(r: usize, p: usize, a: usize): void {
   const q = changetype<Q>(0);
   q.square(T0, p + Z);
   q.mul(T1, T0, p + Z);
@@ -67,9 +68,15 @@ export function addAffineQuad<Q>(r: usize, p: usize, a: usize): void {
   q.square(T2, T0); // H²
   q.mul(T3, T2, p + X); // V = X·H²
   q.mul(T2, T2, T0); // H³
-  q.mul(T4, T2, p + Y);
+  q.mul(T4, T2, p + Y); // U = Y·H³
   q.square(T0, T1);
   q.subWide(T0, T0, T2);
+}
+
+/** r = p + a for affine a; r may be p. */
+export function addAffineQuad<Q>(r: usize, p: usize, a: usize): void {
+  const q = changetype<Q>(0);
+  beginSum<Q>(r, p, a);
   q.subTwice(r + X, T0, T3); // R² - H³ - 2V
   q.subWide(T3, T3, r + X);
   q.mul(T3, T1, T3);
@@ -81,19 +88,7 @@ export function addAffineQuad<Q>(r: usize, p: usize, a: usize): void {
  */
 export function doubleAddAffineQuad<Q>(r: usize, p: usize, a: usize): void {
   const q = changetype<Q>(0);
-  q.square(T0, p + Z);
-  q.mul(T1, T0, p + Z);
-  q.mul(T0, T0, a + X);
-  q.mul(T1, T1, a + Y);
-  q.subWide(T0, T0, p + X); // H
-  q.subWide(T1, T1, p + Y); // R
-  q.mul(r + Z, p + Z, T0); // that of p + a, and of p as (V, U)
-  q.square(T2, T0); // H²
-  q.mul(T3, T2, p + X); // V = X·H²
-  q.mul(T2, T2, T0); // H³
-  q.mul(T4, T2, p + Y); // U = Y·H³
-  q.square(T0, T1);
-  q.subWide(T0, T0, T2);
+  beginSum<Q>(r, p, a);
   q.subTwice(T0, T0, T3); // x of p + a: R² - H³ - 2V
   // Now the same again for the two, from p, with both differences negated: E and W for H and R, and Z negated with them.
   q.subWide(T0, T3, T0); // E

@@ -1,5 +1,6 @@
 /** Who asks, and may he still: leases and tickets, checked in the cell against keys that only cells and warden have. */
 import { Refusal } from '../errors.ts';
+import { sameBytes } from '../wire/fields.ts';
 import type { Lease } from '../wire/lease.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Core } from './core.ts';
@@ -37,7 +38,7 @@ export class Authority {
   /** Take the lease at `at` for the batch in hand. Throws LEASE_EXPIRED where it is forged, older than one seen, or stale. */
   takeLease(at: number, length: number, now: number): void {
     const bytes = this.#core.bytes.subarray(at, at + length);
-    const known = this.#vault.identity.boot === this.#boot && equal(bytes, this.#leaseBytes);
+    const known = this.#vault.identity.boot === this.#boot && sameBytes(bytes, this.#leaseBytes);
     if (!known) this.#accept(bytes, at, length);
     const age = now - this.#lease!.time;
     if (Math.abs(age) > LEASE_LIFETIME) throw new Refusal('KEYCELL_LEASE_EXPIRED');
@@ -85,8 +86,4 @@ export class Authority {
     this.#tickets.push({ bytes: this.#core.bytes.slice(at, at + length), ticket });
     return ticket;
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
 }

@@ -2,7 +2,7 @@
 import { CURVE, HASH } from '../model/algorithms.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import type { Arena } from './arena.ts';
-import type { Core } from './core.ts';
+import type { Core, CoreExports } from './core.ts';
 
 /** Words of a job: of hashing, on a curve, of key wrapping, of a check value, of sealing a record. */
 const HASH_JOB = 3;
@@ -18,11 +18,41 @@ interface Work {
   readonly kernel: Kernel;
 }
 
-/** What the lists of curves are known by, with the numbers of curve and hash added; the others go by their kernel's name. */
-const SIGN = 0x100;
-const VERIFY = 0x200;
-const ECDH = 0x300;
-const GENERATE = 0x400;
+/** A kernel on curves, of one curve, and one hash where it takes one. */
+interface CurveKernel {
+  readonly number: number;
+  kernel(call: CoreExports, curve: number, hash: number): Kernel;
+}
+
+const NO_HASH = 0;
+const SIGN: CurveKernel = {
+  number: 1,
+  kernel:
+    ({ ecdsaSign }, c, h) =>
+    (jobs, count) =>
+      ecdsaSign(c, h, jobs, count),
+};
+const VERIFY: CurveKernel = {
+  number: 2,
+  kernel:
+    ({ ecdsaVerify }, c, h) =>
+    (jobs, count) =>
+      ecdsaVerify(c, h, jobs, count),
+};
+const ECDH: CurveKernel = {
+  number: 3,
+  kernel:
+    ({ ecdh }, c) =>
+    (jobs, count) =>
+      ecdh(c, jobs, count),
+};
+const GENERATE: CurveKernel = {
+  number: 4,
+  kernel:
+    ({ ecKeyGenerateMany }, c) =>
+    (jobs, count) =>
+      ecKeyGenerateMany(c, jobs, count),
+};
 
 export class JobList {
   readonly #core: Core;
@@ -106,38 +136,28 @@ export class Jobs {
 
   /** Scalar, digest, noise or 0, signature. */
   sign(curve: Curve, hash: HashName): JobList {
-    const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    const known = this.#lists.get(SIGN + 16 * c + h);
-    if (known !== undefined) return known.list;
-    const { ecdsaSign } = this.#core.call;
-    return this.#add(this.#lists, SIGN + 16 * c + h, CURVE_JOB, (jobs, count) => ecdsaSign(c, h, jobs, count));
+    return this.#onCurve(SIGN, CURVE[curve].number, HASH[hash].number);
   }
 
   /** Point, digest, signature, result. */
   verify(curve: Curve, hash: HashName): JobList {
-    const [c, h] = [CURVE[curve].number, HASH[hash].number];
-    const known = this.#lists.get(VERIFY + 16 * c + h);
-    if (known !== undefined) return known.list;
-    const { ecdsaVerify } = this.#core.call;
-    return this.#add(this.#lists, VERIFY + 16 * c + h, CURVE_JOB, (jobs, count) => ecdsaVerify(c, h, jobs, count));
+    return this.#onCurve(VERIFY, CURVE[curve].number, HASH[hash].number);
   }
 
   /** Scalar, point, shared secret, result. */
   ecdh(curve: Curve): JobList {
-    const c = CURVE[curve].number;
-    const known = this.#lists.get(ECDH + c);
-    if (known !== undefined) return known.list;
-    const { ecdh } = this.#core.call;
-    return this.#add(this.#lists, ECDH + c, CURVE_JOB, (jobs, count) => ecdh(c, jobs, count));
+    return this.#onCurve(ECDH, CURVE[curve].number, NO_HASH);
   }
 
   /** Scalar, point, seed, result: the first two are written. */
   generate(curve: Curve): JobList {
-    const c = CURVE[curve].number;
-    const known = this.#lists.get(GENERATE + c);
-    if (known !== undefined) return known.list;
-    const { ecKeyGenerateMany } = this.#core.call;
-    return this.#add(this.#lists, GENERATE + c, CURVE_JOB, (jobs, count) => ecKeyGenerateMany(c, jobs, count));
+    return this.#onCurve(GENERATE, CURVE[curve].number, NO_HASH);
+  }
+
+  /** By a number, since a name would be put together for each request. */
+  #onCurve({ number, kernel }: CurveKernel, c: number, h: number): JobList {
+    const name = 256 * number + 16 * c + h;
+    return this.#lists.get(name)?.list ?? this.#add(this.#lists, name, CURVE_JOB, kernel(this.#core.call, c, h));
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */

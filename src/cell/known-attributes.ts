@@ -4,6 +4,7 @@
  */
 import type { KeyAttributes } from '../model/attributes.ts';
 import { decodeAttributes } from '../wire/attributes.ts';
+import { sameBytes } from '../wire/fields.ts';
 
 const MOST = 32;
 
@@ -13,16 +14,10 @@ export class KnownAttributes {
   /** The attributes that these bytes of this key's record hold. Throws FormatError. */
   of(id: string, bytes: Uint8Array): KeyAttributes {
     const known = this.#byId.get(id);
-    if (known !== undefined && same(known.bytes, bytes)) return known.attributes;
+    if (known !== undefined && sameBytes(known.bytes, bytes)) return known.attributes;
     const attributes = decodeAttributes(bytes);
     if (this.#byId.size === MOST) this.#byId.clear();
     this.#byId.set(id, { bytes: bytes.slice(), attributes });
     return attributes;
   }
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -142,6 +142,9 @@ export class FieldWriter {
 
 export const ZERO_ID = '0'.repeat(2 * ID_SIZE);
 
+/** Are these public bytes the same? Not for secrets: the time tells how far they agree. */
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0;
+
 /** Public bytes as hex: ids and hashes, never a secret. */
 export const toHex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');

@@ -16,7 +16,14 @@ import {
 } from '../model/attributes.ts';
 import type { Usage } from '../model/key.ts';
 import { ID_SIZE } from './fields.ts';
-import { RECORD_FIXED_SIZE, RECORD_KIND, RECORD_TAG_SIZE } from './record.ts';
+import {
+  RECORD_FIXED_SIZE,
+  RECORD_ID_OFFSET,
+  RECORD_KIND,
+  RECORD_LENGTHS_OFFSET,
+  RECORD_OWNER_OFFSET,
+  RECORD_TAG_SIZE,
+} from './record.ts';
 
 /** A key's attributes, the check value as people read it. */
 export interface Stated extends Omit<KeyAttributes, 'checkValue'> {
@@ -31,9 +38,6 @@ export interface StatedKey {
 
 /** `KCRD`, format 1, suite 1, a session key, reserved. */
 const RECORD_START = [0x4b, 0x43, 0x52, 0x44, 1, 1, RECORD_KIND.sessionKey, 0];
-const ID_AT = 28;
-const OWNER_AT = 48;
-const LENGTHS_AT = 96;
 const SECRET_MAX = 0xff;
 
 // Within the attributes: attributes.ts.
@@ -59,16 +63,16 @@ const usagesOf = (mask: number): readonly Usage[] => {
 
 /** What the record of a plain session key says; undefined for any other. */
 export function statedKey(record: Uint8Array): StatedKey | undefined {
-  const secretLength = u32(record, LENGTHS_AT + 4);
+  const secretLength = u32(record, RECORD_LENGTHS_OFFSET + 4);
   const pointLength = u32(record, RECORD_FIXED_SIZE + POINT_AT - 4) & 0xffff;
   const attributesSize = POINT_AT + pointLength + NO_REST.length;
   const size = RECORD_FIXED_SIZE + attributesSize + secretLength + RECORD_TAG_SIZE;
-  if (record.length !== size || secretLength > SECRET_MAX || u32(record, LENGTHS_AT) !== attributesSize)
+  if (record.length !== size || secretLength > SECRET_MAX || u32(record, RECORD_LENGTHS_OFFSET) !== attributesSize)
     return undefined;
   const restAt = RECORD_FIXED_SIZE + POINT_AT + pointLength;
   if (!holds(record, 0, RECORD_START) || !holds(record, restAt, NO_REST)) return undefined;
   const stated = attributes(record, RECORD_FIXED_SIZE, pointLength);
-  return stated && { id: hexOf(record, ID_AT), owner: ownerOf(record), stated };
+  return stated && { id: hexOf(record, RECORD_ID_OFFSET), owner: ownerOf(record), stated };
 }
 
 function attributes(b: Uint8Array, at: number, pointLength: number): Stated | undefined {
@@ -140,9 +144,9 @@ const lastOwner = new Uint8Array(ID_SIZE);
 let lastOwnerHex = '0'.repeat(2 * ID_SIZE);
 function ownerOf(record: Uint8Array): string {
   for (let i = 0; i < ID_SIZE; i++) {
-    if (record[OWNER_AT + i] === lastOwner[i]) continue;
-    lastOwner.set(record.subarray(OWNER_AT, OWNER_AT + ID_SIZE));
-    lastOwnerHex = hexOf(record, OWNER_AT);
+    if (record[RECORD_OWNER_OFFSET + i] === lastOwner[i]) continue;
+    lastOwner.set(record.subarray(RECORD_OWNER_OFFSET, RECORD_OWNER_OFFSET + ID_SIZE));
+    lastOwnerHex = hexOf(record, RECORD_OWNER_OFFSET);
     break;
   }
   return lastOwnerHex;

@@ -7,8 +7,11 @@ export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND];
 export const RECORD_FIXED_SIZE = 104;
 export const RECORD_KIND_OFFSET = 6;
 export const RECORD_ID_OFFSET = 28;
+export const RECORD_OWNER_OFFSET = 48;
 export const RECORD_SALT_OFFSET = 64;
 export const RECORD_SALT_SIZE = 32;
+/** Of the attributes, then of the secret. */
+export const RECORD_LENGTHS_OFFSET = 96;
 export const RECORD_TAG_SIZE = 16;
 /** Limits that keep a hostile store from making us allocate. */
 export const RECORD_MAX_ATTRIBUTES = 8192;
@@ -64,8 +67,8 @@ export function decodeRecordHeader(record: Uint8Array): RecordHeader {
   const kind = bytes[RECORD_KIND_OFFSET]!;
   if (kind < 1 || kind > 4) throw new FormatError('unknown record kind');
   if (bytes[7] !== 0) throw new FormatError('a reserved field is not zero');
-  const attributesLength = bytes.readUInt32BE(96);
-  const secretLength = bytes.readUInt32BE(100);
+  const attributesLength = bytes.readUInt32BE(RECORD_LENGTHS_OFFSET);
+  const secretLength = bytes.readUInt32BE(RECORD_LENGTHS_OFFSET + 4);
   if (attributesLength > RECORD_MAX_ATTRIBUTES || secretLength > RECORD_MAX_SECRET) {
     throw new FormatError('a record is too large');
   }
@@ -79,7 +82,7 @@ export function decodeRecordHeader(record: Uint8Array): RecordHeader {
     epoch: bytes.readUInt32BE(24),
     id: bytes.toString('hex', RECORD_ID_OFFSET, RECORD_ID_OFFSET + ID_SIZE),
     revision: bytes.readUInt32BE(44),
-    owner: bytes.toString('hex', 48, 64),
+    owner: bytes.toString('hex', RECORD_OWNER_OFFSET, RECORD_OWNER_OFFSET + ID_SIZE),
     salt: record.subarray(RECORD_SALT_OFFSET, RECORD_SALT_OFFSET + RECORD_SALT_SIZE),
     attributes: record.subarray(RECORD_FIXED_SIZE, attributesEnd),
     secretLength,
