@@ -16,6 +16,7 @@
 import { lookup } from "../lookup";
 import { AES_SCRATCH } from "../layout";
 import { CTX_NR, CTX_W } from "./context";
+import { shiftRowsIndex } from "./vpaes";
 
 /** How many blocks a state has. */
 export const SLICED_BLOCKS: u32 = 8;
@@ -27,10 +28,8 @@ export const SLICED_STATE: usize = SLICED_KEYS + 15 * 128;
 const PERMUTE: usize = memory.data<u8>([
   0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, // rows ↔ columns
   0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13, // SR²
-  0, 1, 2, 3, 7, 4, 5, 6, 10, 11, 8, 9, 13, 14, 15, 12, // SR⁻¹
 ], 16);
 const SHIFT_ROWS_2: usize = 16;
-const INV_SHIFT_ROWS: usize = 32;
 
 // For each i mod 4: r, then r². Byte 4ρ + c takes the byte of row ρ + 1, column c + i.
 const ROTATE: usize = memory.data<u8>([
@@ -66,24 +65,26 @@ const MASKS: usize = memory.data<u64>([
 }
 
 /**
- * The round keys of ctx to SLICED_KEYS: of all eight blocks the same, so that every byte is 0 or all ones. From the
- * first round on they take the S-box's constant 63 in, which MixColumns and ShiftRows leave unchanged.
+ * The round keys of ctx from the first'th on to SLICED_KEYS, each in its place. From key 1 on they take the S-box's constant
+ * 63 in, which MixColumns and ShiftRows leave unchanged.
  */
-export function sliceKeys(ctxPtr: usize): void {
+export function sliceKeys(ctxPtr: usize, first: u32): void {
   const Nr = load<u32>(ctxPtr, CTX_NR);
-  const columns = v128.load(PERMUTE), inverse = v128.load(PERMUTE + INV_SHIFT_ROWS);
+  const c63 = i8x16.splat(0x63);
+  for (let i = first; i <= Nr; i++) {
+    let roundKey = v128.load(ctxPtr + (<usize>i << 4), CTX_W);
+    if (i > 0) roundKey = v128.xor(roundKey, c63);
+    sliceOne(lookup(roundKey, shiftRowsIndex(0 - i)), SLICED_KEYS + (<usize>i << 7));
+  }
+}
+
+/** Eight times the same block to a state: every byte is 0 or all ones. */
+export function sliceOne(block: v128, statePtr: usize): void {
   const zero = i64x2.splat(0);
-  let constant = zero;
-  for (let i: u32 = 0; i <= Nr; i++) {
-    let roundKey = lookup(v128.xor(v128.load(ctxPtr + (<usize>i << 4), CTX_W), constant), columns);
-    for (let times = i & 3; times > 0; times--) roundKey = lookup(roundKey, inverse);
-    let bit = i8x16.splat(1);
-    const end = SLICED_KEYS + (<usize>(i + 1) << 7);
-    for (let ptr = end - 128; ptr < end; ptr += 16) {
-      v128.store(ptr, i8x16.ne(v128.and(roundKey, bit), zero));
-      bit = i8x16.add(bit, bit);
-    }
-    constant = i8x16.splat(0x63);
+  let x = lookup(block, v128.load(PERMUTE));
+  for (let at: usize = 128; at > 0; x = i8x16.add(x, x)) {
+    at -= 16;
+    v128.store(statePtr + at, i8x16.lt_s(x, zero));
   }
 }
 

@@ -22,11 +22,15 @@ import { nextRow, secondRow, shiftRows2Index } from "./bitslice";
   return v128.and(a, b);
 }
 
-/** CIPH_K of the state at statePtr, in place, Nr rounds with the keys at keysPtr. */
-export function encryptSliced(statePtr: usize, keysPtr: usize, Nr: u32): void {
+/**
+ * The rounds first to Nr of CIPH_K on the state at statePtr, in place, each with the key before it, so that all of them are
+ * the cipher. At keysPtr are the round keys from 0 on.
+ */
+export function encryptSliced(statePtr: usize, keysPtr: usize, first: u32, Nr: u32): void {
+  keysPtr += <usize>(first - 1) << 7;
   let u7 = v128.load(statePtr), u6 = v128.load(statePtr, 16), u5 = v128.load(statePtr, 32), u4 = v128.load(statePtr, 48);
   let u3 = v128.load(statePtr, 64), u2 = v128.load(statePtr, 80), u1 = v128.load(statePtr, 96), u0 = v128.load(statePtr, 112);
-  for (let i: u32 = 1; ; i++) {
+  for (let i = first; ; i++) {
     u7 = xor(u7, v128.load(keysPtr));
     u6 = xor(u6, v128.load(keysPtr, 16));
     u5 = xor(u5, v128.load(keysPtr, 32));

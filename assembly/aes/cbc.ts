@@ -67,7 +67,7 @@ export function cbcDecrypt(ctxPtr: usize, ivPtr: usize, inPtr: usize, len: u32, 
 /** P = CIPH⁻¹_K(C) ⊕ the block of ciphertext before, over len bytes of whole blocks, the first of them after `previous`. */
 function decryptChain(ctxPtr: usize, previous: v128, inPtr: usize, len: u32, outPtr: usize): void {
   if (len >= SLICED_FROM << 4) {
-    sliceKeys(ctxPtr);
+    sliceKeys(ctxPtr, 0);
     const Nr = load<u32>(ctxPtr, CTX_NR);
     while (len >= SLICED_REST << 4) {
       const part = min(len, SLICED_BLOCKS << 4);

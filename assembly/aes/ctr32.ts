@@ -6,6 +6,7 @@
  */
 import { be32 } from "../bytes";
 import { CTR_SCRATCH } from "../layout";
+import { PACK_BLOCKS, startCounters, startPack, storeState, wipeCounters } from "./bitslice_counters";
 import { SLICED_BLOCKS, SLICED_KEYS, SLICED_STATE, slice, sliceKeys, wipeSliced } from "./bitslice";
 import { encryptSliced } from "./bitslice_encrypt";
 import { CTX_NR } from "./context";
@@ -21,29 +22,46 @@ const SLICED_FROM: u32 = 12;
 /** Of what remains after the last whole state, the least that one more state is worth. */
 const SLICED_REST: u32 = 6;
 
+/** The rounds before are made for many blocks at once: bitslice_counters.ts. */
+const FIRST_ROUND: u32 = 3;
+
 const STREAM: usize = CTR_SCRATCH; // 128
 
 /**
  * out = in ⊕ CIPH_K(ICB), CIPH_K(inc32(ICB)), …, len bytes: GCTR of SP 800-38D §6.5. in and out are the same address or
- * disjoint.
+ * disjoint. The counter is public: the work is cut where its last byte wraps.
  */
 export function ctr32Xor(ctxPtr: usize, ICB: v128, inPtr: usize, len: u32, outPtr: usize): void {
   let counter = be32(i32x4.extract_lane(ICB, 3));
   if (len >= SLICED_FROM << 4) {
-    sliceKeys(ctxPtr);
+    sliceKeys(ctxPtr, FIRST_ROUND - 1);
     const Nr = load<u32>(ctxPtr, CTX_NR);
+    let started = false;
     while (len >= SLICED_REST << 4) {
-      storeCounters(ICB, counter, SLICED_BLOCKS, SLICED_STATE);
-      slice(SLICED_STATE, SLICED_STATE);
-      encryptSliced(SLICED_STATE, SLICED_KEYS, Nr);
-      slice(SLICED_STATE, SLICED_STATE);
-      const part = min(len, SLICED_BLOCKS << 4);
-      xorStream(SLICED_STATE, inPtr, part, outPtr);
-      len -= part, inPtr += part, outPtr += part;
-      counter += SLICED_BLOCKS;
+      const lastByte = counter & 0xff;
+      if (!started || lastByte == 0) startCounters(ctxPtr, i32x4.replace_lane(ICB, 3, be32(counter)));
+      started = true;
+      startPack(lastByte);
+      let blocks = min(PACK_BLOCKS, 256 - lastByte);
+      for (let g: u32 = 0; blocks > 0 && len >= SLICED_REST << 4; g++) {
+        storeState(g, SLICED_STATE);
+        encryptSliced(SLICED_STATE, SLICED_KEYS, FIRST_ROUND, Nr);
+        slice(SLICED_STATE, SLICED_STATE);
+        const now = min(blocks, SLICED_BLOCKS), part = min(len, now << 4);
+        xorStream(SLICED_STATE, inPtr, part, outPtr);
+        blocks -= now, counter += now;
+        len -= part, inPtr += part, outPtr += part;
+      }
     }
     wipeSliced();
+    wipeCounters();
   }
+  ctr32XorHidden(ctxPtr, i32x4.replace_lane(ICB, 3, be32(counter)), inPtr, len, outPtr);
+}
+
+/** As ctr32Xor, for a counter that may be secret. */
+export function ctr32XorHidden(ctxPtr: usize, ICB: v128, inPtr: usize, len: u32, outPtr: usize): void {
+  let counter = be32(i32x4.extract_lane(ICB, 3));
   while (len > 0) {
     const part = min(len, KEYSTREAM_BLOCKS << 4);
     keystream(ctxPtr, i32x4.replace_lane(ICB, 3, be32(counter)), (part + 15) >> 4, STREAM);

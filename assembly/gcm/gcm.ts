@@ -13,7 +13,7 @@ import { be32, be64 } from "../bytes";
 import { equalBit } from "../ct";
 import { GCM_SCRATCH, WINDOW_SIZE } from "../layout";
 import { isExpandedBit } from "../aes/context";
-import { KEYSTREAM_BLOCKS, ctr32Xor, keystream, wipeStream, xorStream } from "../aes/ctr32";
+import { KEYSTREAM_BLOCKS, ctr32Xor, ctr32XorHidden, keystream, wipeStream, xorStream } from "../aes/ctr32";
 import { encryptVector } from "../aes/vpaes";
 import { ghash, ghashBlock, ghashPrepare } from "./ghash";
 
@@ -39,7 +39,7 @@ export function gcmSeal(
   ghashPrepare(ctxPtr, hashedBlocks(ivLen, aadLen, inLen));
   const J0 = deriveJ0(ctxPtr, ivPtr, ivLen);
   const mask = startStream(ctxPtr, J0, inLen);
-  finishStream(ctxPtr, J0, inPtr, inLen, outPtr);
+  finishStream(ctxPtr, J0, ivLen, inPtr, inLen, outPtr);
   v128.store(outPtr + inLen, v128.xor(mask, hashAll(ctxPtr, aadPtr, aadLen, outPtr, inLen)));
   return 1;
 }
@@ -60,7 +60,7 @@ export function gcmOpen(
   v128.store(TAG, v128.xor(mask, hashAll(ctxPtr, aadPtr, aadLen, inPtr, len)));
   const okBit = equalBit(TAG, inPtr + len, TAG_LEN);
   v128.store(TAG, i64x2.splat(0)); // of a forged message it would be the right tag
-  if (okBit) finishStream(ctxPtr, J0, inPtr, len, outPtr);
+  if (okBit) finishStream(ctxPtr, J0, ivLen, inPtr, len, outPtr);
   else wipeStream(STREAM);
   return okBit;
 }
@@ -75,9 +75,13 @@ function startStream(ctxPtr: usize, J0: v128, len: u32): v128 {
   return v128.load(STREAM);
 }
 
-/** GCTR_K(inc32(J0), in), with what startStream made. */
-function finishStream(ctxPtr: usize, J0: v128, inPtr: usize, len: u32, outPtr: usize): void {
-  if (len > SHORT_LEN) return ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);
+/** GCTR_K(inc32(J0), in), with what startStream made. A J0 that was hashed from a long IV is a secret. */
+function finishStream(ctxPtr: usize, J0: v128, ivLen: u32, inPtr: usize, len: u32, outPtr: usize): void {
+  if (len > SHORT_LEN) {
+    if (ivLen == 12) ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);
+    else ctr32XorHidden(ctxPtr, inc32(J0), inPtr, len, outPtr);
+    return;
+  }
   xorStream(STREAM + 16, inPtr, len, outPtr);
   wipeStream(STREAM);
 }

@@ -31,7 +31,7 @@ export function wrapSliced(lanesPtr: usize, lanes: u32, n: u32): void {
     for (let i: u32 = 0; i < n; i++, t++) {
       const state = STATES + (<usize>i << 7);
       join(before, t, state);
-      encryptSliced(state, SLICED_KEYS, Nr);
+      encryptSliced(state, SLICED_KEYS, 1, Nr);
       before = state;
     }
   }
@@ -60,7 +60,7 @@ export function unwrapSliced(lanesPtr: usize, lanes: u32, n: u32): void {
  */
 function start(lanesPtr: usize, lanes: u32, n: u32): u32 {
   const ctxPtr = <usize>load<u32>(lanesPtr);
-  sliceKeys(ctxPtr);
+  sliceKeys(ctxPtr, 0);
   for (let i: u32 = 0; i < n; i++) {
     const state = STATES + (<usize>i << 7);
     for (let lane: u32 = 0; lane < lanes; lane++) {

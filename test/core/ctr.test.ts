@@ -94,6 +94,28 @@ test.each([
   }
 });
 
+/** 32 blocks have two rounds in common, and all up to where the last byte wraps some more: every way through both. */
+test.each(AES_KEY_LENGTHS)('every last byte of the counter, and every number of blocks (key of %i)', (keyLen) => {
+  const key = bytesOf('packs', keyLen);
+  const data = new Uint8Array(randomBytes(16 * 110));
+  for (let last = 0; last < 256; last++) {
+    const iv = new Uint8Array(randomBytes(16));
+    iv[15] = last;
+    const whole = byNode(key, iv, data);
+    expect(ctr(key, iv, data, { skew: last & 15 }), `last byte ${last}`).toEqual(whole);
+    const length = 16 * 12 + 7 * last - (last & 3);
+    const cut = data.slice(0, length);
+    expect(ctr(key, iv, cut, { inPlace: true }), `last byte ${last}, length ${length}`).toEqual(whole.slice(0, length));
+  }
+  const iv = new Uint8Array(randomBytes(16));
+  const whole = byNode(key, iv, data);
+  for (let blocks = 12; blocks <= 109; blocks++) {
+    for (const length of [16 * blocks - 1, 16 * blocks, 16 * blocks + 1]) {
+      expect(ctr(key, iv, data.slice(0, length)), `length ${length}`).toEqual(whole.slice(0, length));
+    }
+  }
+});
+
 test('random counters near any wrap agree with node:crypto', () => {
   fc.assert(
     fc.property(
@@ -132,7 +154,7 @@ test('16 MiB and a byte, over a wrap in its middle', () => {
 });
 
 test('scratch holds nothing when a call is over', () => {
-  for (const length of [0, 1, 15, 16, 17, 63, 100]) {
+  for (const length of [0, 1, 15, 16, 17, 63, 100, 192, 700, 5000]) {
     ctr(bytesOf('key', 32), bytesOf('iv', 16), bytesOf('data', length));
     const below = aes.memory.subarray(core['firstRegion']!(), core.WINDOW.value);
     expect(below.every((byte) => byte === 0)).toBe(true);

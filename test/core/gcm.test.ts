@@ -143,6 +143,13 @@ test('every length of associated data and of IV', () => {
   }
 });
 
+test('a J0 that was hashed, whatever its last byte, with long messages', () => {
+  const key = bytesOf('key', 32);
+  for (let length = 112; length <= 1400; length += 23) {
+    expectBothWays(key, bytesOf(`iv ${length}`, 16), bytesOf('aad', 5), bytesOf('p', length), { skew: length % 16 });
+  }
+});
+
 test('longer IVs agree with the IV of 16 bytes that has the same J0', () => {
   const key = bytesOf('key', 32);
   const [aad, plaintext] = [bytesOf('aad', 5), bytesOf('p', 70)];
