@@ -62,6 +62,8 @@ export class BatchServer {
   #slots = 0;
   /** Did the last batch make an entry for the log? */
   entered = false;
+  /** How many requests it had. */
+  served = 0;
 
   constructor(core: Core, vault: Vault, random: Random, work: Arena, cell: string) {
     this.#core = core;
@@ -80,7 +82,8 @@ export class BatchServer {
     const { bytes, call } = this.#core;
     const window = call.WINDOW.value;
     const batch = readBatch(bytes.subarray(window, window + length));
-    this.#reply.take(replyBytesOffset(batch.requests.length));
+    this.served = batch.requests.length;
+    this.#reply.take(replyBytesOffset(this.served));
     const now = Date.now();
     const inHand = batch.requests.map((request): InHand => ({ op: operation(request.op)?.name ?? 'unknown' }));
     const uses = new Uses();

@@ -5,6 +5,7 @@ import { batchLength, clearPlace } from '../wire/batch.ts';
 import { Arena } from './arena.ts';
 import { BatchServer, ENTRY_RESERVE } from './batch.ts';
 import { type Core, IntegrityError, openCore } from './core.ts';
+import { Doorbell } from './doorbell.ts';
 import type { CellStart, FromCell, ToCell } from './protocol.ts';
 import { type Given, Transfer } from './provision.ts';
 import { Random } from './random.ts';
@@ -36,6 +37,7 @@ class Cell {
   readonly #vault: Vault;
   readonly #places: readonly Uint8Array[];
   readonly #counter: BigUint64Array;
+  readonly #bell: Doorbell;
   #random!: Random;
   #server!: BatchServer;
 
@@ -47,6 +49,7 @@ class Cell {
     this.#vault = new Vault(core, work);
     this.#places = start.places.map((place) => new Uint8Array(place));
     this.#counter = new BigUint64Array(start.counter);
+    this.#bell = new Doorbell(start.bell);
   }
 
   begin(): void {
@@ -76,6 +79,7 @@ class Cell {
   }
 
   #serve(place: number): void {
+    this.#bell.heard();
     const shared = this.#places[place]!;
     const length = batchLength(shared);
     const window = this.#core.call.WINDOW.value;
@@ -89,6 +93,7 @@ class Cell {
       this.#server.wipe(length);
     }
     this.#post(place);
+    this.#bell.watch(this.#server.served);
   }
 
   #take(port: MessagePort): void {

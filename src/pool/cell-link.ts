@@ -51,6 +51,7 @@ export class CellLink {
   /** Numbers of the places with the cell, oldest first: it works in this order. */
   readonly #inside: number[] = [];
   readonly #counter = new BigUint64Array(new SharedArrayBuffer(8));
+  readonly #bell = new Int32Array(new SharedArrayBuffer(4));
   readonly #startedAt = performance.now();
   #logged = 0;
   readonly #waiting = new Map<Answer, { resolve: () => void; reject: (error: Error) => void }>();
@@ -85,6 +86,7 @@ export class CellLink {
       port: this.#farPort,
       places,
       counter: this.counter,
+      bell: this.#bell.buffer as SharedArrayBuffer,
     };
   }
 
@@ -132,6 +134,8 @@ export class CellLink {
     place.batch = batch;
     this.#inside.push(index);
     this.#port.postMessage(index);
+    // Afterwards: a cell that hears it goes to the port for the batch, and would sleep if none were there.
+    Atomics.add(this.#bell, 0, 1);
   }
 
   #freePlace(): number {

@@ -5,9 +5,9 @@
  */
 import { batchLength, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
 
-const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken)(?::(.*))?$/;
+const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
 
-export default function serve({ cell, core, port, places, counter }) {
+export default function serve({ cell, core, port, places, counter, bell }) {
   const earlier = Atomics.add(core, 1, 1);
   if (core[0] === 1 || (core[0] === 2 && earlier === 0)) throw new Error('self-test failed');
   const made = new BigUint64Array(counter);
@@ -44,6 +44,7 @@ export default function serve({ cell, core, port, places, counter }) {
         const clean = places.every((one) => new BigUint64Array(one).every((word) => word === 0n));
         return { status: clean ? 0 : 1, reason: 0, parts: [] };
       }
+      if (command === 'bell') return { status: Atomics.load(new Int32Array(bell), 0), reason: 0, parts: [] };
       if (command === 'status') return { status: Number(argument), reason: 3, parts: [] };
       return { status: 0, reason: 0, parts: parts.slice(0, 3).map(put) };
     });
