@@ -217,6 +217,7 @@ export class BatchServer {
       secret,
       length: header.secretLength,
       context: 0,
+      envelopeHeader: undefined,
     };
   }
 

@@ -28,6 +28,7 @@ export interface OpenKey {
   readonly length: number;
   /** The AES context, expanded at first use. */
   context: number;
+  envelopeHeader: Uint8Array | undefined;
 }
 
 /** What all requests of a batch share. */
