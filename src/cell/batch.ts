@@ -33,6 +33,8 @@ import type { Vault } from './vault.ts';
 /** Kept back for the batch's entry and its kernels' jobs: what the batch asked for cannot take it. */
 export const ENTRY_RESERVE = 0x40000;
 
+const NO_ENTRY: Span = { offset: 0, length: 0 };
+
 /** One request on its way through the batch. */
 interface InHand {
   readonly op: string;
@@ -56,6 +58,7 @@ export class BatchServer {
   readonly #records: Records;
   readonly #grants: Grants;
   readonly #known = new KnownAttributes();
+  readonly #jobs: Jobs;
   /** Names this cell in the log. */
   readonly #cell: string;
   #entries = 0;
@@ -74,14 +77,14 @@ export class BatchServer {
     this.#authority = new Authority(core, vault);
     this.#records = new Records(core, work, vault, random);
     this.#grants = new Grants(core, work, vault);
+    this.#jobs = new Jobs(core, this.#records.kernel);
     this.#cell = cell;
   }
 
   /** Serve the request of `length` bytes that lies in the window; gives the reply as a view of linear memory, until `wipe`. */
   serve(length: number): Uint8Array {
-    const { bytes, call } = this.#core;
-    const window = call.WINDOW.value;
-    const batch = readBatch(bytes.subarray(window, window + length));
+    const { call } = this.#core;
+    const batch = readBatch(this.#core, call.WINDOW.value, length);
     this.served = batch.requests.length;
     this.#reply.take(replyBytesOffset(this.served));
     const now = Date.now();
@@ -95,16 +98,17 @@ export class BatchServer {
     }
     const results = inHand.map((each) => this.#result(each));
     this.entered = !uses.empty;
-    const audit = uses.empty ? { offset: 0, length: 0 } : this.#entry(uses, now);
-    const reply = bytes.subarray(call.REPLY.value, call.REPLY.value + this.#reply.length);
-    writeReply(reply, reply.length, results, audit);
-    return reply;
+    const audit = uses.empty ? NO_ENTRY : this.#entry(uses, now);
+    const reply = call.REPLY.value;
+    writeReply(this.#core, reply, this.#reply.length, results, audit);
+    return this.#core.bytes.subarray(reply, reply + this.#reply.length);
   }
 
   /** Wipe what a batch used; on every path, and before its reply is announced. */
   wipe(requestLength: number): void {
     this.#core.call.wipeBatch(this.#slots, this.#work.high, requestLength, this.#reply.high);
     this.#random.endBatch();
+    this.#jobs.clear();
     this.#slots = 0;
     this.#work.reset();
     this.#reply.reset();
@@ -132,7 +136,7 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new Jobs(core, this.#records.kernel),
+      jobs: this.#jobs,
       alike: new Alike(core),
       open: (index, ticket, number) => {
         // A stored key opens alike in every session, and once is enough; one of a session, for that session alone.
@@ -231,15 +235,13 @@ export class BatchServer {
   #result({ refusal, outcome }: InHand): WrittenResult {
     if (refusal !== undefined) return failure(refusal.code, refusal.reason);
     if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
-    const base = this.#core.call.REPLY.value;
-    return { status: 0, reason: 0, parts: outcome.map(({ offset, length }) => ({ offset: offset - base, length })) };
+    return { status: 0, reason: 0, parts: outcome };
   }
 
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
     const open = `{"at":${now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
-    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, open);
-    return { offset: offset - this.#core.call.REPLY.value, length };
+    return writeEntry(this.#core, this.#reply, this.#vault, open);
   }
 }
 

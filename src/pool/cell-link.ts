@@ -128,7 +128,7 @@ export class CellLink {
       writeBatch(place.bytes, lease, place.requests, place.view);
     } catch (error) {
       place.requests = NO_REQUESTS;
-      clearPlace(place.bytes, PLACE_SIZE);
+      clearPlace(place.view, PLACE_SIZE);
       throw error;
     }
     place.batch = batch;
@@ -193,7 +193,7 @@ export class CellLink {
       lost.push(place.batch!);
       place.batch = null;
       place.requests = NO_REQUESTS;
-      clearPlace(place.bytes, PLACE_SIZE);
+      clearPlace(place.view, PLACE_SIZE);
     }
     this.#inside.length = 0;
     return lost;
@@ -226,7 +226,7 @@ export class CellLink {
       this.#distrust('its reply is malformed', error);
       return;
     }
-    clearPlace(place.bytes, reply.length);
+    clearPlace(place.view, reply.length);
     place.batch = null;
     place.requests = NO_REQUESTS;
     if (this.#inside[0] === index) this.#inside.shift();

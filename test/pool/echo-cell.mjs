@@ -3,7 +3,7 @@
  * `core` bends its life: [0] 1: never starts; 2: its first start fails; 3: dies when provisioned; 4: the first
  * provisioning has no answer. [1] counts starts. It is shared memory, so that later incarnations know of earlier ones.
  */
-import { batchLength, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
+import { batchLength, PlaceView, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
 
 const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
 
@@ -15,9 +15,9 @@ export default function serve({ cell, core, port, places, counter, bell }) {
 
   const answer = (index) => {
     const place = new Uint8Array(places[index]);
-    const copy = place.slice(0, batchLength(place));
+    const copy = place.slice(0, batchLength(new PlaceView(place)));
     place.fill(0, 0, copy.length);
-    const batch = readBatch(copy);
+    const batch = readBatch({ view: new DataView(copy.buffer), text: Buffer.from(copy.buffer) }, 0, copy.length);
     let at = replyBytesOffset(batch.requests.length);
     let quiet = false;
     const put = (bytes) => {
@@ -62,7 +62,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
     };
     const audit = quiet ? { offset: 0, length: 0 } : put(Buffer.from(JSON.stringify(entry)));
     if (!quiet) Atomics.add(made, 0, 1n);
-    writeReply(place, head === 'malformed' ? 0x7fffffff : at, results, audit);
+    writeReply({ view: new DataView(place.buffer) }, 0, head === 'malformed' ? 0x7fffffff : at, results, audit);
     port.postMessage(index);
   };
 
