@@ -25,6 +25,8 @@ interface Trip {
   readonly batch: readonly Pending[];
   readonly link: CellLink;
   readonly sentAt: number;
+  /** Is its entry to be on the disk before anyone is answered? */
+  readonly durable: boolean;
   answeredAt: number;
 }
 
@@ -139,7 +141,7 @@ export class Batcher {
     }
     let written: Promise<void> | undefined;
     try {
-      written = batch.some(isDurable) ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+      written = trip.durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
     }
@@ -210,8 +212,10 @@ export class Batcher {
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
-    for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (isLarge(pending)) {
+      if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
+      for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
+    }
     if (this.#queue.admits(pending.size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
@@ -269,13 +273,16 @@ export class Batcher {
     }
     this.#lastSent = link;
     let cost = 0;
-    for (const pending of batch) {
+    let durable = false;
+    for (let i = 0; i < batch.length; i++) {
+      const pending = batch[i]!;
       pending.sent = true;
       cost += pending.cost;
+      if (pending.durable) durable = true;
     }
     const large = isLarge(batch[0]!);
     this.#dispatch.sent(cost, large);
-    this.#out.push({ batch, link, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, link, sentAt: performance.now(), durable, answeredAt: 0 });
     this.#inFlight += batch.length;
     if (!large) this.#smallOut++;
   }
@@ -348,8 +355,6 @@ export class Batcher {
     for (const tell of this.#idle.splice(0)) tell();
   }
 }
-
-const isDurable = (pending: Pending): boolean => pending.durable;
 
 function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
   const now = performance.now();
