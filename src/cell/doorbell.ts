@@ -10,7 +10,7 @@
  */
 
 /** The longest watch, in ms: the main thread answers a few callers and sends what they ask next within it. */
-const WATCH = 0.08;
+const WATCH = 0.1;
 /** So many batches came within that time, one after the other, before a cell watches: a watch in vain costs others. */
 const IN_A_ROW = 4;
 /** A batch of more requests keeps the main thread for longer. */

@@ -31,13 +31,13 @@ function make() {
 }
 
 const SLEPT = 1;
-const WHOLE = 83;
+const WHOLE = 104;
 
 test('a cell watches once four batches came at once, and no longer when one did not', () => {
   const batch = make();
   for (let i = 0; i < 2; i++) {
     for (const after of [10, 0.02, 0.02, 0.02]) expect(batch(after)).toBe(SLEPT);
-    for (const after of [0.02, 0.07, 0.07, 0.02]) expect(batch(after)).toBe(WHOLE);
+    for (const after of [0.02, 0.09, 0.09, 0.02]) expect(batch(after)).toBe(WHOLE);
   }
 });
 
