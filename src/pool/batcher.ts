@@ -11,9 +11,10 @@ import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partM
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
-import { Pending, wipeAll } from './pending.ts';
+import { Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
+import { releaseAll, wipeAll } from './release.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
@@ -112,7 +113,7 @@ export class Batcher {
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
     this.tally.failure(error.code);
-    if (options.wipe === true) wipeAll(request.parts);
+    if (options.wipe === true) releaseAll(request.parts);
     return Promise.reject(error);
   }
 
