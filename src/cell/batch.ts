@@ -2,7 +2,7 @@
  * One batch: check the lease, open what is asked for, authorise each request, run equal operations side by side,
  * reply, and leave nothing. A request that is refused never fails its neighbours.
  */
-import { type HsmErrorCode, REASONS, type Reason, Refusal, statusOf } from '../errors.ts';
+import { REASONS, Refusal, statusOf } from '../errors.ts';
 import { decodeAttributes } from '../wire/attributes.ts';
 import {
   type ReadBatch,
@@ -35,14 +35,40 @@ export const ENTRY_RESERVE = 0x40000;
 
 const NO_ENTRY: Span = { offset: 0, length: 0 };
 
-/** One request on its way through the batch. */
-interface InHand {
+/** One request on its way through the batch, and its result. A class for the reason that ReadRequest is one. */
+class InHand implements WrittenResult {
   readonly op: string;
-  ticket?: Ticket;
-  call?: Call;
-  outcome?: Outcome;
-  refusal?: Refusal;
+  ticket: Ticket | undefined;
+  call: Call | undefined;
+  outcome: Outcome | undefined;
+  refusal: Refusal | undefined;
+
+  constructor(op: string) {
+    this.op = op;
+    this.ticket = undefined;
+    this.call = undefined;
+    this.outcome = undefined;
+    this.refusal = undefined;
+  }
+
+  get status(): number {
+    return this.refusal === undefined ? 0 : statusOf(this.refusal.code);
+  }
+
+  get reason(): number {
+    return this.refusal === undefined ? 0 : REASONS[this.refusal.reason][0];
+  }
+
+  /** As addresses. */
+  get parts(): readonly Span[] {
+    const { refusal, outcome } = this;
+    if (refusal !== undefined) return NO_PARTS;
+    if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
+    return outcome;
+  }
 }
+
+const NO_PARTS: readonly Span[] = [];
 
 type Waiting = InHand & { outcome: () => Outcome };
 
@@ -88,7 +114,7 @@ export class BatchServer {
     this.served = batch.requests.length;
     this.#reply.take(replyBytesOffset(this.served));
     const now = Date.now();
-    const inHand = batch.requests.map((request): InHand => ({ op: operation(request.op)?.name ?? 'unknown' }));
+    const inHand = batch.requests.map(({ op }) => new InHand(operation(op)?.name ?? 'unknown'));
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
@@ -96,11 +122,10 @@ export class BatchServer {
       this.#run(batch, inHand, now);
       this.#count(inHand, uses);
     }
-    const results = inHand.map((each) => this.#result(each));
     this.entered = !uses.empty;
     const audit = uses.empty ? NO_ENTRY : this.#entry(uses, now);
     const reply = call.REPLY.value;
-    writeReply(this.#core, reply, this.#reply.length, results, audit);
+    writeReply(this.#core, reply, this.#reply.length, inHand, audit);
     return this.#core.bytes.subarray(reply, reply + this.#reply.length);
   }
 
@@ -212,6 +237,7 @@ export class BatchServer {
     if (!isKey || header.id !== id) throw new Refusal('KEYCELL_RECORD_CORRUPT');
     return {
       id,
+      alone: [id],
       kind: header.kind,
       revision: header.revision,
       owner: header.owner,
@@ -232,12 +258,6 @@ export class BatchServer {
     }
   }
 
-  #result({ refusal, outcome }: InHand): WrittenResult {
-    if (refusal !== undefined) return failure(refusal.code, refusal.reason);
-    if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
-    return { status: 0, reason: 0, parts: outcome };
-  }
-
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
     const open = `{"at":${now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
@@ -250,12 +270,6 @@ function firstOfSession(tickets: readonly (Ticket | Refusal)[], ticket: Ticket |
   if (number === 0 || ticket instanceof Refusal) return number;
   return tickets.findIndex((other) => !(other instanceof Refusal) && other.session === ticket.session);
 }
-
-const failure = (code: HsmErrorCode, reason: Reason): WrittenResult => ({
-  status: statusOf(code),
-  reason: REASONS[reason][0],
-  parts: [],
-});
 
 /** A value, or the Refusal that stands in its place; anything else that is thrown ends the cell. */
 function attempt<T>(make: () => T): T | Refusal {

@@ -256,14 +256,60 @@ export interface Span {
   readonly length: number;
 }
 
-export interface ReadRequest {
+/**
+ * A request as the cell reads it. Its lists stay where they are written, in the cell's own copy of the batch, which nobody
+ * changes while the batch is served.
+ *
+ * A class, as all that lives as long as its batch: V8 counts how many objects of a literal survive a collection, and one in
+ * the middle of a large batch finds that all do. From then on it makes them in the old space, where they keep alive, and
+ * promote, whatever they point to: half of a batch's garbage, until the next full collection.
+ */
+export class ReadRequest {
   readonly op: number;
   readonly mechanism: number;
   readonly flags: number;
   readonly ticket: number;
-  /** Indexes into the batch's keys. */
-  readonly keys: readonly number[];
-  readonly parts: readonly Span[];
+  readonly keyCount: number;
+  readonly partCount: number;
+  readonly #view: DataView;
+  readonly #entry: number;
+  /** Of the batch. */
+  readonly #size: number;
+
+  /** Throws FormatError on any number or range that the batch does not have. */
+  constructor(view: DataView, entry: number, size: number, tickets: number, keys: number) {
+    this.#view = view;
+    this.#entry = entry;
+    this.#size = size;
+    this.op = view.getUint8(entry);
+    this.mechanism = view.getUint8(entry + 1);
+    this.flags = view.getUint16(entry + 2, true);
+    this.ticket = view.getUint16(entry + 4, true);
+    this.partCount = view.getUint32(entry + 12, true);
+    if (this.ticket >= tickets || this.partCount > MAX_PARTS) throw new FormatError('a request is malformed');
+    let named = 0;
+    for (; named < MAX_KEYS; named++) {
+      const index = view.getUint16(entry + 6 + 2 * named, true);
+      if (index === NO_KEY) break;
+      if (index >= keys) throw new FormatError('a request is malformed');
+    }
+    this.keyCount = named;
+    for (let p = 0; p < this.partCount; p++) checkSpan(view, entry + 16 + 8 * p, size);
+  }
+
+  /** Which of the batch's keys the nth is. */
+  key(n: number): number | undefined {
+    return n < this.keyCount ? this.#view.getUint16(this.#entry + 6 + 2 * n, true) : undefined;
+  }
+
+  /** Where the nth part lies in a batch that begins at `base`. */
+  part(n: number, base = 0): Span | undefined {
+    if (n >= this.partCount) return undefined;
+    const at = this.#entry + 16 + 8 * n;
+    // Once more, as it is read once more.
+    checkSpan(this.#view, at, this.#size);
+    return { offset: base + this.#view.getUint32(at, true), length: this.#view.getUint32(at + 4, true) };
+  }
 }
 
 export interface ReadBatch {
@@ -287,10 +333,8 @@ export function readBatch({ view, text }: CellMemory, base: number, size: number
   if (size < HEADER_SIZE) throw new FormatError('a batch is cut short');
   if (view.getUint32(base, true) !== REQUEST_MAGIC) throw new FormatError('not a batch');
   const span = (entry: number): Span => {
-    const offset = view.getUint32(entry, true);
-    const length = view.getUint32(entry + 4, true);
-    if (offset + length > size) throw new FormatError('a batch points outside itself');
-    return { offset, length };
+    checkSpan(view, entry, size);
+    return { offset: view.getUint32(entry, true), length: view.getUint32(entry + 4, true) };
   };
   const ticketCount = view.getUint32(base + 16, true);
   const keyCount = view.getUint32(base + 20, true);
@@ -311,29 +355,15 @@ export function readBatch({ view, text }: CellMemory, base: number, size: number
   }
   const requests = new Array<ReadRequest>(requestCount);
   for (let i = 0; i < requestCount; i++) {
-    const entry = requestsAt + REQUEST_ENTRY * i;
-    const ticket = view.getUint16(entry + 4, true);
-    const partCount = view.getUint32(entry + 12, true);
-    if (ticket >= ticketCount || partCount > MAX_PARTS) throw new FormatError('a request is malformed');
-    let named = 0;
-    while (named < MAX_KEYS && view.getUint16(entry + 6 + 2 * named, true) !== NO_KEY) named++;
-    const used = new Array<number>(named);
-    for (let k = 0; k < named; k++) {
-      used[k] = view.getUint16(entry + 6 + 2 * k, true);
-      if (used[k]! >= keyCount) throw new FormatError('a request is malformed');
-    }
-    const parts = new Array<Span>(partCount);
-    for (let p = 0; p < partCount; p++) parts[p] = span(entry + 16 + 8 * p);
-    requests[i] = {
-      op: view.getUint8(entry),
-      mechanism: view.getUint8(entry + 1),
-      flags: view.getUint16(entry + 2, true),
-      ticket,
-      keys: used,
-      parts,
-    };
+    requests[i] = new ReadRequest(view, requestsAt + REQUEST_ENTRY * i, size, ticketCount, keyCount);
   }
   return { lease: span(base + 8), tickets, keys, requests };
+}
+
+function checkSpan(view: DataView, entry: number, size: number): void {
+  if (view.getUint32(entry, true) + view.getUint32(entry + 4, true) > size) {
+    throw new FormatError('a batch points outside itself');
+  }
 }
 
 /** The room that a reply's header and results take; results' bytes follow. */

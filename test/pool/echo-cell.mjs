@@ -7,6 +7,8 @@ import { batchLength, PlaceView, readBatch, replyBytesOffset, writeReply } from 
 
 const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
 
+const partsOf = (request) => Array.from({ length: request.partCount }, (_, p) => request.part(p));
+
 export default function serve({ cell, core, port, places, counter, bell }) {
   const earlier = Atomics.add(core, 1, 1);
   if (core[0] === 1 || (core[0] === 2 && earlier === 0)) throw new Error('self-test failed');
@@ -27,7 +29,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
       return span;
     };
     const results = batch.requests.map((request) => {
-      const parts = request.parts.map((p) => copy.subarray(p.offset, p.offset + p.length));
+      const parts = partsOf(request).map((p) => copy.subarray(p.offset, p.offset + p.length));
       const head = parts[0] === undefined || parts[0].length > 64 ? '' : Buffer.from(parts[0]).toString();
       const [, command, argument] = COMMAND.exec(head) ?? [];
       if (command === 'sleep') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(argument));
@@ -48,7 +50,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
       if (command === 'status') return { status: Number(argument), reason: 3, parts: [] };
       return { status: 0, reason: 0, parts: parts.slice(0, 3).map(put) };
     });
-    const first = batch.requests[0].parts[0];
+    const first = batch.requests[0].part(0);
     const head =
       first === undefined ? '' : Buffer.from(copy.subarray(first.offset, first.offset + first.length)).toString();
     if (head === 'foreign') results.pop();
