@@ -2,7 +2,7 @@
  * One batch: check the lease, open what is asked for, authorise each request, run equal operations side by side,
  * reply, and leave nothing. A request that is refused never fails its neighbours.
  */
-import { type HsmErrorCode, REASONS, type Reason, Refusal, statusOf } from '../errors.ts';
+import { REASONS, Refusal, statusOf } from '../errors.ts';
 import { decodeAttributes } from '../wire/attributes.ts';
 import {
   type ReadBatch,
@@ -33,14 +33,42 @@ import type { Vault } from './vault.ts';
 /** Kept back for the batch's entry and its kernels' jobs: what the batch asked for cannot take it. */
 export const ENTRY_RESERVE = 0x40000;
 
-/** One request on its way through the batch. */
-interface InHand {
+const NO_ENTRY: Span = { offset: 0, length: 0 };
+
+/** One request on its way through the batch, and its result. A class for the reason that ReadRequest is one. */
+class InHand implements WrittenResult {
   readonly op: string;
-  ticket?: Ticket;
-  call?: Call;
-  outcome?: Outcome;
-  refusal?: Refusal;
+  ticket: Ticket | undefined;
+  call: Call | undefined;
+  outcome: Outcome | undefined;
+  refusal: Refusal | undefined;
+
+  constructor(op: string) {
+    this.op = op;
+    this.ticket = undefined;
+    this.call = undefined;
+    this.outcome = undefined;
+    this.refusal = undefined;
+  }
+
+  get status(): number {
+    return this.refusal === undefined ? 0 : statusOf(this.refusal.code);
+  }
+
+  get reason(): number {
+    return this.refusal === undefined ? 0 : REASONS[this.refusal.reason][0];
+  }
+
+  /** As addresses. */
+  get parts(): readonly Span[] {
+    const { refusal, outcome } = this;
+    if (refusal !== undefined) return NO_PARTS;
+    if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
+    return outcome;
+  }
 }
+
+const NO_PARTS: readonly Span[] = [];
 
 type Waiting = InHand & { outcome: () => Outcome };
 
@@ -56,12 +84,15 @@ export class BatchServer {
   readonly #records: Records;
   readonly #grants: Grants;
   readonly #known = new KnownAttributes();
+  readonly #jobs: Jobs;
   /** Names this cell in the log. */
   readonly #cell: string;
   #entries = 0;
   #slots = 0;
   /** Did the last batch make an entry for the log? */
   entered = false;
+  /** How many requests it had. */
+  served = 0;
 
   constructor(core: Core, vault: Vault, random: Random, work: Arena, cell: string) {
     this.#core = core;
@@ -72,17 +103,18 @@ export class BatchServer {
     this.#authority = new Authority(core, vault);
     this.#records = new Records(core, work, vault, random);
     this.#grants = new Grants(core, work, vault);
+    this.#jobs = new Jobs(core, this.#records.kernel);
     this.#cell = cell;
   }
 
   /** Serve the request of `length` bytes that lies in the window; gives the reply as a view of linear memory, until `wipe`. */
   serve(length: number): Uint8Array {
-    const { bytes, call } = this.#core;
-    const window = call.WINDOW.value;
-    const batch = readBatch(bytes.subarray(window, window + length));
-    this.#reply.take(replyBytesOffset(batch.requests.length));
+    const { call } = this.#core;
+    const batch = readBatch(this.#core, call.WINDOW.value, length);
+    this.served = batch.requests.length;
+    this.#reply.take(replyBytesOffset(this.served));
     const now = Date.now();
-    const inHand = batch.requests.map((request): InHand => ({ op: operation(request.op)?.name ?? 'unknown' }));
+    const inHand = batch.requests.map(({ op }) => new InHand(operation(op)?.name ?? 'unknown'));
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
@@ -90,18 +122,18 @@ export class BatchServer {
       this.#run(batch, inHand, now);
       this.#count(inHand, uses);
     }
-    const results = inHand.map((each) => this.#result(each));
     this.entered = !uses.empty;
-    const audit = uses.empty ? { offset: 0, length: 0 } : this.#entry(uses, now);
-    const reply = bytes.subarray(call.REPLY.value, call.REPLY.value + this.#reply.length);
-    writeReply(reply, reply.length, results, audit);
-    return reply;
+    const audit = uses.empty ? NO_ENTRY : this.#entry(uses, now);
+    const reply = call.REPLY.value;
+    writeReply(this.#core, reply, this.#reply.length, inHand, audit);
+    return this.#core.bytes.subarray(reply, reply + this.#reply.length);
   }
 
   /** Wipe what a batch used; on every path, and before its reply is announced. */
   wipe(requestLength: number): void {
     this.#core.call.wipeBatch(this.#slots, this.#work.high, requestLength, this.#reply.high);
     this.#random.endBatch();
+    this.#jobs.clear();
     this.#slots = 0;
     this.#work.reset();
     this.#reply.reset();
@@ -129,7 +161,7 @@ export class BatchServer {
       records: this.#records,
       grants: this.#grants,
       now,
-      jobs: new Jobs(core, this.#records.kernel),
+      jobs: this.#jobs,
       alike: new Alike(core),
       open: (index, ticket, number) => {
         // A stored key opens alike in every session, and once is enough; one of a session, for that session alone.
@@ -205,6 +237,7 @@ export class BatchServer {
     if (!isKey || header.id !== id) throw new Refusal('KEYCELL_RECORD_CORRUPT');
     return {
       id,
+      alone: [id],
       kind: header.kind,
       revision: header.revision,
       owner: header.owner,
@@ -214,6 +247,7 @@ export class BatchServer {
       secret,
       length: header.secretLength,
       context: 0,
+      envelopeHeader: undefined,
     };
   }
 
@@ -224,18 +258,10 @@ export class BatchServer {
     }
   }
 
-  #result({ refusal, outcome }: InHand): WrittenResult {
-    if (refusal !== undefined) return failure(refusal.code, refusal.reason);
-    if (outcome === undefined || typeof outcome === 'function') throw new IntegrityError('a request was left undone');
-    const base = this.#core.call.REPLY.value;
-    return { status: 0, reason: 0, parts: outcome.map(({ offset, length }) => ({ offset: offset - base, length })) };
-  }
-
   #entry(uses: Uses, now: number): Span {
     this.#entries++;
     const open = `{"at":${now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
-    const { offset, length } = writeEntry(this.#core, this.#reply, this.#vault, open);
-    return { offset: offset - this.#core.call.REPLY.value, length };
+    return writeEntry(this.#core, this.#reply, this.#vault, open);
   }
 }
 
@@ -244,12 +270,6 @@ function firstOfSession(tickets: readonly (Ticket | Refusal)[], ticket: Ticket |
   if (number === 0 || ticket instanceof Refusal) return number;
   return tickets.findIndex((other) => !(other instanceof Refusal) && other.session === ticket.session);
 }
-
-const failure = (code: HsmErrorCode, reason: Reason): WrittenResult => ({
-  status: statusOf(code),
-  reason: REASONS[reason][0],
-  parts: [],
-});
 
 /** A value, or the Refusal that stands in its place; anything else that is thrown ends the cell. */
 function attempt<T>(make: () => T): T | Refusal {

@@ -20,6 +20,8 @@ import type { Records } from './records.ts';
 /** A key opened for this batch: its raw bytes lie at `secret` in a slot, with room for a key schedule behind. */
 export interface OpenKey {
   readonly id: string;
+  /** The list of this id, for all requests that open no other key. */
+  readonly alone: readonly string[];
   readonly kind: number;
   readonly revision: number;
   readonly owner: string;
@@ -28,6 +30,7 @@ export interface OpenKey {
   readonly length: number;
   /** The AES context, expanded at first use. */
   context: number;
+  envelopeHeader: Uint8Array | undefined;
 }
 
 /** What all requests of a batch share. */
@@ -87,9 +90,9 @@ export class Call {
 
   /** The nth part of the request, as an address. Throws INPUT_INVALID where it is missing. */
   part(n: number): Span {
-    const part = this.request.parts[n];
+    const part = this.request.part(n, this.#window);
     if (part === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
-    return { offset: this.#window + part.offset, length: part.length };
+    return part;
   }
 
   /** A public part as bytes: a copy. Never for secrets. */
@@ -121,7 +124,7 @@ export class Call {
 
   /** Does the request name an nth key? */
   has(n: number): boolean {
-    return this.request.keys[n] !== undefined;
+    return n < this.request.keyCount;
   }
 
   /** The nth key that the request names, opened, for this use. The owner's alone; an admin uses no keys. */
@@ -141,11 +144,11 @@ export class Call {
 
   /** The nth key, whosoever it is: for what an admin may do. */
   anyKey(n: number): OpenKey {
-    const index = this.request.keys[n];
+    const index = this.request.key(n);
     if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
     const key = this.bench.open(index, this.ticket, this.request.ticket);
     // Not pushed: an array that grows takes room for seventeen.
-    this.opened = this.opened.length === 0 ? [key.id] : [...this.opened, key.id];
+    this.opened = this.opened.length === 0 ? key.alone : [...this.opened, key.id];
     return key;
   }
 

@@ -58,8 +58,9 @@ export class JobList {
   readonly #core: Core;
   /** u32 a job. */
   readonly #width: number;
-  /** All jobs' words, one behind the other. */
+  /** All jobs' words, one behind the other: [0, length) of what never shrinks. */
   readonly #words: number[] = [];
+  #length = 0;
   /** So many of them are to stay, whatever becomes of the step that adds more. */
   #kept = 0;
 
@@ -71,40 +72,56 @@ export class JobList {
   /** A job's words, as many as the list's kernel takes: one by one, since a rest parameter is one more array a job. */
   add(a: number, b: number, c: number, d = 0, e = 0, f = 0, g = 0): void {
     const words = this.#words;
-    words.push(a, b, c);
-    if (this.#width > 3) words.push(d);
-    if (this.#width > 4) words.push(e);
-    if (this.#width > 5) words.push(f, g);
+    const at = this.#length;
+    this.#length += this.#width;
+    words[at] = a;
+    words[at + 1] = b;
+    words[at + 2] = c;
+    if (this.#width > 3) words[at + 3] = d;
+    if (this.#width > 4) words[at + 4] = e;
+    if (this.#width > 5) {
+      words[at + 5] = f;
+      words[at + 6] = g;
+    }
   }
 
   keep(): void {
-    this.#kept = this.#words.length;
+    this.#kept = this.#length;
   }
 
   drop(): void {
-    this.#words.length = this.#kept;
+    this.#length = this.#kept;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.#kept = 0;
   }
 
   /** Lay the jobs out and hand them to the kernel; the list is empty afterwards. */
   run(work: Arena, kernel: Kernel): void {
+    const length = this.#length;
+    if (length === 0) return;
     const words = this.#words;
-    if (words.length === 0) return;
+    const { view } = this.#core;
     const mark = work.mark();
-    const at = work.takeReserved(4 * words.length);
-    for (let i = 0; i < words.length; i++) this.#core.view.setUint32(at + 4 * i, words[i]!, true);
-    kernel(at, words.length / this.#width);
-    words.length = 0;
-    this.#kept = 0;
+    const at = work.takeReserved(4 * length);
+    for (let i = 0; i < length; i++) view.setUint32(at + 4 * i, words[i]!, true);
+    kernel(at, length / this.#width);
+    this.clear();
     work.release(mark);
   }
 }
 
-/** A batch's jobs: a list for each kernel, curve and hash that its requests name. */
+/** A batch's jobs: a list for each kernel, curve and hash that requests name. Made once for all batches of a cell. */
 export class Jobs {
   readonly #core: Core;
-  /** Run first, by the number of the hash: what curves work on are digests. */
-  readonly #digests = new Map<number, Work>();
-  readonly #lists = new Map<number | string, Work>();
+  /** By the number of the hash. */
+  readonly #digests = new Map<number, JobList>();
+  readonly #lists = new Map<number | string, JobList>();
+  /** Run first: what curves work on are digests. */
+  readonly #first: Work[] = [];
+  readonly #second: Work[] = [];
   /** Run last: what other kernels write into a record's header is sealed with it. */
   readonly #seals: JobList;
   readonly #sealKernel: Kernel;
@@ -125,8 +142,10 @@ export class Jobs {
   digest(hash: HashName): JobList {
     const h = HASH[hash].number;
     const known = this.#digests.get(h);
-    if (known !== undefined) return known.list;
-    return this.#add(this.#digests, h, HASH_JOB, (jobs, count) => this.#core.call.hashMany(h, jobs, count));
+    if (known !== undefined) return known;
+    const list = this.#make(this.#first, HASH_JOB, (jobs, count) => this.#core.call.hashMany(h, jobs, count));
+    this.#digests.set(h, list);
+    return list;
   }
 
   /** AES key, its length, and where its check value is to stand. */
@@ -157,7 +176,11 @@ export class Jobs {
   /** By a number, since a name would be put together for each request. */
   #onCurve({ number, kernel }: CurveKernel, c: number, h: number): JobList {
     const name = 256 * number + 16 * c + h;
-    return this.#lists.get(name)?.list ?? this.#add(this.#lists, name, CURVE_JOB, kernel(this.#core.call, c, h));
+    const known = this.#lists.get(name);
+    if (known !== undefined) return known;
+    const list = this.#make(this.#second, CURVE_JOB, kernel(this.#core.call, c, h));
+    this.#lists.set(name, list);
+    return list;
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
@@ -169,33 +192,44 @@ export class Jobs {
     kernel: 'aesCheckValues' | 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany',
     width: number,
   ): JobList {
-    return this.#lists.get(kernel)?.list ?? this.#add(this.#lists, kernel, width, this.#core.call[kernel]);
+    const known = this.#lists.get(kernel);
+    if (known !== undefined) return known;
+    const list = this.#make(this.#second, width, this.#core.call[kernel]);
+    this.#lists.set(kernel, list);
+    return list;
   }
 
-  #add<Name>(lists: Map<Name, Work>, name: Name, width: number, kernel: Kernel): JobList {
+  #make(all: Work[], width: number, kernel: Kernel): JobList {
     const list = new JobList(this.#core, width);
-    lists.set(name, { list, kernel });
+    all.push({ list, kernel });
     return list;
   }
 
   /** What was added since the last call shall run. */
   keep(): void {
-    for (const { list } of this.#digests.values()) list.keep();
-    for (const { list } of this.#lists.values()) list.keep();
+    for (let i = 0; i < this.#first.length; i++) this.#first[i]!.list.keep();
+    for (let i = 0; i < this.#second.length; i++) this.#second[i]!.list.keep();
     this.#seals.keep();
   }
 
   /** What was added since `keep` shall not: its step was refused, and the memory that it names is given back. */
   drop(): void {
-    for (const { list } of this.#digests.values()) list.drop();
-    for (const { list } of this.#lists.values()) list.drop();
+    for (const { list } of this.#first) list.drop();
+    for (const { list } of this.#second) list.drop();
     this.#seals.drop();
+  }
+
+  /** After a batch, whatever its end. */
+  clear(): void {
+    for (const { list } of this.#first) list.clear();
+    for (const { list } of this.#second) list.clear();
+    this.#seals.clear();
   }
 
   /** Run each list that has jobs. */
   run(work: Arena): void {
-    for (const { list, kernel } of this.#digests.values()) list.run(work, kernel);
-    for (const { list, kernel } of this.#lists.values()) list.run(work, kernel);
+    for (const { list, kernel } of this.#first) list.run(work, kernel);
+    for (const { list, kernel } of this.#second) list.run(work, kernel);
     this.#seals.run(work, this.#sealKernel);
   }
 }

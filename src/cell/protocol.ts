@@ -15,6 +15,8 @@ export interface CellStart {
   readonly places: readonly SharedArrayBuffer[];
   /** A BigUint64 that the cell raises by one with each entry that it makes: how the warden counts. */
   readonly counter: SharedArrayBuffer;
+  /** An Int32 that rises by one with each batch that was sent: doorbell.ts. */
+  readonly bell: SharedArrayBuffer;
 }
 
 /** To a cell. A number: a batch lies in this place. */

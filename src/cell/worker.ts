@@ -1,10 +1,11 @@
 /** The cell's thread: one task that serves batches until it is drained, and is the cell's life. */
 import { randomUUID } from 'node:crypto';
 import { type MessagePort, threadId } from 'node:worker_threads';
-import { batchLength, clearPlace } from '../wire/batch.ts';
+import { batchLength, clearPlace, PlaceView } from '../wire/batch.ts';
 import { Arena } from './arena.ts';
 import { BatchServer, ENTRY_RESERVE } from './batch.ts';
 import { type Core, IntegrityError, openCore } from './core.ts';
+import { Doorbell } from './doorbell.ts';
 import type { CellStart, FromCell, ToCell } from './protocol.ts';
 import { type Given, Transfer } from './provision.ts';
 import { Random } from './random.ts';
@@ -34,8 +35,9 @@ class Cell {
   readonly #start: CellStart;
   readonly #end: (error?: unknown) => void;
   readonly #vault: Vault;
-  readonly #places: readonly Uint8Array[];
+  readonly #places: readonly PlaceView[];
   readonly #counter: BigUint64Array;
+  readonly #bell: Doorbell;
   #random!: Random;
   #server!: BatchServer;
 
@@ -45,8 +47,9 @@ class Cell {
     this.#start = start;
     this.#end = end;
     this.#vault = new Vault(core, work);
-    this.#places = start.places.map((place) => new Uint8Array(place));
+    this.#places = start.places.map((place) => new PlaceView(new Uint8Array(place)));
     this.#counter = new BigUint64Array(start.counter);
+    this.#bell = new Doorbell(start.bell);
   }
 
   begin(): void {
@@ -76,19 +79,21 @@ class Cell {
   }
 
   #serve(place: number): void {
+    this.#bell.heard();
     const shared = this.#places[place]!;
     const length = batchLength(shared);
     const window = this.#core.call.WINDOW.value;
     try {
-      this.#core.bytes.set(shared.subarray(0, length), window);
+      this.#core.bytes.set(shared.bytes.subarray(0, length), window);
       clearPlace(shared, length);
       const reply = this.#server.serve(length);
-      shared.set(reply);
+      shared.bytes.set(reply);
       if (this.#server.entered) Atomics.add(this.#counter, 0, 1n);
     } finally {
       this.#server.wipe(length);
     }
     this.#post(place);
+    this.#bell.watch(this.#server.served);
   }
 
   #take(port: MessagePort): void {

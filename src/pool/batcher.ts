@@ -11,9 +11,10 @@ import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partM
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
-import { Pending, wipeAll } from './pending.ts';
+import { Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
+import { releaseAll, wipeAll } from './release.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
@@ -25,6 +26,8 @@ interface Trip {
   readonly batch: readonly Pending[];
   readonly link: CellLink;
   readonly sentAt: number;
+  /** Is its entry to be on the disk before anyone is answered? */
+  readonly durable: boolean;
   answeredAt: number;
 }
 
@@ -110,7 +113,7 @@ export class Batcher {
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
     this.tally.failure(error.code);
-    if (options.wipe === true) wipeAll(request.parts);
+    if (options.wipe === true) releaseAll(request.parts);
     return Promise.reject(error);
   }
 
@@ -139,7 +142,7 @@ export class Batcher {
     }
     let written: Promise<void> | undefined;
     try {
-      written = batch.some(isDurable) ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+      written = trip.durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
     }
@@ -210,8 +213,10 @@ export class Batcher {
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
-    for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (isLarge(pending)) {
+      if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
+      for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
+    }
     if (this.#queue.admits(pending.size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
@@ -269,13 +274,16 @@ export class Batcher {
     }
     this.#lastSent = link;
     let cost = 0;
-    for (const pending of batch) {
+    let durable = false;
+    for (let i = 0; i < batch.length; i++) {
+      const pending = batch[i]!;
       pending.sent = true;
       cost += pending.cost;
+      if (pending.durable) durable = true;
     }
     const large = isLarge(batch[0]!);
     this.#dispatch.sent(cost, large);
-    this.#out.push({ batch, link, sentAt: performance.now(), answeredAt: 0 });
+    this.#out.push({ batch, link, sentAt: performance.now(), durable, answeredAt: 0 });
     this.#inFlight += batch.length;
     if (!large) this.#smallOut++;
   }
@@ -348,8 +356,6 @@ export class Batcher {
     for (const tell of this.#idle.splice(0)) tell();
   }
 }
-
-const isDurable = (pending: Pending): boolean => pending.durable;
 
 function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
   const now = performance.now();

@@ -51,6 +51,7 @@ export class CellLink {
   /** Numbers of the places with the cell, oldest first: it works in this order. */
   readonly #inside: number[] = [];
   readonly #counter = new BigUint64Array(new SharedArrayBuffer(8));
+  readonly #bell = new Int32Array(new SharedArrayBuffer(4));
   readonly #startedAt = performance.now();
   #logged = 0;
   readonly #waiting = new Map<Answer, { resolve: () => void; reject: (error: Error) => void }>();
@@ -85,6 +86,7 @@ export class CellLink {
       port: this.#farPort,
       places,
       counter: this.counter,
+      bell: this.#bell.buffer as SharedArrayBuffer,
     };
   }
 
@@ -126,12 +128,14 @@ export class CellLink {
       writeBatch(place.bytes, lease, place.requests, place.view);
     } catch (error) {
       place.requests = NO_REQUESTS;
-      clearPlace(place.bytes, PLACE_SIZE);
+      clearPlace(place.view, PLACE_SIZE);
       throw error;
     }
     place.batch = batch;
     this.#inside.push(index);
     this.#port.postMessage(index);
+    // Afterwards: a cell that hears it goes to the port for the batch, and would sleep if none were there.
+    Atomics.add(this.#bell, 0, 1);
   }
 
   #freePlace(): number {
@@ -189,7 +193,7 @@ export class CellLink {
       lost.push(place.batch!);
       place.batch = null;
       place.requests = NO_REQUESTS;
-      clearPlace(place.bytes, PLACE_SIZE);
+      clearPlace(place.view, PLACE_SIZE);
     }
     this.#inside.length = 0;
     return lost;
@@ -222,7 +226,7 @@ export class CellLink {
       this.#distrust('its reply is malformed', error);
       return;
     }
-    clearPlace(place.bytes, reply.length);
+    clearPlace(place.view, reply.length);
     place.batch = null;
     place.requests = NO_REQUESTS;
     if (this.#inside[0] === index) this.#inside.shift();

@@ -38,8 +38,8 @@ export interface CellsHost {
 
 /**
  * V8 lets a thread's nursery grow to 48 MB where there is work; what a batch leaves dies with it, so a small one serves as
- * well. Some of it is promoted all the same, and a cell's old space grows to some 25 MB before it is first collected whole.
- * The young generation is three semi-spaces, of 2 MB here.
+ * well, as long as what lives through a batch is made by constructors: ReadRequest in wire/batch.ts says why. The young
+ * generation is three semi-spaces, of 2 MB here.
  */
 const NURSERY_MB = 6;
 

@@ -3,11 +3,7 @@ import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
 import { costOf } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
-
-/** Zero bytes that were somebody's secret. */
-export function wipeAll(parts: readonly Uint8Array[]): void {
-  for (const part of parts) part.fill(0);
-}
+import { releaseAll } from './release.ts';
 
 /** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
 const none = (): void => {};
@@ -95,6 +91,6 @@ export class Pending {
 
   #end(): void {
     this.settled = true;
-    if (this.#wipe) wipeAll(this.request.parts);
+    if (this.#wipe) releaseAll(this.request.parts);
   }
 }

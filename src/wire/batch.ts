@@ -7,7 +7,7 @@
  *
  * A carrier may change shared bytes at any time, so the cell reads only its own copy, and trusts no offset in it.
  */
-import { FormatError, fromHex, ID_SIZE, isId, toHex } from './fields.ts';
+import { FormatError, fromHex, ID_SIZE, isId } from './fields.ts';
 import { ON_HEAP_MAX, ownCopy } from './own.ts';
 
 export const OP = {
@@ -132,10 +132,12 @@ export class PlaceView {
   readonly bytes: Uint8Array;
   readonly data: DataView;
   readonly text: Buffer;
+  readonly words: BigUint64Array;
 
   constructor(place: Uint8Array) {
     this.bytes = place;
     this.data = new DataView(place.buffer, place.byteOffset, place.length);
+    this.words = new BigUint64Array(place.buffer, place.byteOffset, place.length >> 3);
     this.text = Buffer.from(place.buffer, place.byteOffset, place.length);
   }
 }
@@ -237,14 +239,14 @@ export function writeBatch(
  * Zero the first bytes of a place, and up to seven more. By words: V8 stores single bytes in shared memory one by one, which
  * takes four times as long.
  */
-export function clearPlace(place: Uint8Array, length: number): void {
-  new BigUint64Array(place.buffer, place.byteOffset, Math.ceil(length / 8)).fill(0n);
+export function clearPlace({ words }: PlaceView, length: number): void {
+  words.fill(0n, 0, Math.ceil(length / 8));
 }
 
 /** The length a batch claims to have: what the cell copies, at most a place. Throws FormatError. */
-export function batchLength(place: Uint8Array): number {
-  const length = new DataView(place.buffer, place.byteOffset, 8).getUint32(4, true);
-  if (length < HEADER_SIZE || length > place.length) throw new FormatError('a batch has no proper length');
+export function batchLength({ data }: PlaceView): number {
+  const length = data.getUint32(4, true);
+  if (length < HEADER_SIZE || length > data.byteLength) throw new FormatError('a batch has no proper length');
   return length;
 }
 
@@ -254,14 +256,60 @@ export interface Span {
   readonly length: number;
 }
 
-export interface ReadRequest {
+/**
+ * A request as the cell reads it. Its lists stay where they are written, in the cell's own copy of the batch, which nobody
+ * changes while the batch is served.
+ *
+ * A class, as all that lives as long as its batch: V8 counts how many objects of a literal survive a collection, and one in
+ * the middle of a large batch finds that all do. From then on it makes them in the old space, where they keep alive, and
+ * promote, whatever they point to: half of a batch's garbage, until the next full collection.
+ */
+export class ReadRequest {
   readonly op: number;
   readonly mechanism: number;
   readonly flags: number;
   readonly ticket: number;
-  /** Indexes into the batch's keys. */
-  readonly keys: readonly number[];
-  readonly parts: readonly Span[];
+  readonly keyCount: number;
+  readonly partCount: number;
+  readonly #view: DataView;
+  readonly #entry: number;
+  /** Of the batch. */
+  readonly #size: number;
+
+  /** Throws FormatError on any number or range that the batch does not have. */
+  constructor(view: DataView, entry: number, size: number, tickets: number, keys: number) {
+    this.#view = view;
+    this.#entry = entry;
+    this.#size = size;
+    this.op = view.getUint8(entry);
+    this.mechanism = view.getUint8(entry + 1);
+    this.flags = view.getUint16(entry + 2, true);
+    this.ticket = view.getUint16(entry + 4, true);
+    this.partCount = view.getUint32(entry + 12, true);
+    if (this.ticket >= tickets || this.partCount > MAX_PARTS) throw new FormatError('a request is malformed');
+    let named = 0;
+    for (; named < MAX_KEYS; named++) {
+      const index = view.getUint16(entry + 6 + 2 * named, true);
+      if (index === NO_KEY) break;
+      if (index >= keys) throw new FormatError('a request is malformed');
+    }
+    this.keyCount = named;
+    for (let p = 0; p < this.partCount; p++) checkSpan(view, entry + 16 + 8 * p, size);
+  }
+
+  /** Which of the batch's keys the nth is. */
+  key(n: number): number | undefined {
+    return n < this.keyCount ? this.#view.getUint16(this.#entry + 6 + 2 * n, true) : undefined;
+  }
+
+  /** Where the nth part lies in a batch that begins at `base`. */
+  part(n: number, base = 0): Span | undefined {
+    if (n >= this.partCount) return undefined;
+    const at = this.#entry + 16 + 8 * n;
+    // Once more, as it is read once more.
+    checkSpan(this.#view, at, this.#size);
+    return { offset: base + this.#view.getUint32(at, true), length: this.#view.getUint32(at + 4, true) };
+  }
 }
 
 export interface ReadBatch {
@@ -271,58 +319,51 @@ export interface ReadBatch {
   readonly requests: readonly ReadRequest[];
 }
 
-/** Parse the cell's own copy of a batch. Throws FormatError on any offset or count that is out of bounds. */
-export function readBatch(bytes: Uint8Array): ReadBatch {
-  if (bytes.length < HEADER_SIZE) throw new FormatError('a batch is cut short');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.getUint32(0, true) !== REQUEST_MAGIC) throw new FormatError('not a batch');
+/** Where a cell reads a batch and writes its reply. */
+export interface CellMemory {
+  readonly view: DataView;
+  readonly text: Buffer;
+}
+
+/**
+ * Parse the cell's own copy of a batch, `length` bytes at `base`. Lists are made as long as they get: one that grows takes
+ * room for seventeen. Throws FormatError on any offset or count that is out of bounds.
+ */
+export function readBatch({ view, text }: CellMemory, base: number, size: number): ReadBatch {
+  if (size < HEADER_SIZE) throw new FormatError('a batch is cut short');
+  if (view.getUint32(base, true) !== REQUEST_MAGIC) throw new FormatError('not a batch');
   const span = (entry: number): Span => {
-    const offset = view.getUint32(entry, true);
-    const length = view.getUint32(entry + 4, true);
-    if (offset + length > bytes.length) throw new FormatError('a batch points outside itself');
-    return { offset, length };
+    checkSpan(view, entry, size);
+    return { offset: view.getUint32(entry, true), length: view.getUint32(entry + 4, true) };
   };
-  const ticketCount = view.getUint32(16, true);
-  const keyCount = view.getUint32(20, true);
-  const requestCount = view.getUint32(24, true);
+  const ticketCount = view.getUint32(base + 16, true);
+  const keyCount = view.getUint32(base + 20, true);
+  const requestCount = view.getUint32(base + 24, true);
   if (ticketCount > BATCH_MAX_REQUESTS || keyCount > BATCH_MAX_KEYS || requestCount > BATCH_MAX_REQUESTS) {
     throw new FormatError('a batch is too large');
   }
-  const keysAt = HEADER_SIZE + TICKET_ENTRY * ticketCount;
+  const ticketsAt = base + HEADER_SIZE;
+  const keysAt = ticketsAt + TICKET_ENTRY * ticketCount;
   const requestsAt = keysAt + KEY_ENTRY * keyCount;
-  if (requestsAt + REQUEST_ENTRY * requestCount > bytes.length) throw new FormatError('a batch is cut short');
-  const tickets: Span[] = [];
-  for (let i = 0; i < ticketCount; i++) tickets.push(span(HEADER_SIZE + TICKET_ENTRY * i));
-  const keys: { id: string; record: Span }[] = [];
+  if (requestsAt + REQUEST_ENTRY * requestCount > base + size) throw new FormatError('a batch is cut short');
+  const tickets = new Array<Span>(ticketCount);
+  for (let i = 0; i < ticketCount; i++) tickets[i] = span(ticketsAt + TICKET_ENTRY * i);
+  const keys = new Array<ReadBatch['keys'][number]>(keyCount);
   for (let i = 0; i < keyCount; i++) {
     const entry = keysAt + KEY_ENTRY * i;
-    keys.push({ record: span(entry), id: toHex(bytes.subarray(entry + 8, entry + 8 + ID_SIZE)) });
+    keys[i] = { record: span(entry), id: text.toString('hex', entry + 8, entry + 8 + ID_SIZE) };
   }
-  const requests: ReadRequest[] = [];
+  const requests = new Array<ReadRequest>(requestCount);
   for (let i = 0; i < requestCount; i++) {
-    const entry = requestsAt + REQUEST_ENTRY * i;
-    const ticket = view.getUint16(entry + 4, true);
-    const partCount = view.getUint32(entry + 12, true);
-    if (ticket >= ticketCount || partCount > MAX_PARTS) throw new FormatError('a request is malformed');
-    const named: number[] = [];
-    for (let k = 0; k < 3; k++) {
-      const index = view.getUint16(entry + 6 + 2 * k, true);
-      if (index === NO_KEY) break;
-      if (index >= keyCount) throw new FormatError('a request is malformed');
-      named.push(index);
-    }
-    const parts: Span[] = [];
-    for (let p = 0; p < partCount; p++) parts.push(span(entry + 16 + 8 * p));
-    requests.push({
-      op: view.getUint8(entry),
-      mechanism: view.getUint8(entry + 1),
-      flags: view.getUint16(entry + 2, true),
-      ticket,
-      keys: named,
-      parts,
-    });
+    requests[i] = new ReadRequest(view, requestsAt + REQUEST_ENTRY * i, size, ticketCount, keyCount);
   }
-  return { lease: span(8), tickets, keys, requests };
+  return { lease: span(base + 8), tickets, keys, requests };
+}
+
+function checkSpan(view: DataView, entry: number, size: number): void {
+  if (view.getUint32(entry, true) + view.getUint32(entry + 4, true) > size) {
+    throw new FormatError('a batch points outside itself');
+  }
 }
 
 /** The room that a reply's header and results take; results' bytes follow. */
@@ -331,28 +372,34 @@ export const replyBytesOffset = (requests: number): number => align(HEADER_SIZE 
 export interface WrittenResult {
   readonly status: number;
   readonly reason: number;
-  /** Ranges of the reply, where the results' bytes lie already. */
+  /** Where the result's bytes lie already, as addresses. */
   readonly parts: readonly Span[];
 }
 
-/** Write the header and results of a reply whose bytes lie behind them already. */
-export function writeReply(reply: Uint8Array, length: number, results: readonly WrittenResult[], audit: Span): void {
-  const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
-  view.setUint32(0, REPLY_MAGIC, true);
-  view.setUint32(4, length, true);
-  view.setUint32(8, audit.offset, true);
-  view.setUint32(12, audit.length, true);
-  view.setUint32(16, results.length, true);
-  results.forEach((result, i) => {
-    const entry = HEADER_SIZE + RESULT_ENTRY * i;
-    view.setUint16(entry, result.status, true);
-    view.setUint16(entry + 2, result.reason, true);
-    view.setUint32(entry + 4, result.parts.length, true);
-    result.parts.forEach((part, p) => {
-      view.setUint32(entry + 8 + 8 * p, part.offset, true);
-      view.setUint32(entry + 12 + 8 * p, part.length, true);
-    });
-  });
+/** Write the header and results of a reply at `base`, whose bytes lie behind them already. */
+export function writeReply(
+  { view }: Pick<CellMemory, 'view'>,
+  base: number,
+  length: number,
+  results: readonly WrittenResult[],
+  audit: Span,
+): void {
+  view.setUint32(base, REPLY_MAGIC, true);
+  view.setUint32(base + 4, length, true);
+  view.setUint32(base + 8, audit.length === 0 ? 0 : audit.offset - base, true);
+  view.setUint32(base + 12, audit.length, true);
+  view.setUint32(base + 16, results.length, true);
+  for (let i = 0; i < results.length; i++) {
+    const { status, reason, parts } = results[i]!;
+    const entry = base + HEADER_SIZE + RESULT_ENTRY * i;
+    view.setUint16(entry, status, true);
+    view.setUint16(entry + 2, reason, true);
+    view.setUint32(entry + 4, parts.length, true);
+    for (let p = 0; p < parts.length; p++) {
+      view.setUint32(entry + 8 + 8 * p, parts[p]!.offset - base, true);
+      view.setUint32(entry + 12 + 8 * p, parts[p]!.length, true);
+    }
+  }
 }
 
 /** Operations of which no result is a secret. */

@@ -1,5 +1,5 @@
 /** The envelope, docs/formats.md §5: what `encrypt` gives by default and `decrypt` needs nothing else for. */
-import { FieldReader, FieldWriter, FormatError } from './fields.ts';
+import { FieldWriter } from './fields.ts';
 
 const MAGIC = 'KCEV';
 const FORMAT = 1;
@@ -25,16 +25,4 @@ export function encodeEnvelopeHeader(header: EnvelopeHeader): Uint8Array<ArrayBu
     .zero(2)
     .id(header.keyId)
     .u32(header.keyVersion).bytes;
-}
-
-/** Read the header of an envelope and see that it is long enough for nonce and tag. Throws FormatError. */
-export function decodeEnvelopeHeader(envelope: Uint8Array): EnvelopeHeader {
-  const reader = new FieldReader(envelope);
-  reader.magic(MAGIC);
-  if (reader.u8() !== FORMAT) throw new FormatError('unknown envelope format');
-  if (reader.u8() !== SUITE_XAES) throw new FormatError('unknown envelope suite');
-  reader.zero(2);
-  const header = { keyId: reader.id(), keyVersion: reader.u32() };
-  reader.view(ENVELOPE_NONCE_SIZE + ENVELOPE_TAG_SIZE);
-  return header;
 }

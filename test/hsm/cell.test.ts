@@ -573,6 +573,36 @@ test('the generator has a new seed in each batch that draws from it, and in no o
   drawing.close();
 });
 
+test('a batch draws its noise once, and besides it what the last batch leads to expect', () => {
+  const drawn: number[] = [];
+  const counted = { ...core, call: { ...core.call } } as Core;
+  (counted.call as { drbgGenerate: unknown }).drbgGenerate = (...ask: [number, number, number, number]) => {
+    drawn.push(ask[1]);
+    return core.call.drbgGenerate(...ask);
+  };
+  const drawing = new Random(counted, work, 'test');
+  server = new BatchServer(counted, vault, drawing, work, 'cell-test');
+  const lengths = (count: number, each: CellRequest) => {
+    drawn.length = 0;
+    const { codes, results } = serve(Array.from({ length: count }, () => each));
+    expect(new Set(codes)).toEqual(new Set(['done']));
+    // Signatures, IVs and envelopes: none comes twice.
+    expect(new Set(results.map(({ parts }) => Buffer.from(parts[0]!).toString('hex'))).size).toBe(count);
+    return [...drawn];
+  };
+  const sign = request('sign', { mechanism: 'ECDSA', keys: [EC], parts: [run(1, 20)] });
+  const none = new Uint8Array(0);
+  const gcm = request('encrypt', { mechanism: 'AES-GCM', keys: [AES], parts: [run(2, 64), none, none] });
+  const envelope = request('encrypt', { mechanism: 'envelope', keys: [AES], parts: [run(2, 64), none] });
+  expect(lengths(9, sign)).toEqual([48]);
+  expect(lengths(4, gcm)).toEqual([4 * 48]);
+  expect(lengths(1, sign)).toEqual([48]);
+  expect(lengths(100, gcm)).toEqual([1024, 100 * 12 - 1024]);
+  expect(lengths(2, envelope)).toEqual([24, 128]);
+  expect(lengths(2, envelope)).toEqual([48]);
+  drawing.close();
+});
+
 /** Regions that a batch may have touched, and must have left zero. */
 function left(): Record<string, number> {
   const { SLOTS, SLOT_SIZE, SLOT_COUNT, WORK, WORK_SIZE, WINDOW, REPLY, WINDOW_SIZE } = core.call;

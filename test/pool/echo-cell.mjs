@@ -3,11 +3,13 @@
  * `core` bends its life: [0] 1: never starts; 2: its first start fails; 3: dies when provisioned; 4: the first
  * provisioning has no answer. [1] counts starts. It is shared memory, so that later incarnations know of earlier ones.
  */
-import { batchLength, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
+import { batchLength, PlaceView, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
 
-const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken)(?::(.*))?$/;
+const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
 
-export default function serve({ cell, core, port, places, counter }) {
+const partsOf = (request) => Array.from({ length: request.partCount }, (_, p) => request.part(p));
+
+export default function serve({ cell, core, port, places, counter, bell }) {
   const earlier = Atomics.add(core, 1, 1);
   if (core[0] === 1 || (core[0] === 2 && earlier === 0)) throw new Error('self-test failed');
   const made = new BigUint64Array(counter);
@@ -15,9 +17,9 @@ export default function serve({ cell, core, port, places, counter }) {
 
   const answer = (index) => {
     const place = new Uint8Array(places[index]);
-    const copy = place.slice(0, batchLength(place));
+    const copy = place.slice(0, batchLength(new PlaceView(place)));
     place.fill(0, 0, copy.length);
-    const batch = readBatch(copy);
+    const batch = readBatch({ view: new DataView(copy.buffer), text: Buffer.from(copy.buffer) }, 0, copy.length);
     let at = replyBytesOffset(batch.requests.length);
     let quiet = false;
     const put = (bytes) => {
@@ -27,7 +29,7 @@ export default function serve({ cell, core, port, places, counter }) {
       return span;
     };
     const results = batch.requests.map((request) => {
-      const parts = request.parts.map((p) => copy.subarray(p.offset, p.offset + p.length));
+      const parts = partsOf(request).map((p) => copy.subarray(p.offset, p.offset + p.length));
       const head = parts[0] === undefined || parts[0].length > 64 ? '' : Buffer.from(parts[0]).toString();
       const [, command, argument] = COMMAND.exec(head) ?? [];
       if (command === 'sleep') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(argument));
@@ -44,10 +46,11 @@ export default function serve({ cell, core, port, places, counter }) {
         const clean = places.every((one) => new BigUint64Array(one).every((word) => word === 0n));
         return { status: clean ? 0 : 1, reason: 0, parts: [] };
       }
+      if (command === 'bell') return { status: Atomics.load(new Int32Array(bell), 0), reason: 0, parts: [] };
       if (command === 'status') return { status: Number(argument), reason: 3, parts: [] };
       return { status: 0, reason: 0, parts: parts.slice(0, 3).map(put) };
     });
-    const first = batch.requests[0].parts[0];
+    const first = batch.requests[0].part(0);
     const head =
       first === undefined ? '' : Buffer.from(copy.subarray(first.offset, first.offset + first.length)).toString();
     if (head === 'foreign') results.pop();
@@ -61,7 +64,7 @@ export default function serve({ cell, core, port, places, counter }) {
     };
     const audit = quiet ? { offset: 0, length: 0 } : put(Buffer.from(JSON.stringify(entry)));
     if (!quiet) Atomics.add(made, 0, 1n);
-    writeReply(place, head === 'malformed' ? 0x7fffffff : at, results, audit);
+    writeReply({ view: new DataView(place.buffer) }, 0, head === 'malformed' ? 0x7fffffff : at, results, audit);
     port.postMessage(index);
   };
 

@@ -206,6 +206,15 @@ describe('batches', () => {
     expect(entries[0]!.lease).toBe(77);
   });
 
+  test('a cell’s bell has rung for each batch that was sent', async () => {
+    const { pool } = await open({ workers: 1 });
+    for (let sent = 1; sent <= 3; sent++) {
+      const { status } = await pool.submit(request('bell'));
+      // It rings behind the message, so the cell may be earlier.
+      expect([sent - 1, sent]).toContain(status);
+    }
+  });
+
   test('places are clean after every answer', async () => {
     const { pool } = await open();
     await Promise.all(Array.from({ length: 40 }, () => pool.submit(request('a secret'))));

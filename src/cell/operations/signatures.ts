@@ -91,11 +91,7 @@ function signEcdsa(call: Call, key: OpenKey): Outcome {
   if (key.attributes.class !== 'private') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'noPrivate');
   const { curve, hash, size } = parameters(call, key);
   const { core, work, jobs, random } = call.bench;
-  let noise = 0;
-  if (!call.flag(FLAG.rfc6979)) {
-    noise = work.take(size);
-    random.fill(noise, size);
-  }
+  const noise = call.flag(FLAG.rfc6979) ? 0 : random.noise(size);
   const hashed = digest(call, hash);
   const list = jobs.sign(curve, hash);
   if (!call.flag(FLAG.der)) {

@@ -32,7 +32,7 @@ const PLAIN_MAX = 512;
 const NO_AAD: Span = { offset: 0, length: 0 };
 
 /** The associated data of a request that may leave it out. */
-const aadOf = (call: Call, n: number): Span => (call.request.parts.length > n ? call.part(n) : NO_AAD);
+const aadOf = (call: Call, n: number): Span => (call.request.partCount > n ? call.part(n) : NO_AAD);
 /** On which ECDH-ES is registered (RFC 7518 §6.2.1.1); their points differ in length. */
 const AGREEMENT_CURVES: readonly Curve[] = ['P-256', 'P-384'];
 
