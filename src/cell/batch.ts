@@ -141,15 +141,14 @@ export class BatchServer {
 
   #run(batch: ReadBatch, inHand: readonly InHand[], now: number): void {
     const core = this.#core;
-    const window = core.call.WINDOW.value;
     try {
-      this.#authority.takeLease(window + batch.lease.offset, batch.lease.length, now);
+      this.#authority.takeLease(batch.lease.offset, batch.lease.length, now);
     } catch (error) {
       for (const each of inHand) each.refusal = asRefusal(error);
       return;
     }
     const tickets = batch.tickets.map((span) =>
-      attempt(() => this.#authority.readTicket(window + span.offset, span.length, now)),
+      attempt(() => this.#authority.readTicket(span.offset, span.length, now)),
     );
     const sessions = tickets.map((ticket, i) => firstOfSession(tickets, ticket, i));
     const opened: (OpenKey | Refusal)[][] = batch.keys.map(() => []);
@@ -181,7 +180,7 @@ export class BatchServer {
         return;
       }
       each.ticket = ticket;
-      const call = new Call(bench, request, ticket, window, window + batch.tickets[request.ticket]!.offset);
+      const call = new Call(bench, request, ticket, batch.tickets[request.ticket]!.offset);
       each.call = call;
       const found = operation(request.op);
       this.#step(bench.jobs, each, () => {
@@ -222,8 +221,7 @@ export class BatchServer {
 
   /** By what the record claims; one that claims what it is not does not open. */
   #isOfSession({ record }: ReadBatch['keys'][number]): boolean {
-    const { bytes, call } = this.#core;
-    return bytes[call.WINDOW.value + record.offset + RECORD_KIND_OFFSET] === RECORD_KIND.sessionKey;
+    return this.#core.bytes[record.offset + RECORD_KIND_OFFSET] === RECORD_KIND.sessionKey;
   }
 
   /** Open a record into the next slot, and see that it is the key that was asked for. */
@@ -232,7 +230,7 @@ export class BatchServer {
     const { id, record } = batch.keys[index]!;
     if (this.#slots >= call.SLOT_COUNT.value) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     const secret = call.SLOTS.value + call.SLOT_SIZE.value * this.#slots++;
-    const header = this.#records.open(call.WINDOW.value + record.offset, record.length, secret, ticket.session);
+    const header = this.#records.open(record.offset, record.length, secret, ticket.session);
     const isKey = header.kind === RECORD_KIND.key || header.kind === RECORD_KIND.sessionKey;
     if (!isKey || header.id !== id) throw new Refusal('KEYCELL_RECORD_CORRUPT');
     return {

@@ -67,14 +67,12 @@ export class Call {
   opened: readonly string[] = NO_KEYS;
   made: number | undefined;
   recipient: string | undefined;
-  readonly #window: number;
   readonly #ticketAt: number;
 
-  constructor(bench: Bench, request: ReadRequest, ticket: Ticket, window: number, ticketAt: number) {
+  constructor(bench: Bench, request: ReadRequest, ticket: Ticket, ticketAt: number) {
     this.bench = bench;
     this.request = request;
     this.ticket = ticket;
-    this.#window = window;
     this.#ticketAt = ticketAt;
   }
 
@@ -90,7 +88,7 @@ export class Call {
 
   /** The nth part of the request, as an address. Throws INPUT_INVALID where it is missing. */
   part(n: number): Span {
-    const part = this.request.part(n, this.#window);
+    const part = this.request.part(n);
     if (part === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
     return part;
   }

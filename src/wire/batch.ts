@@ -250,10 +250,37 @@ export function batchLength({ data }: PlaceView): number {
   return length;
 }
 
-/** A range of the cell's window. */
+/** A range of the cell's memory. */
 export interface Span {
   readonly offset: number;
   readonly length: number;
+}
+
+/** Where a cell reads a batch and writes its reply. */
+export interface CellMemory {
+  readonly view: DataView;
+  readonly text: Buffer;
+}
+
+/** The cell's own copy of a batch, `size` bytes at `base`. */
+class BatchCopy {
+  readonly view: DataView;
+  readonly base: number;
+  readonly size: number;
+
+  constructor(view: DataView, base: number, size: number) {
+    this.view = view;
+    this.base = base;
+    this.size = size;
+  }
+
+  /** The range that an entry names. Throws FormatError unless it lies in the batch. */
+  span(entry: number): Span {
+    const offset = this.view.getUint32(entry, true);
+    const length = this.view.getUint32(entry + 4, true);
+    if (offset + length > this.size) throw new FormatError('a batch points outside itself');
+    return { offset: this.base + offset, length };
+  }
 }
 
 /**
@@ -271,16 +298,14 @@ export class ReadRequest {
   readonly ticket: number;
   readonly keyCount: number;
   readonly partCount: number;
-  readonly #view: DataView;
+  readonly #batch: BatchCopy;
   readonly #entry: number;
-  /** Of the batch. */
-  readonly #size: number;
 
   /** Throws FormatError on any number or range that the batch does not have. */
-  constructor(view: DataView, entry: number, size: number, tickets: number, keys: number) {
-    this.#view = view;
+  constructor(batch: BatchCopy, entry: number, tickets: number, keys: number) {
+    const { view } = batch;
+    this.#batch = batch;
     this.#entry = entry;
-    this.#size = size;
     this.op = view.getUint8(entry);
     this.mechanism = view.getUint8(entry + 1);
     this.flags = view.getUint16(entry + 2, true);
@@ -294,21 +319,17 @@ export class ReadRequest {
       if (index >= keys) throw new FormatError('a request is malformed');
     }
     this.keyCount = named;
-    for (let p = 0; p < this.partCount; p++) checkSpan(view, entry + 16 + 8 * p, size);
+    for (let p = 0; p < this.partCount; p++) batch.span(entry + 16 + 8 * p);
   }
 
   /** Which of the batch's keys the nth is. */
   key(n: number): number | undefined {
-    return n < this.keyCount ? this.#view.getUint16(this.#entry + 6 + 2 * n, true) : undefined;
+    return n < this.keyCount ? this.#batch.view.getUint16(this.#entry + 6 + 2 * n, true) : undefined;
   }
 
-  /** Where the nth part lies in a batch that begins at `base`. */
-  part(n: number, base = 0): Span | undefined {
-    if (n >= this.partCount) return undefined;
-    const at = this.#entry + 16 + 8 * n;
-    // Once more, as it is read once more.
-    checkSpan(this.#view, at, this.#size);
-    return { offset: base + this.#view.getUint32(at, true), length: this.#view.getUint32(at + 4, true) };
+  /** The nth part, checked once more, as it is read once more. */
+  part(n: number): Span | undefined {
+    return n < this.partCount ? this.#batch.span(this.#entry + 16 + 8 * n) : undefined;
   }
 }
 
@@ -319,23 +340,14 @@ export interface ReadBatch {
   readonly requests: readonly ReadRequest[];
 }
 
-/** Where a cell reads a batch and writes its reply. */
-export interface CellMemory {
-  readonly view: DataView;
-  readonly text: Buffer;
-}
-
 /**
- * Parse the cell's own copy of a batch, `length` bytes at `base`. Lists are made as long as they get: one that grows takes
+ * Parse the cell's own copy of a batch, `size` bytes at `base`; ranges come out as addresses. Lists are made as long as they get: one that grows takes
  * room for seventeen. Throws FormatError on any offset or count that is out of bounds.
  */
 export function readBatch({ view, text }: CellMemory, base: number, size: number): ReadBatch {
   if (size < HEADER_SIZE) throw new FormatError('a batch is cut short');
   if (view.getUint32(base, true) !== REQUEST_MAGIC) throw new FormatError('not a batch');
-  const span = (entry: number): Span => {
-    checkSpan(view, entry, size);
-    return { offset: view.getUint32(entry, true), length: view.getUint32(entry + 4, true) };
-  };
+  const batch = new BatchCopy(view, base, size);
   const ticketCount = view.getUint32(base + 16, true);
   const keyCount = view.getUint32(base + 20, true);
   const requestCount = view.getUint32(base + 24, true);
@@ -347,23 +359,17 @@ export function readBatch({ view, text }: CellMemory, base: number, size: number
   const requestsAt = keysAt + KEY_ENTRY * keyCount;
   if (requestsAt + REQUEST_ENTRY * requestCount > base + size) throw new FormatError('a batch is cut short');
   const tickets = new Array<Span>(ticketCount);
-  for (let i = 0; i < ticketCount; i++) tickets[i] = span(ticketsAt + TICKET_ENTRY * i);
+  for (let i = 0; i < ticketCount; i++) tickets[i] = batch.span(ticketsAt + TICKET_ENTRY * i);
   const keys = new Array<ReadBatch['keys'][number]>(keyCount);
   for (let i = 0; i < keyCount; i++) {
     const entry = keysAt + KEY_ENTRY * i;
-    keys[i] = { record: span(entry), id: text.toString('hex', entry + 8, entry + 8 + ID_SIZE) };
+    keys[i] = { record: batch.span(entry), id: text.toString('hex', entry + 8, entry + 8 + ID_SIZE) };
   }
   const requests = new Array<ReadRequest>(requestCount);
   for (let i = 0; i < requestCount; i++) {
-    requests[i] = new ReadRequest(view, requestsAt + REQUEST_ENTRY * i, size, ticketCount, keyCount);
+    requests[i] = new ReadRequest(batch, requestsAt + REQUEST_ENTRY * i, ticketCount, keyCount);
   }
-  return { lease: span(base + 8), tickets, keys, requests };
-}
-
-function checkSpan(view: DataView, entry: number, size: number): void {
-  if (view.getUint32(entry, true) + view.getUint32(entry + 4, true) > size) {
-    throw new FormatError('a batch points outside itself');
-  }
+  return { lease: batch.span(base + 8), tickets, keys, requests };
 }
 
 /** The room that a reply's header and results take; results' bytes follow. */
