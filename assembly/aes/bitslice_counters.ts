@@ -29,7 +29,7 @@ export const PACK_BLOCKS: u32 = 32;
 // ctr32.ts has the first 128 bytes of the area.
 const COMMON: usize = CTR_SCRATCH + 128; // 128, a state: what all blocks have in common after two rounds
 const V: usize = CTR_SCRATCH + 256; // 128, the pack's v: of state g the byte 4m + g of each register is of v with index m
-const BYTES: usize = CTR_SCRATCH + 384; // 5 · 16, bytes of the state in all lanes: the last one before round 1, those that are d to be after it
+const BYTES: usize = CTR_SCRATCH + 384; // 5 · 16, each in all lanes: the first key's last byte, then those that d is added to
 
 const CONSTANTS: usize = memory.data<u8>([
   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, // 0: all but the last byte

@@ -1,6 +1,6 @@
 /**
  * AES-GCM, SP 800-38D, with the functions of the standard apart: J0 and the tag (§7), inc32 (§6.2), ghash (§6.4, in
- * ghash.ts), gctr (§6.5, ctr32Xor in ../aes/ctr32.ts). Tags are 16 bytes, and open compares before it decrypts a
+ * ghash.ts), gctr (§6.5, in ../aes/ctr32.ts). Tags are 16 bytes, and open compares before it decrypts a
  * single byte.
  *
  * The counter. inc32 wraps mod 2³² by definition. A block would be used twice only if one message took more than
@@ -75,7 +75,7 @@ function startStream(ctxPtr: usize, J0: v128, len: u32): v128 {
   return v128.load(STREAM);
 }
 
-/** GCTR_K(inc32(J0), in), with what startStream made. A J0 that was hashed from a long IV is a secret. */
+/** GCTR_K(inc32(J0), in), with what startStream made. A J0 that was hashed, from an IV that is not 12 bytes, is a secret. */
 function finishStream(ctxPtr: usize, J0: v128, ivLen: u32, inPtr: usize, len: u32, outPtr: usize): void {
   if (len > SHORT_LEN) {
     if (ivLen == 12) ctr32Xor(ctxPtr, inc32(J0), inPtr, len, outPtr);

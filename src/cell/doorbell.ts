@@ -9,6 +9,8 @@
  * The bell is the carrier's. Whatever it writes there, a watch ends in time, and batches come by the port alone.
  */
 
+import { availableParallelism } from 'node:os';
+
 /** The longest watch, in ms: the main thread answers a few callers and sends what they ask next within it. */
 const WATCH = 0.1;
 /** So many batches came within that time, one after the other, before a cell watches: a watch in vain costs others. */
@@ -18,14 +20,17 @@ const FEW = 16;
 
 export class Doorbell {
   readonly #bell: Int32Array;
+  /** With one processor a watch would take it from the very thread that it waits for. */
+  readonly #alone: boolean;
   /** Batches that have come; a ring's number passes 2^31 as this does. */
   #heard = 0;
   #answeredAt = 0;
   #soon = 0;
 
   /** An Int32 that rises by one with each batch that was sent. */
-  constructor(bell: SharedArrayBuffer) {
+  constructor(bell: SharedArrayBuffer, processors = availableParallelism()) {
     this.#bell = new Int32Array(bell);
+    this.#alone = processors < 2;
   }
 
   /** A batch has come. */
@@ -37,7 +42,7 @@ export class Doorbell {
   /** Its answer, to so many requests, is sent. Returns when the event loop has the next batch, or shall sleep. */
   watch(requests: number): void {
     this.#answeredAt = performance.now();
-    if (this.#soon < IN_A_ROW || requests > FEW) return;
+    if (this.#alone || this.#soon < IN_A_ROW || requests > FEW) return;
     const end = this.#answeredAt + WATCH;
     while (Atomics.load(this.#bell, 0) === this.#heard && performance.now() < end);
   }

@@ -107,6 +107,8 @@ export class Random {
     if (this.#next > this.#room) this.#wanted = (this.#next - this.#room) / this.#requests;
     this.#room = this.#next = this.#drawn = this.#roomEnd = 0;
     this.#noise = this.#noises = 0;
+    // It goes through the batch's room; what is drawn between batches needs none.
+    this.#reseedDue = false;
   }
 
   /**

@@ -125,7 +125,7 @@ export class SessionImpl implements Session {
       const plain = signal === undefined && timeout === undefined;
       return this.#engine.submit(request, plain ? care : { ...care, signal, timeout }, finish);
     } catch (error) {
-      if (care.wipe) for (const part of request.parts) part.fill(0);
+      if (care.wipe) for (const part of request.parts) if (part.length > 0) part.fill(0);
       throw error;
     }
   }

@@ -247,7 +247,7 @@ export interface SignOptions extends CallOptions {
   readonly hash?: HashName;
   /** The message is the digest already, of the hash's length. */
   readonly prehashed?: boolean;
-  /** Default hedged: fresh noise beside RFC 6979, so that neither a bad generator nor a fault gives the key away. */
+  /** Default hedged: noise of its own beside RFC 6979, so that neither a bad generator nor a fault gives the key away. */
   readonly nonce?: 'hedged' | 'rfc6979';
 }
 

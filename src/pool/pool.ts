@@ -20,6 +20,7 @@ export interface SubmitOptions {
   readonly timeout?: number | undefined;
   /**
    * The request's parts are secrets in arrays that the pool now owns: wiped when the request has settled, whatever its end.
+   * One that is large and has its ArrayBuffer for itself is detached, too: release.ts.
    */
   readonly wipe?: boolean | undefined;
   /** The entry must be on the disk, not only written, before the result is given (changes of state). */

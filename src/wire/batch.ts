@@ -341,8 +341,8 @@ export interface ReadBatch {
 }
 
 /**
- * Parse the cell's own copy of a batch, `size` bytes at `base`; ranges come out as addresses. Lists are made as long as they get: one that grows takes
- * room for seventeen. Throws FormatError on any offset or count that is out of bounds.
+ * Parse the cell's own copy of a batch, `size` bytes at `base`; ranges come out as addresses. Lists are made as long as they
+ * get: one that grows takes room for seventeen. Throws FormatError on any offset or count that is out of bounds.
  */
 export function readBatch({ view, text }: CellMemory, base: number, size: number): ReadBatch {
   if (size < HEADER_SIZE) throw new FormatError('a batch is cut short');

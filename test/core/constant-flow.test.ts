@@ -147,6 +147,15 @@ test('every select and every branch that is not a loop was reviewed', () => {
   const functions = text.split(/\n \(func \$/).slice(1);
   expect(functions.length).toBeGreaterThan(50);
   const count = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].length;
+  const calls = (name: string) => {
+    const body = functions.find((text) => text.startsWith(`assembly/${name} `)) ?? '';
+    return [...body.matchAll(/^\s*(?:call \$assembly\/(\S+)|(else)|(if))$/gm)].map(
+      (match) => match[1] ?? match[2] ?? match[3],
+    );
+  };
+  // A counter that was hashed is a secret; the faster way follows its last byte.
+  expect(calls('gcm/gcm/finishStream').join(' ')).toContain('if aes/ctr32/ctr32Xor else aes/ctr32/ctr32XorHidden');
+  expect(calls('aes/ctr32/ctr32XorHidden').filter((name) => name?.startsWith('aes'))).toEqual(['aes/ctr32/keystream']);
   const found: Record<string, readonly [number, number]> = {};
   for (const text of functions) {
     const name = /^"?(?:assembly\/)?([^\s"]+)/.exec(text)![1]!;

@@ -4,9 +4,9 @@ import { Doorbell } from '../../src/cell/doorbell.ts';
 afterEach(() => vi.restoreAllMocks());
 
 /** A door on a clock that each look moves on by a 1024th of a millisecond. */
-function make() {
+function make(processors = 2) {
   const bell = new Int32Array(new SharedArrayBuffer(4));
-  const door = new Doorbell(bell.buffer as SharedArrayBuffer);
+  const door = new Doorbell(bell.buffer as SharedArrayBuffer, processors);
   let now = 0;
   let answered = 0;
   let looks = 0;
@@ -48,4 +48,9 @@ test('the bell ends it; it is not for many requests', () => {
   expect(batch(0.02, { requests: 17 })).toBe(SLEPT);
   expect(batch(0.02, { ringAfter: 30 })).toBe(30);
   expect(batch(0.02, { ringAfter: 1 })).toBe(SLEPT);
+});
+
+test('with one processor nobody watches', () => {
+  const batch = make(1);
+  for (let i = 0; i < 8; i++) expect(batch(0.02)).toBe(SLEPT);
 });

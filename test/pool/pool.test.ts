@@ -418,6 +418,34 @@ describe('death', () => {
     },
   );
 
+  test('a large secret is whole for the retry, and detached in the end, whatever that is', async () => {
+    const { pool, restarts } = await open({ workers: 1 });
+    const LARGE = 100_000;
+    const secrets: Uint8Array[] = [];
+    const submit = (payload: string, options: SubmitOptions = {}) => {
+      const secret = new Uint8Array(LARGE).fill(7);
+      secrets.push(secret);
+      return pool.submit(request(payload, { parts: [bytes(payload), secret] }), { wipe: true, ...options });
+    };
+    const slow = submit('sleep:200');
+    await sleep(50);
+    await pool.kill(0);
+    expect((await slow).parts[1]).toEqual(new Uint8Array(LARGE).fill(7));
+    expect(restarts.map(([, , retried]) => retried)).toEqual([1]);
+    expect(await refused(submit('throw'))).toBe('KEYCELL_CELL_LOST unknown');
+    expect(await refused(submit('late', { signal: AbortSignal.abort() }))).toBe('KEYCELL_ABORTED not-executed');
+    await pool.submit(request('the next cell is up'));
+    const inside = refused(submit('sleep:100', { timeout: 20 }));
+    const queued = Array.from({ length: 3 }, (_, i) => refused(submit(`queued ${i}`, { timeout: 20 })));
+    expect(await inside).toBe('KEYCELL_TIMEOUT unknown');
+    for (const end of await Promise.all(queued)) expect(end).toContain('KEYCELL_TIMEOUT');
+    const last = refused(submit('sleep:100'));
+    await pool.close(0);
+    await last;
+    await refused(submit('closed'));
+    expect(secrets.map(({ length }) => length)).toEqual(Array(9).fill(0));
+  });
+
   test('a hanging cell ends by kill, and its thread with it', async () => {
     const { pool } = await open();
     const hung = refused(pool.submit(request('hang'), { timeout: 100 }));

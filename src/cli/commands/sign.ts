@@ -23,7 +23,7 @@ export function sign(parent: Command): void {
     ).addOption(keyOption('the key that signs: its label or id')),
   )
     .addOption(
-      new Option('--nonce <how>', 'ECDSA: fresh noise beside RFC 6979, or RFC 6979 alone')
+      new Option('--nonce <how>', 'ECDSA: noise beside RFC 6979, or RFC 6979 alone')
         .choices(['hedged', 'rfc6979'])
         .default('hedged'),
     )
