@@ -4,7 +4,8 @@
  * RFC 6979 §3.2: HMAC_DRBG seeded with the private key x and the digest h1, so that k is unique to the
  * pair and needs no randomness. Hedged after draft-irtf-cfrg-det-sigs-with-noise-05 §4: `size` random bytes Z
  * come first, so that equal messages give different signatures and a fault cannot be compared with a
- * clean run (a cell draws them once a batch and numbers the signatures in them: what counts is that they differ); with Z known or repeated it is still as strong as RFC 6979. The draft pads with zeros so that
+ * clean run (a cell draws them once a batch and numbers the signatures in them: what counts is that they
+ * differ); with Z known or repeated it is still as strong as RFC 6979. The draft pads with zeros so that
  * V ‖ 00 ‖ Z and x each end on a block boundary of the hash: x is then mixed into a state that Z has
  * already randomised, never into a known one next to public data.
  * Rejected: k straight from a generator, where one repeated state gives the key away.

@@ -1,12 +1,7 @@
 /** Secrets on their way in: copied into an ArrayBuffer of their own, outside the V8 heap, which whoever takes them wipes. */
 import { HsmError } from '../errors.ts';
 import type { Password, Secret } from '../model/hsm.ts';
-import { ownCopy } from '../wire/own.ts';
-
-/** Off-heap: a typed array of 64 bytes or less made otherwise lives in the V8 heap, where the collector copies it. */
-export function ownBytes(length: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new ArrayBuffer(length));
-}
+import { ownBytes, ownCopy } from '../wire/own.ts';
 
 /** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
 export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {

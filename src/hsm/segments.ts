@@ -7,9 +7,9 @@
  */
 import { HsmError } from '../errors.ts';
 import type { Bytes } from '../model/key.ts';
+import { ownBytes } from '../wire/own.ts';
 import { SEGMENT_LAST } from '../wire/stream.ts';
 import { checkBytes } from './inputs.ts';
-import { ownBytes } from './secrets.ts';
 
 /** Enough for one stream to fill the places of two cells; half a mebibyte of memory. */
 const WINDOW = 4;

@@ -30,6 +30,7 @@ import type { Finish, SubmitOptions } from '../pool/pool.ts';
 import type { CellRequest, CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
+import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
@@ -125,7 +126,7 @@ export class SessionImpl implements Session {
       const plain = signal === undefined && timeout === undefined;
       return this.#engine.submit(request, plain ? care : { ...care, signal, timeout }, finish);
     } catch (error) {
-      if (care.wipe) for (const part of request.parts) if (part.length > 0) part.fill(0);
+      if (care.wipe) wipeAll(request.parts);
       throw error;
     }
   }

@@ -8,13 +8,14 @@
 import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import { wipeAll } from '../wire/own.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
 import { Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
 import { isLarge, Queue } from './queue.ts';
-import { releaseAll, wipeAll } from './release.ts';
+import { releaseAll } from './release.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 

@@ -7,6 +7,7 @@
  * and freed, and the next copy finds the same memory, still in the caches.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { wipeAll } from '../wire/own.ts';
 
 /** A transfer takes 4 µs, more than shorter arrays cost the collector. */
 const LEAST = 32 * 1024;
@@ -19,12 +20,7 @@ function closedPort(): MessagePort {
   return port1;
 }
 
-/** Zero bytes that were somebody's secret; of an array that was detached, nothing is left to wipe. */
-export function wipeAll(parts: readonly Uint8Array[]): void {
-  for (const part of parts) if (part.length > 0) part.fill(0);
-}
-
-/** The same for arrays of our own. One that is large and has its ArrayBuffer for itself is detached, and empty afterwards. */
+/** Wipe arrays of our own. One that is large and has its ArrayBuffer for itself is detached, and empty afterwards. */
 export function releaseAll(parts: readonly Uint8Array[]): void {
   wipeAll(parts);
   for (const { buffer, length } of parts) {

@@ -1,6 +1,7 @@
 /** Arrays of secrets: all are wiped, and what is large and nobody else's is freed without a collection. */
 import { expect, test } from 'vitest';
-import { releaseAll, wipeAll } from '../../src/pool/release.ts';
+import { releaseAll } from '../../src/pool/release.ts';
+import { wipeAll } from '../../src/wire/own.ts';
 
 const LEAST = 32 * 1024;
 const MIB = 1024 * 1024;
