@@ -18,35 +18,43 @@ interface Work {
   readonly kernel: Kernel;
 }
 
-/** A kernel on curves, of one curve, and one hash where it takes one. */
-interface CurveKernel {
+/** A kernel of one curve and one hash, where it takes them. */
+interface NumberedKernel {
   readonly number: number;
   kernel(call: CoreExports, curve: number, hash: number): Kernel;
 }
 
+const NO_CURVE = 0;
 const NO_HASH = 0;
-const SIGN: CurveKernel = {
+const DIGEST: NumberedKernel = {
+  number: 0,
+  kernel:
+    ({ hashMany }, _, h) =>
+    (jobs, count) =>
+      hashMany(h, jobs, count),
+};
+const SIGN: NumberedKernel = {
   number: 1,
   kernel:
     ({ ecdsaSign }, c, h) =>
     (jobs, count) =>
       ecdsaSign(c, h, jobs, count),
 };
-const VERIFY: CurveKernel = {
+const VERIFY: NumberedKernel = {
   number: 2,
   kernel:
     ({ ecdsaVerify }, c, h) =>
     (jobs, count) =>
       ecdsaVerify(c, h, jobs, count),
 };
-const ECDH: CurveKernel = {
+const ECDH: NumberedKernel = {
   number: 3,
   kernel:
     ({ ecdh }, c) =>
     (jobs, count) =>
       ecdh(c, jobs, count),
 };
-const GENERATE: CurveKernel = {
+const GENERATE: NumberedKernel = {
   number: 4,
   kernel:
     ({ ecKeyGenerateMany }, c) =>
@@ -116,8 +124,6 @@ export class JobList {
 /** A batch's jobs: a list for each kernel, curve and hash that requests name. Made once for all batches of a cell. */
 export class Jobs {
   readonly #core: Core;
-  /** By the number of the hash. */
-  readonly #digests = new Map<number, JobList>();
   readonly #lists = new Map<number | string, JobList>();
   /** Run first: what curves work on are digests. */
   readonly #first: Work[] = [];
@@ -140,12 +146,7 @@ export class Jobs {
 
   /** Message, its length, and where its digest goes. */
   digest(hash: HashName): JobList {
-    const h = HASH[hash].number;
-    const known = this.#digests.get(h);
-    if (known !== undefined) return known;
-    const list = this.#make(this.#first, HASH_JOB, (jobs, count) => this.#core.call.hashMany(h, jobs, count));
-    this.#digests.set(h, list);
-    return list;
+    return this.#numbered(DIGEST, NO_CURVE, HASH[hash].number, this.#first, HASH_JOB);
   }
 
   /** AES key, its length, and where its check value is to stand. */
@@ -155,32 +156,28 @@ export class Jobs {
 
   /** Scalar, digest, noise or 0, signature. */
   sign(curve: Curve, hash: HashName): JobList {
-    return this.#onCurve(SIGN, CURVE[curve].number, HASH[hash].number);
+    return this.#numbered(SIGN, CURVE[curve].number, HASH[hash].number);
   }
 
   /** Point, digest, signature, result. */
   verify(curve: Curve, hash: HashName): JobList {
-    return this.#onCurve(VERIFY, CURVE[curve].number, HASH[hash].number);
+    return this.#numbered(VERIFY, CURVE[curve].number, HASH[hash].number);
   }
 
   /** Scalar, point, shared secret, result. */
   ecdh(curve: Curve): JobList {
-    return this.#onCurve(ECDH, CURVE[curve].number, NO_HASH);
+    return this.#numbered(ECDH, CURVE[curve].number, NO_HASH);
   }
 
   /** Scalar, point, seed, result: the first two are written. */
   generate(curve: Curve): JobList {
-    return this.#onCurve(GENERATE, CURVE[curve].number, NO_HASH);
+    return this.#numbered(GENERATE, CURVE[curve].number, NO_HASH);
   }
 
   /** By a number, since a name would be put together for each request. */
-  #onCurve({ number, kernel }: CurveKernel, c: number, h: number): JobList {
+  #numbered({ number, kernel }: NumberedKernel, c: number, h: number, all = this.#second, width = CURVE_JOB): JobList {
     const name = 256 * number + 16 * c + h;
-    const known = this.#lists.get(name);
-    if (known !== undefined) return known;
-    const list = this.#make(this.#second, CURVE_JOB, kernel(this.#core.call, c, h));
-    this.#lists.set(name, list);
-    return list;
+    return this.#lists.get(name) ?? this.#make(name, all, width, kernel(this.#core.call, c, h));
   }
 
   /** AES context, input, its length, output, result: what the kernel of that name gives for one. */
@@ -192,16 +189,13 @@ export class Jobs {
     kernel: 'aesCheckValues' | 'kwWrapMany' | 'kwUnwrapMany' | 'kwpWrapMany' | 'kwpUnwrapMany',
     width: number,
   ): JobList {
-    const known = this.#lists.get(kernel);
-    if (known !== undefined) return known;
-    const list = this.#make(this.#second, width, this.#core.call[kernel]);
-    this.#lists.set(kernel, list);
-    return list;
+    return this.#lists.get(kernel) ?? this.#make(kernel, this.#second, width, this.#core.call[kernel]);
   }
 
-  #make(all: Work[], width: number, kernel: Kernel): JobList {
+  #make(name: number | string, all: Work[], width: number, kernel: Kernel): JobList {
     const list = new JobList(this.#core, width);
     all.push({ list, kernel });
+    this.#lists.set(name, list);
     return list;
   }
 
