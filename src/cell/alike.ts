@@ -3,6 +3,7 @@
  * record has but for id and check value. Only the last of each is remembered: those who ask alike mostly ask in a row.
  */
 import type { KeyAttributes } from '../model/attributes.ts';
+import type { Origin } from '../model/key.ts';
 import type { Span } from '../wire/batch.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Core } from './core.ts';
@@ -11,9 +12,9 @@ import type { Core } from './core.ts';
 export interface HeaderOf {
   readonly ticket: Ticket;
   readonly wanted: KeyAttributes;
-  readonly local: boolean;
+  readonly origin: Origin;
   readonly wrapWithTrusted: boolean;
-  readonly above: KeyAttributes | undefined;
+  readonly parent: KeyAttributes | undefined;
   readonly length: number;
 }
 
@@ -58,7 +59,7 @@ export class Alike {
 const sameHeader = (a: HeaderOf, b: HeaderOf): boolean =>
   a.ticket === b.ticket &&
   a.wanted === b.wanted &&
-  a.local === b.local &&
+  a.origin === b.origin &&
   a.wrapWithTrusted === b.wrapWithTrusted &&
-  a.above === b.above &&
+  a.parent === b.parent &&
   a.length === b.length;

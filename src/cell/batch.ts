@@ -252,7 +252,7 @@ export class BatchServer {
   #count(inHand: readonly InHand[], uses: Uses): void {
     for (const { op, ticket, call, refusal } of inHand) {
       if (ticket === undefined || call === undefined) continue;
-      uses.count(ticket.session, ticket.user, op, call.opened, call.made, call.recipient, refusal?.code);
+      uses.count(ticket.session, ticket.user, op, call.opened, call.made, call.recipient, call.mark, refusal?.code);
     }
   }
 

@@ -67,6 +67,8 @@ export class Call {
   opened: readonly string[] = NO_KEYS;
   made: number | undefined;
   recipient: string | undefined;
+  /** For the log: what an admin vouched for, or does no more. */
+  mark: object | undefined;
   readonly #ticketAt: number;
 
   constructor(bench: Bench, request: ReadRequest, ticket: Ticket, ticketAt: number) {

@@ -31,6 +31,8 @@ export interface CoreExports {
   wipeBatch(slotsUsed: number, workLen: number, requestLen: number, replyLen: number): void;
   wipeAll(): void;
 
+  /** 1 if the bytes are equal; the time depends on their number alone. */
+  equalBit(a: number, b: number, length: number): number;
   aesExpandKey(ctx: number, key: number, keyLen: number): number;
   aesCheckValues(jobs: number, count: number): void;
   aesEncryptBlock(ctx: number, input: number, output: number): void;

@@ -10,6 +10,8 @@ interface Use {
   readonly keys: readonly string[];
   /** The thumbprint of an outside recipient. */
   readonly to: string | undefined;
+  /** What an admin marked as trusted, or does no more: its own line each. */
+  readonly mark: object | undefined;
   done: number;
   /** Refused or failed, by code. */
   refused: Record<string, number> | undefined;
@@ -37,9 +39,10 @@ export class Uses {
     keys: readonly string[],
     made: number | undefined,
     to: string | undefined,
+    mark: object | undefined,
     refused?: string,
   ): void {
-    const counted = this.#find(session, user, op, keys, to);
+    const counted = this.#find(session, user, op, keys, to, refused === undefined ? mark : undefined);
     this.#last = counted;
     const { use } = counted;
     if (refused === undefined) {
@@ -51,15 +54,22 @@ export class Uses {
     }
   }
 
-  #find(session: string, user: string, op: string, keys: readonly string[], to: string | undefined): Counted {
+  #find(
+    session: string,
+    user: string,
+    op: string,
+    keys: readonly string[],
+    to: string | undefined,
+    mark: object | undefined,
+  ): Counted {
     const last = this.#last;
     const use = last?.use;
-    const alike = use?.session === session && use.op === op && use.to === to;
+    const alike = use?.session === session && use.op === op && use.to === to && use.mark === mark;
     if (alike && sameKeys(use.keys, keys)) return last!;
-    const name = `${session}/${op}/${keys}/${to}`;
+    const name = `${session}/${op}/${keys}/${to}${mark === undefined ? '' : `/${this.#uses.size}`}`;
     const known = this.#uses.get(name);
     if (known !== undefined) return known;
-    const counted: Counted = { use: { session, user, op, keys, to, done: 0, refused: undefined }, made: [] };
+    const counted: Counted = { use: { session, user, op, keys, to, mark, done: 0, refused: undefined }, made: [] };
     this.#uses.set(name, counted);
     return counted;
   }
@@ -75,11 +85,16 @@ export class Uses {
   }
 }
 
-function jsonOf(core: Core, { session, user, op, keys, to, done, refused }: Use, made: readonly number[]): string {
+function jsonOf(
+  core: Core,
+  { session, user, op, keys, to, mark, done, refused }: Use,
+  made: readonly number[],
+): string {
   let text = `{"session":"${session}","user":"${user}","op":"${op}"`;
   if (keys.length > 0) text += `,"keys":["${keys.join('","')}"]`;
   if (made.length > 0) text += `,"made":["${idsAt(core, made).join('","')}"]`;
   if (to !== undefined) text += `,"to":"${to}"`;
+  if (mark !== undefined) text += `,"mark":${JSON.stringify(mark)}`;
   text += `,"done":${done}`;
   return refused === undefined ? `${text}}` : `${text},"refused":${JSON.stringify(refused)}}`;
 }

@@ -19,6 +19,7 @@ export function keyDocument(key: Key): Record<string, unknown> {
     createdAt: iso(key.createdAt),
     notBefore: iso(key.notBefore),
     notAfter: iso(key.notAfter),
+    origin: key.origin,
     local: key.local,
     neverExtractable: key.neverExtractable,
     destroyable: key.destroyable,
@@ -28,7 +29,10 @@ export function keyDocument(key: Key): Record<string, unknown> {
       checkValue: key.checkValue,
       callerIv: key.callerIv,
       rewrapPolicy: key.rewrapPolicy,
+      issuer: key.issuer ?? null,
+      unwrapTemplate: key.unwrapTemplate ?? null,
     }),
+    ...(key.type !== 'AES' && { deriveTemplate: key.deriveTemplate ?? null }),
     ...(key.type === 'EC' && { kid: key.kid, jwk: key.jwk }),
   };
 }

@@ -38,6 +38,7 @@ const EXIT_OF: Record<HsmErrorCode, Exit> = {
   KEYCELL_STORE_LOCKED: 'unavailable',
   KEYCELL_STORE_CORRUPT: 'no',
   KEYCELL_STORE_TOO_NEW: 'usage',
+  KEYCELL_STORE_TOO_OLD: 'usage',
   KEYCELL_STORE_UNAVAILABLE: 'unavailable',
   KEYCELL_PASSPHRASE_WRONG: 'denied',
   KEYCELL_NOT_INITIALIZED: 'missing',

@@ -1,6 +1,6 @@
 /** Options that several commands share, and how their texts become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Curve, Extractable, KeyTemplate, KeyType, UnwrapTemplate, Usage } from '../model/key.ts';
+import type { Curve, Extractable, KeyTemplate, KeyTemplateBelow, KeyType, Usage } from '../model/key.ts';
 import { ENCODINGS } from './encode.ts';
 import { UsageError } from './failure.ts';
 
@@ -27,12 +27,13 @@ function time(text: string): Date {
 
 const list = (text: string): string[] => text.split(',').filter((word) => word !== '');
 
-function jsonObject(text: string): object {
+function template(text: string): object | 'any' {
+  if (text === 'any') return text;
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value;
   } catch {}
-  throw new InvalidArgumentError('It is a JSON object.');
+  throw new InvalidArgumentError('It is a JSON object, or "any".');
 }
 
 export const outOption = () => new Option('-o, --out <file>', 'where the result goes ("-": stdout)').default('-');
@@ -89,7 +90,10 @@ export interface TemplateOptions {
   readonly dualUse?: true;
   readonly callerIv?: true;
   readonly rewrapPolicy?: string;
-  readonly unwrapTemplate?: UnwrapTemplate;
+  readonly unwrapTemplate?: KeyTemplateBelow;
+  readonly deriveTemplate?: KeyTemplateBelow;
+  readonly proofMaxAge?: number;
+  readonly proofBlobs?: 'required';
 }
 
 /** What a new key shall be, however it comes in. */
@@ -126,17 +130,25 @@ export function templateOptions(command: Command): Command {
         'trusted',
       ),
     )
-    .option('--unwrap-template <json>', 'AES: the most that a key it unwraps can be', jsonObject);
+    .option('--proof-max-age <seconds>', "issuer:KEY: a proof's longest life, 3600 unless given", whole)
+    .addOption(new Option('--proof-blobs <how>', 'issuer:KEY: a proof must list its blobs').choices(['required']))
+    .option('--unwrap-template <json>', 'AES: the most that a key it unwraps can be', template)
+    .option('--derive-template <json>', 'the most that a key derived from it can be', template);
 }
 
 /** The options as the library's template; whether their values suit each other is for the HSM to say. */
 export function templateOf(options: TemplateOptions, issuer?: { readonly id: string }): KeyTemplate {
-  const { label, id, notBefore, notAfter, wrapWithTrusted, dualUse, callerIv, unwrapTemplate, rewrapPolicy } = options;
+  const { label, id, notBefore, notAfter, wrapWithTrusted, dualUse, callerIv, rewrapPolicy } = options;
+  const { unwrapTemplate, deriveTemplate, proofMaxAge, proofBlobs: blobs } = options;
   const type = options.type ?? (options.curve === undefined ? 'AES' : 'EC');
   const bits = options.bits ?? DEFAULT_BITS[type];
   const misfit = type === 'EC' ? options.bits !== undefined && '--bits' : options.curve !== undefined && '--curve';
   if (misfit) throw new UsageError(`${misfit} does not suit a key of type ${type}`);
-  const policy = issuer === undefined ? rewrapPolicy : { issuer };
+  if (issuer === undefined && (proofMaxAge !== undefined || blobs !== undefined)) {
+    throw new UsageError('--proof-max-age and --proof-blobs go with --rewrap-policy issuer:KEY');
+  }
+  const proofs = { ...(proofMaxAge !== undefined && { proofMaxAge }), ...(blobs && { blobs }) };
+  const policy = issuer === undefined ? rewrapPolicy : { issuer, ...proofs };
   return {
     type,
     usage: options.usage ?? DEFAULT_USAGE[type],
@@ -153,6 +165,7 @@ export function templateOf(options: TemplateOptions, issuer?: { readonly id: str
     ...(callerIv && { callerIv }),
     ...(policy !== undefined && { rewrapPolicy: policy }),
     ...(unwrapTemplate && { unwrapTemplate }),
+    ...(deriveTemplate && { deriveTemplate }),
   } as KeyTemplate;
 }
 

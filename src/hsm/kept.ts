@@ -3,8 +3,11 @@
  * field on the handle, an object that is plain and frozen otherwise: a WeakMap from handles to records would say the
  * same, but V8 walks such a table whole in each of its collections, and a service may hold a hundred thousand handles.
  */
+import type { KeyAttributes } from '../model/attributes.ts';
+import { decodeAttributes } from '../wire/attributes.ts';
 import type { SealedKey } from '../wire/batch.ts';
 import { fromHex, ID_SIZE } from '../wire/fields.ts';
+import { decodeRecordHeader } from '../wire/record.ts';
 
 export class KeptKey implements SealedKey {
   readonly id: string;
@@ -12,6 +15,7 @@ export class KeptKey implements SealedKey {
   /** The index of the HSM that the key is of. */
   readonly home: object;
   #idBytes: Uint8Array | undefined;
+  #attributes: KeyAttributes | undefined;
 
   constructor(id: string, record: Uint8Array, home: object) {
     this.id = id;
@@ -22,6 +26,12 @@ export class KeptKey implements SealedKey {
   get idBytes(): Uint8Array {
     this.#idBytes ??= fromHex(this.id, ID_SIZE);
     return this.#idBytes;
+  }
+
+  /** Few session keys are asked for them: those that unwrap, or that others are derived from. */
+  get attributes(): KeyAttributes {
+    this.#attributes ??= decodeAttributes(decodeRecordHeader(this.record).attributes);
+    return this.#attributes;
   }
 }
 

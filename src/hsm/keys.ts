@@ -8,14 +8,19 @@ import type { SealedKey } from '../wire/batch.ts';
 import { encodeJwk, encodeSpki, thumbprintOf } from '../wire/encodings.ts';
 import { fromHex, ID_SIZE, toHex } from '../wire/fields.ts';
 import { type Stated, type StatedKey, statedKey } from '../wire/plain.ts';
+import { issuerInfo, templateInfo } from '../wire/policy-info.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { KeptKey, keep, keptBy, letGo } from './kept.ts';
 
-/** A sealed record, and what it says in the clear. */
-export interface KeyEntry extends SealedKey {
+/** A key as a request names it, with what its record says in the clear. */
+export interface StatedSealedKey extends SealedKey {
+  readonly attributes: KeyAttributes;
+}
+
+/** A sealed record of the store, and what it says in the clear. */
+export interface KeyEntry extends StatedSealedKey {
   readonly owner: string;
   readonly idBytes: Uint8Array;
-  readonly attributes: KeyAttributes;
 }
 
 /** Read a key's record. What it says is authentic only once a cell has opened it. Throws FormatError. */
@@ -56,7 +61,8 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
     owner,
     extractable: a.extractable,
     neverExtractable: a.neverExtractable,
-    local: a.local,
+    local: a.origin === 'generated',
+    origin: a.origin,
     trusted: a.trusted,
     wrapWithTrusted: a.wrapWithTrusted,
     destroyable: a.destroyable,
@@ -74,6 +80,7 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
     handle.publicKey = encodeSpki(curve, point);
     handle.jwk = Object.freeze({ ...jwk, kid });
     handle.kid = kid;
+    handle.deriveTemplate = templateInfo(a.deriveTemplate);
     return handle as Key;
   }
   handle.bits = a.bits as AesBits;
@@ -81,7 +88,9 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
     handle.checkValue = a.checkValue;
     handle.callerIv = a.callerIv;
     handle.rewrapPolicy = a.rewrap;
-  }
+    handle.issuer = issuerInfo(a.issuer);
+    handle.unwrapTemplate = templateInfo(a.unwrapTemplate);
+  } else handle.deriveTemplate = templateInfo(a.deriveTemplate);
   return handle as Key;
 }
 
@@ -160,14 +169,14 @@ export class KeyIndex {
   }
 
   /** What a request carries for this handle. Throws KEY_NOT_FOUND where the key is gone. */
-  sealed(key: Key): SealedKey {
+  sealed(key: Key): StatedSealedKey {
     const sealed = key?.persistent === false ? this.#keptBy(key) : this.#byId.get(key?.id);
     if (sealed === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
     return sealed;
   }
 
   /** Whatever looks like a handle, and is none of ours, carries nothing. */
-  #keptBy(key: Key): SealedKey | undefined {
+  #keptBy(key: Key): StatedSealedKey | undefined {
     const kept = keptBy(key);
     return kept?.home === this ? kept : undefined;
   }

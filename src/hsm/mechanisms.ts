@@ -5,9 +5,9 @@ import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../mo
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
-import { FieldWriter, FormatError } from '../wire/fields.ts';
+import { FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
-import { copy, invalid, NOTHING, object } from './inputs.ts';
+import { copy, copyOf, invalid, NOTHING, object } from './inputs.ts';
 
 /** What nearly every signature asks for. */
 const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
@@ -98,31 +98,27 @@ export function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof:
   throw invalid('to is a key, { jwk } or { spki }');
 }
 
-/** The KDF as a request names it, and what it takes as info; the cell appends the length of what is derived, but for HKDF. */
-export function kdfOf(kdf: Kdf): { readonly name: number; readonly info: Uint8Array; readonly flags: number } {
+/** The KDF as a request names it, and the list of its fields; the cell lays them out and appends the length. */
+export function kdfOf(kdf: Kdf): { readonly name: number; readonly fields: Uint8Array; readonly flags: number } {
   object(kdf, 'a kdf');
   switch (kdf.name) {
     case 'none':
-      return { name: KDF.none, info: NOTHING, flags: 0 };
+      return { name: KDF.none, fields: NOTHING, flags: 0 };
     case 'concat': {
-      // RFC 7518 §4.6.2: each of these with its length; SuppPubInfo is the cell's.
       if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
-      const fields = [new TextEncoder().encode(kdf.algorithm), copy(kdf.apu ?? NOTHING), copy(kdf.apv ?? NOTHING)];
-      const writer = new FieldWriter(fields.reduce((size, field) => size + 4 + field.length, 0));
-      for (const field of fields) writer.u32(field.length).raw(field);
-      return { name: KDF.concat, info: writer.bytes, flags: hashFlags(kdf.hash) };
+      const fields = [new TextEncoder().encode(kdf.algorithm), copyOf(kdf.apu), copyOf(kdf.apv)];
+      return { name: KDF.concat, fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
-    case 'sp800-108': {
-      const label = copy(kdf.label);
-      const context = copy(kdf.context ?? NOTHING);
-      const info = new FieldWriter(label.length + 1 + context.length).raw(label).u8(0).raw(context).bytes;
-      return { name: KDF['sp800-108'], info, flags: hashFlags(kdf.hash) };
+    case 'sp800-108':
+    case 'bound': {
+      const fields = [copy(kdf.label), copyOf(kdf.context)];
+      return { name: KDF[kdf.name], fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
     case 'hkdf': {
-      const info = packList([copy(kdf.salt ?? NOTHING), copy(kdf.info ?? NOTHING)]);
-      return { name: KDF.hkdf, info, flags: hashFlags(kdf.hash) };
+      const fields = [copyOf(kdf.salt), copyOf(kdf.info)];
+      return { name: KDF.hkdf, fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
     default:
-      throw new HsmError('KEYCELL_MECHANISM_INVALID', 'a KDF is none, concat, sp800-108 or hkdf');
+      throw new HsmError('KEYCELL_MECHANISM_INVALID', 'a KDF is none, concat, sp800-108, hkdf or bound');
   }
 }

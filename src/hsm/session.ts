@@ -1,6 +1,6 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
 import { HsmError } from '../errors.ts';
-import type { KeyAttributes } from '../model/attributes.ts';
+import type { KeyAttributes, Template } from '../model/attributes.ts';
 import type {
   AadOption,
   BaseKey,
@@ -11,6 +11,7 @@ import type {
   EnvelopeOptions,
   GcmDecryptOptions,
   GcmEncryptOptions,
+  Kdf,
   KeyChanges,
   KeyFilter,
   Password,
@@ -25,9 +26,28 @@ import type {
   UserInfo,
   WrapOptions,
 } from '../model/hsm.ts';
-import type { AesKey, Bytes, Curve, Key, KeyClass, KeyOf, KeyTemplate, PublicJwk } from '../model/key.ts';
+import type {
+  AesKey,
+  Bytes,
+  Curve,
+  Key,
+  KeyClass,
+  KeyOf,
+  KeyTemplate,
+  KeyWithin,
+  NarrowedTemplate,
+  PublicJwk,
+} from '../model/key.ts';
+import { derivedBy } from '../model/policy.ts';
 import type { Finish, SubmitOptions } from '../pool/pool.ts';
-import type { CellRequest, CellResult, MechanismName, OpName, SealedKey } from '../wire/batch.ts';
+import {
+  type CellRequest,
+  type CellResult,
+  FLAG,
+  type MechanismName,
+  type OpName,
+  type SealedKey,
+} from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -35,11 +55,11 @@ import { decodeTicket } from '../wire/ticket.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
-import { entryOf, handleOf, type KeyEntry } from './keys.ts';
+import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
 import { takePassword, takeSecret } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
-import { attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
+import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
 const SIGN_MANY_MAX = 65536;
@@ -131,7 +151,7 @@ export class SessionImpl implements Session {
     }
   }
 
-  #sealed(key: Key): SealedKey {
+  #sealed(key: Key): StatedSealedKey {
     // A sealed HSM knows no keys, and shall not say of any that it is gone.
     this.#engine.mustBeReady();
     return this.#engine.keys.sealed(key);
@@ -188,52 +208,45 @@ export class SessionImpl implements Session {
   }
 
   /** Every way to a new key ends here: ask the cell, and keep the record where the template says. */
-  #make<T extends KeyTemplate>(
-    template: T,
+  #make<K extends Key>(
+    template: KeyTemplate | NarrowedTemplate,
     persistent: boolean,
     options: CallOptions | undefined,
     request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => CellRequest,
     wipe = false,
-  ): Promise<KeyOf<T>> {
-    const { attributes, bytes } = wantedOf(template, persistent);
-    const { keys } = this.#engine;
-    const issuer = attributes.issuer === null ? NO_KEYS : [keys.sealed(this.#issuerOf(template))];
+    above?: Above,
+  ): Promise<K> {
+    const { attributes, bytes, issuer: named } = wantedOf(template, persistent, above);
+    const issuer = named === undefined ? NO_KEYS : [this.#sealed(this.#issuerOf(named))];
     // The next template like this one is asked for by the same bytes: what is wiped must be others.
     const asked = wipe ? new Uint8Array(bytes) : bytes;
     if (!attributes.persistent) {
-      return this.#submit(
-        request(asked, issuer),
-        options,
-        this.#sessionKey as Finish<KeyOf<T>>,
-        wipe ? SECRET : PUBLIC,
-      );
+      return this.#submit(request(asked, issuer), options, this.#sessionKey as Finish<K>, wipe ? SECRET : PUBLIC);
     }
-    return this.#makePersistent(template, attributes, () => request(asked, issuer), options, wipe);
+    return this.#makePersistent<K>(template.id, attributes, () => request(asked, issuer), options, wipe);
   }
 
   readonly #sessionKey = ({ parts }: CellResult): Key => this.#engine.keys.sessionKey(parts[0]!);
 
-  async #makePersistent<T extends KeyTemplate>(
-    template: T,
+  async #makePersistent<K extends Key>(
+    id: string | undefined,
     attributes: KeyAttributes,
     request: () => CellRequest,
     options: CallOptions | undefined,
     wipe: boolean,
-  ): Promise<KeyOf<T>> {
-    const release = this.#engine.keys.reserve(this.user.id, attributes.label, template.id);
+  ): Promise<K> {
+    const release = this.#engine.keys.reserve(this.user.id, attributes.label, id);
     try {
       const record = await this.#submit(request(), options, firstPart, wipe ? SECRET_AND_DURABLE : DURABLE);
-      return (await this.#keep(entryOf(new Uint8Array(record)), null)) as KeyOf<T>;
+      return (await this.#keep(entryOf(new Uint8Array(record)), null)) as K;
     } finally {
       release();
     }
   }
 
-  #issuerOf(template: KeyTemplate): Key {
-    const policy = template.type === 'AES' ? template.rewrapPolicy : undefined;
-    if (typeof policy !== 'object') throw invalid('rewrapPolicy names an issuer');
-    if ('type' in policy.issuer) return policy.issuer;
-    const entry = this.#engine.keys.get(policy.issuer.id);
+  #issuerOf(named: Key | { readonly id: string }): Key {
+    if ('type' in named) return named;
+    const entry = this.#engine.keys.get(named.id);
     if (entry === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
     return handleOf(entry);
   }
@@ -277,12 +290,14 @@ export class SessionImpl implements Session {
     const before = this.#engine.keys.get(object(key, 'a key').id);
     checkChanges(changes);
     if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
-    const attributes: KeyAttributes = { ...before.attributes, ...changes };
+    const { acceptImported = false, ...changed } = changes;
+    const attributes: KeyAttributes = { ...before.attributes, ...changed };
+    const flags = acceptImported ? FLAG.acceptImported : 0;
     const renamed = attributes.label !== before.attributes.label;
     const { keys } = this.#engine;
     const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
     try {
-      const request = this.#request('setAttributes', 'none', 0, [before], [encoded(attributes)]);
+      const request = this.#request('setAttributes', 'none', flags, [before], [encoded(attributes)]);
       const record = await this.#submit(request, options, firstPart, DURABLE);
       if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
       return (await this.#keep(entryOf(new Uint8Array(record)), before)) as K;
@@ -448,20 +463,22 @@ export class SessionImpl implements Session {
     }
   }
 
-  unwrapKey<const T extends KeyTemplate>(
+  unwrapKey<const T extends NarrowedTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
-  ): Promise<KeyOf<T>> {
+  ): Promise<KeyWithin<T>> {
     return promised(() => {
       const sealed = this.#sealed(wrapping);
       const own = copy(blob);
       const aad = wrapAad(object(options, 'options'));
-      return this.#make(template, false, options, (attributes, issuer) => {
+      const unwrapping = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
         const parts = [idOf(template), attributes, own, aad];
         return this.#request('unwrapKey', options.mechanism, 0, withIssuer(sealed, issuer), parts);
-      });
+      };
+      const above = { template: sealed.attributes.unwrapTemplate, unwrapping: true };
+      return this.#make(template, false, options, unwrapping, false, above);
     });
   }
 
@@ -485,17 +502,23 @@ export class SessionImpl implements Session {
     return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
   }
 
-  deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
+  deriveKey<const T extends NarrowedTemplate>(
+    base: BaseKey,
+    options: DeriveOptions,
+    template: T,
+  ): Promise<KeyWithin<T>> {
     return promised(() => {
       const sealed = this.#sealed(base);
       object(options, 'options');
       const curve = base.type === 'EC' ? base.curve : undefined;
       const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
-      const { name, info, flags } = kdfOf(options.kdf);
-      return this.#make(template, false, options, (attributes, issuer) => {
-        const parts = [idOf(template), attributes, peer, Uint8Array.of(name), info];
+      const { name, fields, flags } = kdfOf(options.kdf);
+      const deriving = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
+        const parts = [idOf(template), attributes, peer, Uint8Array.of(name), fields];
         return this.#request('deriveKey', options.mechanism, flags, withIssuer(sealed, issuer), parts);
-      });
+      };
+      const above = { template: mostDerived(sealed.attributes, options.kdf), unwrapping: false };
+      return this.#make(template, false, options, deriving, false, above);
     });
   }
 
@@ -580,11 +603,20 @@ export class SessionImpl implements Session {
   }
 }
 
+/** What the cell allows at most, to take from there what a template leaves out; refusing, and logging that, is the cell's. */
+function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
+  try {
+    return derivedBy(base, { kdf: kdf.name, algorithm: kdf.name === 'concat' ? kdf.algorithm : '' });
+  } catch {
+    return null;
+  }
+}
+
 const NO_KEYS: readonly SealedKey[] = [];
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
   issuer.length === 0 ? [key] : [key, ...issuer];
 
-const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted'];
+const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted', 'acceptImported'];
 
 /** What is not named here the cell would leave as it is, and the caller believe changed. */
 function checkChanges(changes: KeyChanges): void {

@@ -1,10 +1,32 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { HsmError } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
-import { type KeyAttributes, TYPES, type UnwrapLimit, USAGES } from '../model/attributes.ts';
-import type { KeyClass, KeyTemplate, UnwrapTemplate, Usage } from '../model/key.ts';
+import {
+  type Issuer,
+  type KeyAttributes,
+  type Pattern,
+  PROOF_MAX_AGE,
+  type Rewrap,
+  type Template,
+  TYPES,
+  USAGES,
+} from '../model/attributes.ts';
+import type {
+  Extractable,
+  Key,
+  KeyClass,
+  KeyPattern,
+  KeyTemplate,
+  KeyTemplateBelow,
+  KeyType,
+  NarrowedTemplate,
+  RewrapPolicy,
+  Usage,
+} from '../model/key.ts';
+import { CONTENT_KEY, derives, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
+import { encodeTemplate } from '../wire/pattern.ts';
 import { NOTHING } from './inputs.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
@@ -13,15 +35,24 @@ const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail
 export interface Wanted {
   readonly attributes: KeyAttributes;
   readonly bytes: Uint8Array;
+  /** The issuer of proofs that the template names. */
+  readonly issuer: Key | { readonly id: string } | undefined;
+}
+
+/** What a key may be at most that comes of another: members that a template leaves out are taken from here. */
+export interface Above {
+  readonly template: Template | null;
+  /** Whether `extractable`, too, comes from there. */
+  readonly unwrapping: boolean;
 }
 
 /** A template as it was when it was read: a getter, too, says a thing once. */
-type Read = KeyTemplate & { readonly class?: KeyClass } & Readonly<Record<string, unknown>>;
+type Read = NarrowedTemplate & { readonly class?: KeyClass } & Readonly<Record<string, unknown>>;
 
 function read(template: Read): Read {
   const { type, curve, bits, label, extractable, wrapWithTrusted, destroyable, dualUse, callerIv, persistent } =
     template;
-  const { usage, rewrapPolicy, unwrapTemplate, notBefore, notAfter, maxUses } = template;
+  const { usage, rewrapPolicy, unwrapTemplate, deriveTemplate, notBefore, notAfter, maxUses } = template;
   return {
     ...{
       type,
@@ -35,14 +66,16 @@ function read(template: Read): Read {
       dualUse,
       callerIv,
     },
-    ...{ persistent, rewrapPolicy, unwrapTemplate, notBefore, notAfter, maxUses },
+    ...{ persistent, rewrapPolicy, unwrapTemplate, deriveTemplate, notBefore, notAfter, maxUses },
     usage: Array.isArray(usage) ? [...usage] : usage,
   } as Read;
 }
 
 /** Nothing in it can change but by being another value. */
 const isPlain = (a: Read): boolean =>
-  [a.rewrapPolicy, a.unwrapTemplate, a.notBefore, a.notAfter].every((member) => typeof member !== 'object');
+  [a.rewrapPolicy, a.unwrapTemplate, a.deriveTemplate, a.notBefore, a.notAfter].every(
+    (member) => typeof member !== 'object',
+  );
 
 const alike = (a: Read, b: Read): boolean =>
   a.type === b.type &&
@@ -58,12 +91,14 @@ const alike = (a: Read, b: Read): boolean =>
   a.persistent === b.persistent &&
   a.rewrapPolicy === b.rewrapPolicy &&
   a.unwrapTemplate === b.unwrapTemplate &&
+  a.deriveTemplate === b.deriveTemplate &&
   a.notBefore === b.notBefore &&
   a.notAfter === b.notAfter &&
   a.maxUses === b.maxUses &&
   sameList(a.usage, b.usage);
 
-function sameList(a: unknown, b: readonly unknown[]): boolean {
+function sameList(a: unknown, b: readonly unknown[] | undefined): boolean {
+  if (b === undefined || a === undefined) return a === b;
   if (!Array.isArray(a) || a.length !== b.length) return false;
   for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) return false;
   return true;
@@ -72,19 +107,41 @@ function sameList(a: unknown, b: readonly unknown[]): boolean {
 interface Last extends Wanted {
   readonly template: Read;
   readonly persistent: boolean;
+  readonly most: Template | null;
+  readonly unwrapping: boolean;
 }
-/** Who makes many keys makes them alike, and most of what that costs here is in reading what he asks for. */
+/** Who makes many keys makes similar ones, and most of what that costs here is in reading what is asked for. */
 let last: Last | undefined;
 
+const NONE_ABOVE: Above = { template: null, unwrapping: false };
+
 /** `persistent` where the template does not say. Throws INPUT_INVALID. */
-export function wantedOf(template: KeyTemplate, persistent: boolean): Wanted {
+export function wantedOf(
+  template: KeyTemplate | NarrowedTemplate,
+  persistent: boolean,
+  { template: most, unwrapping }: Above = NONE_ABOVE,
+): Wanted {
   if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
-  if (last !== undefined && last.persistent === persistent && alike(template as Read, last.template)) return last;
+  const known = last !== undefined && last.persistent === persistent && last.most === most;
+  if (known && last!.unwrapping === unwrapping && alike(template as Read, last!.template)) return last!;
   const own = read(template as Read);
-  const attributes = attributesOf(own, persistent, 0);
-  const wanted = { attributes, bytes: encoded(attributes) };
-  if (isPlain(own)) last = { ...wanted, template: own, persistent };
+  const attributes = attributesOf(own, persistent, 0, { template: most, unwrapping });
+  const wanted = { attributes, bytes: encoded(attributes), issuer: issuerNamed(own as AnyPattern) };
+  if (isPlain(own)) last = { ...wanted, template: own, persistent, most, unwrapping };
   return wanted;
+}
+
+/** The issuer that a template or its patterns name: one for all. Throws INPUT_INVALID. */
+function issuerNamed({ rewrapPolicy, unwrapTemplate, deriveTemplate }: AnyPattern): Wanted['issuer'] {
+  const below = [unwrapTemplate, deriveTemplate].map((each) =>
+    typeof each === 'object' ? issuerNamed(each) : undefined,
+  );
+  const own = typeof rewrapPolicy === 'object' ? rewrapPolicy.issuer : undefined;
+  const [first, ...more] = [own, ...below].filter((each) => each !== undefined);
+  if (more.some(({ id }) => id !== first?.id)) {
+    throw invalid('a template names one issuer of proofs, the same for all its patterns');
+  }
+  return first;
 }
 
 /** Attributes as a request carries them. Throws INPUT_INVALID. */
@@ -98,68 +155,129 @@ export function encoded(attributes: KeyAttributes): Uint8Array {
 
 /** `persistent` where the template does not say. Throws INPUT_INVALID. */
 export function attributesOf(
-  template: KeyTemplate & { readonly class?: KeyClass },
+  template: (KeyTemplate | NarrowedTemplate) & { readonly class?: KeyClass },
   persistent: boolean,
   now: number,
+  above: Above = NONE_ABOVE,
 ): KeyAttributes {
   if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
-  const { type, usage, label } = template;
-  if (!TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
+  const { label } = template;
+  const most = above.template === 'any' ? null : above.template;
+  const type = template.type ?? most?.type;
+  if (type === undefined || !TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
-  const aes = type === 'AES' ? template : undefined;
-  const policy = aes?.rewrapPolicy ?? 'trusted';
-  if (typeof policy !== 'string' && typeof policy.issuer?.id !== 'string')
-    throw invalid('an issuer is a key or its id');
+  const { curve, bits } = template as { readonly curve?: unknown; readonly bits?: unknown };
+  const pattern = patternOf({ ...template, type }, most, above.unwrapping ? most?.extractable : false);
   return {
+    ...pattern,
+    curve: type === 'EC' ? curveOf(curve ?? most?.curve) : null,
+    bits: type === 'EC' ? CURVE[curveOf(curve ?? most?.curve)].bits : integer(bits ?? most?.bits, 'bits'),
+    usage: usages(template.usage ?? most?.usage),
     // What the cell says, whatever is asked.
     neverExtractable: false,
-    local: false,
+    origin: 'imported',
     trusted: false,
-    type,
     class: type === 'EC' ? (template.class ?? 'private') : 'secret',
-    curve: type === 'EC' ? template.curve : null,
-    bits: type === 'EC' ? bitsOf(template.curve) : integer(template.bits, 'bits'),
-    extractable: template.extractable ?? false,
-    rewrap: typeof policy === 'string' ? policy : 'issuer',
-    usage: usages(usage),
-    wrapWithTrusted: template.wrapWithTrusted ?? false,
     destroyable: template.destroyable ?? true,
     dualUse: template.dualUse ?? false,
-    callerIv: aes?.callerIv ?? false,
     persistent: template.persistent ?? persistent,
     notBefore: time(template.notBefore),
-    notAfter: time(template.notAfter),
     maxUses: integer(template.maxUses ?? 0, 'maxUses'),
     createdAt: now,
     checkValue: new Uint8Array(0),
     version: 1,
     point: null,
     label: label ?? null,
-    unwrapLimit: aes?.unwrapTemplate === undefined ? null : limitOf(aes.unwrapTemplate),
-    // The cell fills in the issuer's public key from his record.
-    issuer: typeof policy === 'string' ? null : { id: policy.issuer.id, point: new Uint8Array(65) },
   };
 }
 
-function bitsOf(curve: unknown): number {
+const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
+  AES: ['encrypt', 'decrypt'],
+  EC: ['sign', 'verify'],
+  HMAC: ['sign', 'verify'],
+  GENERIC: ['derive'],
+};
+
+type AnyPattern = Omit<KeyPattern, 'unwrapTemplate' | 'deriveTemplate'> & {
+  readonly unwrapTemplate?: KeyTemplateBelow;
+  readonly deriveTemplate?: KeyTemplateBelow;
+};
+
+/** The members that keys and patterns have in common, in canonical form; what `most` says where `pattern` says nothing. */
+function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extractable | undefined): Pattern {
+  const type = pattern.type ?? most?.type ?? 'AES';
+  if (!TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
+  const used = { type, usage: usages(pattern.usage ?? most?.usage ?? DEFAULT_USAGE[type]) };
+  const { bits, curve, unwrapTemplate, deriveTemplate } = pattern;
+  return {
+    ...used,
+    bits: bits === undefined ? null : integer(bits, 'bits'),
+    curve: curve === undefined ? null : curveOf(curve),
+    callerIv: pattern.callerIv ?? most?.callerIv ?? false,
+    extractable: pattern.extractable ?? extractable ?? false,
+    wrapWithTrusted: pattern.wrapWithTrusted ?? most?.wrapWithTrusted ?? false,
+    notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter),
+    ...rewrapOf(pattern.rewrapPolicy, type === 'AES' ? most : null),
+    unwrapTemplate:
+      unwrapTemplate !== undefined
+        ? templateOf(unwrapTemplate, 'wrapped')
+        : wraps(used)
+          ? (most?.unwrapTemplate ?? CONTENT_KEY)
+          : null,
+    deriveTemplate:
+      deriveTemplate !== undefined
+        ? templateOf(deriveTemplate, false)
+        : derives(used)
+          ? (most?.deriveTemplate ?? null)
+          : null,
+  };
+}
+
+const PATTERN_MEMBERS = [
+  ...['type', 'bits', 'curve', 'usage', 'callerIv', 'extractable', 'wrapWithTrusted', 'notAfter'],
+  ...['rewrapPolicy', 'unwrapTemplate', 'deriveTemplate'],
+];
+
+/** A template below a key; `extractable` where it does not say. What is not known would not bind anything: it is refused. */
+function templateOf(template: KeyTemplateBelow, extractable: Extractable): Template {
+  if (template === 'any') return 'any';
+  if (typeof template !== 'object' || template === null) throw invalid("a template of a key is an object, or 'any'");
+  const unknown = Object.keys(template).find((name) => !PATTERN_MEMBERS.includes(name));
+  if (unknown !== undefined) {
+    throw invalid(`${unknown} is no member of an unwrapTemplate or deriveTemplate: ${PATTERN_MEMBERS.join(', ')}`);
+  }
+  return patternOf(template, null, extractable);
+}
+
+/** The cell fills in the issuer's public key from its record. */
+const POINT_TO_COME = new Uint8Array(65);
+
+function rewrapOf(policy: RewrapPolicy | undefined, most: Rewrap | null): Rewrap {
+  if (policy === undefined) return { rewrap: most?.rewrap ?? 'trusted', issuer: most?.issuer ?? null };
+  if (policy === 'trusted' || policy === 'any') return { rewrap: policy, issuer: null };
+  if (typeof policy !== 'object' || policy === null) throw invalid("rewrapPolicy is 'trusted', 'any' or { issuer }");
+  const { issuer, proofMaxAge = PROOF_MAX_AGE.default, blobs } = policy;
+  if (typeof issuer?.id !== 'string') throw invalid('an issuer is a key or its id');
+  const { least, most: longest } = PROOF_MAX_AGE;
+  if (!Number.isInteger(proofMaxAge) || proofMaxAge < least || proofMaxAge > longest) {
+    throw invalid(`proofMaxAge is ${least} to ${longest} seconds`);
+  }
+  if (blobs !== undefined && blobs !== 'required') throw invalid("blobs is 'required', or left out");
+  return {
+    rewrap: 'issuer',
+    issuer: { id: issuer.id, point: POINT_TO_COME, proofMaxAge, blobs: blobs === 'required' } satisfies Issuer,
+  };
+}
+
+function curveOf(curve: unknown) {
   if (!isCurve(curve)) throw invalid(`curve is ${Object.keys(CURVE).join(', ')}`);
-  return CURVE[curve].bits;
+  return curve;
 }
 
 /** In the order of the record, so that equal sets compare equal. */
-function usages(list: readonly Usage[]): readonly Usage[] {
+function usages(list: readonly Usage[] | undefined): readonly Usage[] {
   if (!Array.isArray(list) || list.some((each) => !USAGES.includes(each))) throw invalid('usage is a list of usages');
   return USAGES.filter((each) => list.includes(each));
-}
-
-function limitOf(template: UnwrapTemplate): UnwrapLimit {
-  if (typeof template !== 'object' || template === null) throw invalid('an unwrapTemplate is an object');
-  return {
-    type: template.type ?? null,
-    bits: template.bits ?? null,
-    usage: template.usage === undefined ? null : usages(template.usage),
-    extractable: template.extractable ?? 'wrapped',
-  };
 }
 
 function integer(value: unknown, name: string): number {
@@ -190,8 +308,18 @@ export function sameAttributes(existing: KeyAttributes, wanted: KeyAttributes): 
   const comparable = (a: KeyAttributes) =>
     JSON.stringify([
       [a.type, a.class, a.curve, a.bits, a.extractable, a.rewrap, a.usage, a.wrapWithTrusted, a.destroyable],
-      [a.dualUse, a.callerIv, a.persistent, a.notBefore, a.notAfter, a.maxUses, a.label, a.issuer?.id],
-      a.unwrapLimit,
+      [a.dualUse, a.callerIv, a.persistent, a.notBefore, a.notAfter, a.maxUses, a.label],
+      issuersById(a),
     ]);
   return comparable(existing) === comparable(wanted);
 }
+
+/** The members about other keys as text, each issuer by its id: its point is the cell's to know. */
+function issuersById({ issuer, unwrapTemplate, deriveTemplate }: Pattern): unknown {
+  const below = (template: Template | null): unknown =>
+    template === null || template === 'any'
+      ? template
+      : [issuersById(template), ...Array.from(encodeTemplate({ ...template, ...NO_BELOW }))];
+  return [issuer && [issuer.id, issuer.proofMaxAge, issuer.blobs], below(unwrapTemplate), below(deriveTemplate)];
+}
+const NO_BELOW = { rewrap: 'trusted', issuer: null, unwrapTemplate: null, deriveTemplate: null } as const;

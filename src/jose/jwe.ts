@@ -179,7 +179,9 @@ async function contentKey(
 }
 
 async function wrapped(session: Session, wrapping: AesKey, enc: JweEncryption, call: CallOptions) {
-  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage: ['encrypt'], persistent: false } as const;
+  // Both, as whoever unwraps it will have it: one secret has one purpose.
+  const usage = ['encrypt', 'decrypt'] as const;
+  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage, persistent: false } as const;
   const key = await session.generateKey({ ...template, extractable: 'wrapped' }, call);
   return { key, encryptedKey: await session.wrapKey(wrapping, key, { ...call, mechanism: 'AES-KW' }) };
 }

@@ -18,7 +18,8 @@ import { checkKey, checkPrefix, copyChanges, copyOf, META_KEY, type Store, type 
 
 const FILE = 'keycell.mdb';
 const FORMAT_NAME = 'keycell-store/';
-const FORMAT = 1;
+/** 1: Keycell 0.1.0, whose keys have no purpose that binds their secret. */
+const FORMAT = 2;
 const SCAN_ENTRIES = 128;
 const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
 
@@ -107,6 +108,12 @@ function checkFormat(path: string, meta: Buffer | undefined): void {
   const text = meta?.toString('latin1') ?? '';
   const format = /^keycell-store\/([1-9][0-9]{0,8})$/.exec(text)?.[1];
   if (!format) throw corrupt(path, 'its format record is missing or damaged');
+  if (Number(format) < FORMAT) {
+    throw new HsmError(
+      'KEYCELL_STORE_TOO_OLD',
+      `The store ${path} was made by Keycell 0.1.0, whose formats this version does not read: make a new HSM and bring its keys over as docs/operations.md says.`,
+    );
+  }
   if (Number(format) > FORMAT) {
     throw new HsmError(
       'KEYCELL_STORE_TOO_NEW',

@@ -1,5 +1,5 @@
 /** A key's attributes as its record holds them: what is authenticated with the key and decides what may be done with it. */
-import type { Curve, Extractable, KeyClass, KeyType, Usage } from './key.ts';
+import type { Curve, Extractable, KeyClass, KeyType, Origin, Usage } from './key.ts';
 
 export const LABEL_MAX = 128;
 
@@ -11,7 +11,6 @@ export const REWRAPS = ['trusted', 'any', 'issuer'] as const;
 export const USAGES: readonly Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
 export const FLAGS = [
   'neverExtractable',
-  'local',
   'trusted',
   'wrapWithTrusted',
   'destroyable',
@@ -20,27 +19,61 @@ export const FLAGS = [
   'persistent',
 ] as const;
 export type Flag = (typeof FLAGS)[number];
+/** How the key came to be; only what a cell generated has never been seen outside. */
+export const ORIGINS: readonly Origin[] = ['generated', 'imported', 'derived', 'unwrapped'];
+export const PROOF_MAX_AGE = { least: 1, most: 86400, default: 3600 } as const;
 
-/** The most that a key unwrapped by a key can be; null leaves a member open. */
-export interface UnwrapLimit {
-  readonly type: KeyType | null;
-  readonly bits: number | null;
-  readonly usage: readonly Usage[] | null;
-  readonly extractable: Extractable;
+/** Who signs the proofs that a re-wrap needs, and what these must say. */
+export interface Issuer {
+  /** For people; the point is what counts. */
+  readonly id: string;
+  /** 04 ‖ x ‖ y on P-256 or P-384. */
+  readonly point: Uint8Array;
+  /** The longest life of a proof, in seconds. */
+  readonly proofMaxAge: number;
+  /** A proof must list the blobs that it is good for. */
+  readonly blobs: boolean;
 }
 
-export interface KeyAttributes extends Readonly<Record<Flag, boolean>> {
-  readonly type: KeyType;
-  readonly class: KeyClass;
-  /** EC only. */
-  readonly curve: Curve | null;
-  readonly bits: number;
-  readonly extractable: Extractable;
+/** To whom a wrapping key may re-wrap what it holds. */
+export interface Rewrap {
   readonly rewrap: (typeof REWRAPS)[number];
+  /** Present exactly where `rewrap` is `issuer`. */
+  readonly issuer: Issuer | null;
+}
+
+/**
+ * The most that a key may be which is unwrapped by, or derived from, another. In canonical form: a member that cannot matter
+ * for the type and the usages has its default, and an AES pattern that wraps or unwraps names the template below it.
+ */
+export interface Pattern extends Rewrap {
+  readonly type: KeyType;
+  /** Null leaves it open. */
+  readonly bits: number | null;
+  /** EC only; null leaves it open. */
+  readonly curve: Curve | null;
   readonly usage: readonly Usage[];
+  readonly callerIv: boolean;
+  readonly extractable: Extractable;
+  readonly wrapWithTrusted: boolean;
+  /** Milliseconds since 1970; 0 for no end. */
+  readonly notAfter: number;
+  /** AES with wrap or unwrap: what comes back from under such a key. */
+  readonly unwrapTemplate: Template | null;
+  /** With the usage derive: what may be derived. */
+  readonly deriveTemplate: Template | null;
+}
+
+/** What a key lets come of it: a pattern, or anything, which only a key with `dualUse` may say. */
+export type Template = Pattern | 'any';
+
+/** A key is a pattern that leaves nothing open, and more. */
+export interface KeyAttributes extends Pattern, Readonly<Record<Flag, boolean>> {
+  readonly class: KeyClass;
+  readonly bits: number;
+  readonly origin: Origin;
   /** Milliseconds since 1970; 0 for none. */
   readonly notBefore: number;
-  readonly notAfter: number;
   readonly maxUses: number;
   readonly createdAt: number;
   /** Three bytes for AES, none for others. */
@@ -49,7 +82,4 @@ export interface KeyAttributes extends Readonly<Record<Flag, boolean>> {
   /** EC: the point 04 ‖ x ‖ y. */
   readonly point: Uint8Array | null;
   readonly label: string | null;
-  readonly unwrapLimit: UnwrapLimit | null;
-  /** The issuer of proofs, where `rewrap` says so: its id for people, its point for the cell. */
-  readonly issuer: { readonly id: string; readonly point: Uint8Array } | null;
 }

@@ -12,6 +12,8 @@ import type {
   KeyOf,
   KeyTemplate,
   KeyType,
+  KeyWithin,
+  NarrowedTemplate,
   PublicJwk,
 } from './key.ts';
 
@@ -338,7 +340,12 @@ export type Kdf =
   /** Counter mode with HMAC, a 32-bit counter first: label ‖ 00 ‖ context ‖ length in bits (32). */
   | { readonly name: 'sp800-108'; readonly hash: HashName; readonly label: Uint8Array; readonly context?: Uint8Array }
   /** RFC 5869. Its output does not depend on how much is asked for, so what it gives has at least 128 bits. */
-  | { readonly name: 'hkdf'; readonly hash: HashName; readonly salt?: Uint8Array; readonly info?: Uint8Array };
+  | { readonly name: 'hkdf'; readonly hash: HashName; readonly salt?: Uint8Array; readonly info?: Uint8Array }
+  /**
+   * For an HMAC or GENERIC key without a `deriveTemplate`: `sp800-108` with the derived key's purpose, 32 bytes that follow
+   * from its template (docs/formats.md §9), after the context. Another template gives another key.
+   */
+  | { readonly name: 'bound'; readonly hash: HashName; readonly label: Uint8Array; readonly context?: Uint8Array };
 
 /** ECDH from an EC key with `publicKey`; KDF from an HMAC or GENERIC key. */
 export type DeriveOptions = CallOptions &
@@ -498,16 +505,17 @@ export interface Session extends AsyncDisposable {
    */
   wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes>;
   /**
-   * The key that a blob holds: a session key unless `persistent`. KEYCELL_PERMISSION_DENIED where the template asks for more
-   * than the wrapping key's `unwrapTemplate` allows; KEYCELL_DECRYPT_FAILED for a blob that is not authentic.
-   * It may leave only under trusted keys, unless the wrapping key's `rewrapPolicy` is `'any'`.
+   * The key that a blob holds: a session key unless `persistent`. What the template leaves out comes from the wrapping key's
+   * `unwrapTemplate`; KEYCELL_PERMISSION_DENIED where it asks for more than that, KEYCELL_DECRYPT_FAILED for a blob that is
+   * not authentic. The key ends when the wrapping key does, and may leave only under trusted keys, unless the wrapping key's
+   * `rewrapPolicy` is `'any'`.
    */
-  unwrapKey<const T extends KeyTemplate>(
+  unwrapKey<const T extends NarrowedTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
-  ): Promise<KeyOf<T>>;
+  ): Promise<KeyWithin<T>>;
   /**
    * Open blobs (at most 4096) and wrap them for another key of this HSM, in one message: no key becomes a key object on the
    * way. All or nothing. KEYCELL_PERMISSION_DENIED unless `to` is trusted or the policy of `from` is `'any'`.
@@ -519,10 +527,16 @@ export interface Session extends AsyncDisposable {
    */
   rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToJweOptions): Promise<string[]>;
   /**
-   * A key from an agreement (ECDH) or from a key (KDF), never more extractable than its base; a session key unless
-   * `persistent`. KEYCELL_INPUT_INVALID for a public key that is not valid.
+   * A key from an agreement (ECDH) or from a key (KDF): within the base's `deriveTemplate`, which fills in what the template
+   * leaves out, and never more extractable than the base; a session key unless `persistent`. Without a `deriveTemplate`, an
+   * EC key derives by the `concat` KDF for an algorithm of RFC 7518, which says what the key is for; an HMAC or GENERIC key by `bound`. KEYCELL_INPUT_INVALID for a public key that is not valid,
+   * KEYCELL_PERMISSION_DENIED for any other derivation.
    */
-  deriveKey<const T extends KeyTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>>;
+  deriveKey<const T extends NarrowedTemplate>(
+    base: BaseKey,
+    options: DeriveOptions,
+    template: T,
+  ): Promise<KeyWithin<T>>;
 
   /** Random bytes from the cell's generator (HMAC_DRBG, SP 800-90A, reseeded from the kernel in each batch), 1 to 65 536. */
   random(bytes: number, options?: CallOptions): Promise<Bytes>;
@@ -546,5 +560,8 @@ export interface KeyChanges {
   readonly extractable?: false | 'wrapped';
   readonly destroyable?: false;
   readonly wrapWithTrusted?: true;
+  /** Admins: only an AES key that wraps or unwraps and never was extractable, or a public key. */
   readonly trusted?: boolean;
+  /** With `trusted: true`: the admin vouches for whoever imported the key. */
+  readonly acceptImported?: true;
 }

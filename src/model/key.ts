@@ -27,19 +27,54 @@ export type Usage = UsageOf[KeyType];
  */
 export type Extractable = false | 'wrapped' | 'plaintext';
 
+/** How a key came to be: made in a cell, brought in from outside, derived from another key, unwrapped under one. */
+export type Origin = 'generated' | 'imported' | 'derived' | 'unwrapped';
+
 /**
  * To whom a wrapping key may re-wrap what it holds, besides keys that an admin marked trusted (the default, and always allowed):
- * anybody, or whoever shows a proof (a compact JWS) signed by `issuer` that names the recipient in `cnf.jkt`.
+ * anybody, or whoever shows a proof (a compact JWS, docs/formats.md §8) signed by `issuer` that names the recipient.
  */
-export type RewrapPolicy = 'trusted' | 'any' | { readonly issuer: Key | { readonly id: string } };
-
-/** The most that a key unwrapped by this key can be; fixed when the wrapping key is made. */
-export interface UnwrapTemplate {
-  readonly type?: KeyType;
-  readonly bits?: number;
-  readonly usage?: readonly Usage[];
-  readonly extractable?: Extractable;
+export type RewrapPolicy = 'trusted' | 'any' | IssuerPolicy;
+export interface IssuerPolicy {
+  /** A public key (EC, P-256 or P-384) with the usage `verify`. */
+  readonly issuer: Key | { readonly id: string };
+  /** The longest life of a proof, in seconds: 1 to 86 400. Default 3 600. */
+  readonly proofMaxAge?: number;
+  /** A proof must list the blobs that it is good for. Default: it may. */
+  readonly blobs?: 'required';
 }
+
+/**
+ * The most that a key may be which is unwrapped by, or derived from, the key that has this as its template; fixed when that
+ * key is made. Members that are left out have the defaults given here.
+ */
+export interface KeyPattern {
+  /** Default AES. */
+  readonly type?: KeyType;
+  /** Default: any size. */
+  readonly bits?: number;
+  /** EC. Default: any curve. */
+  readonly curve?: Curve;
+  /** Default: encrypt and decrypt (AES), sign and verify (EC, HMAC), derive (GENERIC). */
+  readonly usage?: readonly Usage[];
+  /** Default false. */
+  readonly callerIv?: boolean;
+  /** Default `'wrapped'` for what is unwrapped, false for what is derived. */
+  readonly extractable?: Extractable;
+  /** Default false. */
+  readonly wrapWithTrusted?: boolean;
+  /** The key ends at this time at the latest. */
+  readonly notAfter?: number | Date;
+  /** Default `'trusted'`. */
+  readonly rewrapPolicy?: RewrapPolicy;
+  /** For keys that wrap or unwrap themselves; patterns nest three deep. */
+  readonly unwrapTemplate?: KeyPattern;
+  /** For keys that derive. */
+  readonly deriveTemplate?: KeyPattern;
+}
+
+/** `'any'` only for keys with `dualUse`. */
+export type KeyTemplateBelow = KeyPattern | 'any';
 
 interface CommonTemplate {
   /** Unique for each owner; 1 to 128 characters. */
@@ -71,8 +106,11 @@ export interface AesTemplate extends CommonTemplate {
   readonly type: 'AES';
   readonly bits: AesBits;
   readonly usage: readonly UsageOf['AES'][];
-  /** The most that a key can be which comes in under this one. Default: anything but extractable as plaintext. */
-  readonly unwrapTemplate?: UnwrapTemplate;
+  /**
+   * For keys that wrap or unwrap: the most that a key can be which is unwrapped by this one. Default: an AES key that encrypts
+   * and decrypts, extractable `'wrapped'`.
+   */
+  readonly unwrapTemplate?: KeyTemplateBelow;
   /** To whom this key may re-wrap what it holds. Default `'trusted'`. */
   readonly rewrapPolicy?: RewrapPolicy;
   /**
@@ -89,6 +127,8 @@ export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
   readonly usage: readonly UsageOf['EC'][];
+  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
+  readonly deriveTemplate?: KeyTemplateBelow;
 }
 /** An HMAC key: MACs (`sign`, `verify`), or the base of others (`derive`), not both without `dualUse`. */
 export interface HmacTemplate extends CommonTemplate {
@@ -96,6 +136,8 @@ export interface HmacTemplate extends CommonTemplate {
   /** 112 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['HMAC'][];
+  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
+  readonly deriveTemplate?: KeyTemplateBelow;
 }
 /** A secret that is no key yet, such as what an agreement gives: others are derived from it. */
 export interface GenericTemplate extends CommonTemplate {
@@ -103,6 +145,8 @@ export interface GenericTemplate extends CommonTemplate {
   /** 8 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['GENERIC'][];
+  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
+  readonly deriveTemplate?: KeyTemplateBelow;
 }
 /** What a key shall be; sealed in with it, and read by the cell at each use. */
 export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
@@ -128,6 +172,7 @@ interface CommonKey {
   readonly neverExtractable: boolean;
   /** True if the key was made in a cell. */
   readonly local: boolean;
+  readonly origin: Origin;
   readonly trusted: boolean;
   readonly wrapWithTrusted: boolean;
   readonly destroyable: boolean;
@@ -144,11 +189,43 @@ export interface AesKey extends CommonKey {
   readonly checkValue: string;
   readonly callerIv: boolean;
   readonly rewrapPolicy: 'trusted' | 'any' | 'issuer';
+  /** Of the proofs that `rewrapPolicy` asks for. */
+  readonly issuer: IssuerInfo | undefined;
+  /** For keys that wrap or unwrap. */
+  readonly unwrapTemplate: PatternInfo | 'any' | undefined;
+}
+
+/** An issuer of proofs, as a wrapping key keeps it. */
+export interface IssuerInfo {
+  /** The public key's id when the wrapping key was made. */
+  readonly id: string;
+  /** Its RFC 7638 thumbprint, base64url: this is what counts. */
+  readonly kid: string;
+  /** Seconds. */
+  readonly proofMaxAge: number;
+  readonly blobs: 'required' | undefined;
+}
+
+/** A template as a key has it: every default filled in, undefined where something is open. */
+export interface PatternInfo {
+  readonly type: KeyType;
+  readonly bits: number | undefined;
+  readonly curve: Curve | undefined;
+  readonly usage: readonly Usage[];
+  readonly callerIv: boolean;
+  readonly extractable: Extractable;
+  readonly wrapWithTrusted: boolean;
+  readonly notAfter: Date | undefined;
+  readonly rewrapPolicy: 'trusted' | 'any' | 'issuer';
+  readonly issuer: IssuerInfo | undefined;
+  readonly unwrapTemplate: PatternInfo | 'any' | undefined;
+  readonly deriveTemplate: PatternInfo | 'any' | undefined;
 }
 export interface EcKey extends CommonKey {
   readonly type: 'EC';
   readonly curve: Curve;
   readonly usage: readonly UsageOf['EC'][];
+  readonly deriveTemplate: PatternInfo | 'any' | undefined;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Bytes;
   readonly jwk: PublicJwk;
@@ -159,15 +236,27 @@ export interface HmacKey extends CommonKey {
   readonly type: 'HMAC';
   readonly bits: number;
   readonly usage: readonly UsageOf['HMAC'][];
+  readonly deriveTemplate: PatternInfo | 'any' | undefined;
 }
 export interface GenericKey extends CommonKey {
   readonly type: 'GENERIC';
   readonly bits: number;
   readonly usage: readonly UsageOf['GENERIC'][];
+  readonly deriveTemplate: PatternInfo | 'any' | undefined;
 }
 
 /** A handle: names a sealed record and holds no secret. */
 export type Key = AesKey | EcKey | HmacKey | GenericKey;
+
+/** What `unwrapKey` and `deriveKey` take: members that are left out come from the template of the other key. */
+export type NarrowedTemplate =
+  | (Partial<Omit<AesTemplate, 'type'>> & { readonly type?: 'AES' })
+  | (Partial<Omit<EcTemplate, 'type'>> & { readonly type: 'EC' })
+  | (Partial<Omit<HmacTemplate, 'type'>> & { readonly type: 'HMAC' })
+  | (Partial<Omit<GenericTemplate, 'type'>> & { readonly type: 'GENERIC' });
+
+/** The handle that it gives. */
+export type KeyWithin<T> = T extends { readonly type: infer Type extends KeyType } ? Extract<Key, { type: Type }> : Key;
 
 /** The handle that a template asks for. */
 export type KeyOf<T extends { type: KeyType }> = Extract<Key, { type: T['type'] }>;

@@ -4,17 +4,20 @@
  */
 import { Refusal } from '../errors.ts';
 import { CURVE } from './algorithms.ts';
-import { EXTRACTABLES, type KeyAttributes, LABEL_MAX, type UnwrapLimit } from './attributes.ts';
-import type { Extractable, KeyType, Usage } from './key.ts';
-
-const USAGES_OF: Readonly<Record<KeyType, readonly Usage[]>> = {
-  AES: ['encrypt', 'decrypt', 'wrap', 'unwrap', 'sign', 'verify'],
-  EC: ['sign', 'verify', 'derive'],
-  HMAC: ['sign', 'verify', 'derive'],
-  GENERIC: ['derive'],
-};
-
-const rank = (extractable: Extractable): number => EXTRACTABLES.indexOf(extractable);
+import { type KeyAttributes, LABEL_MAX, type Pattern, type Template } from './attributes.ts';
+import type { Usage } from './key.ts';
+import {
+  bitsFit,
+  CONTENT_KEY,
+  checkBelow,
+  earlierEnd,
+  hasDualUse,
+  hasNoMoreRights,
+  isTemplateWithin,
+  isWithin,
+  rank,
+  usagesFit,
+} from './pattern.ts';
 
 /** May the key be put to this use now? `now` is milliseconds since 1970. */
 export function checkUse(key: KeyAttributes, usage: Usage, now: number): void {
@@ -30,9 +33,7 @@ export function checkDates(key: KeyAttributes, now: number): void {
 
 /** May a key be made with these attributes, by whatever way? */
 export function checkTemplate(key: KeyAttributes): void {
-  if (key.usage.some((usage) => !USAGES_OF[key.type].includes(usage))) {
-    throw new Refusal('KEYCELL_INPUT_INVALID', 'usageOfType');
-  }
+  if (!usagesFit(key)) throw new Refusal('KEYCELL_INPUT_INVALID', 'usageOfType');
   if (key.class === 'public' && key.usage.includes('sign')) throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   if (hasDualUse(key) && !key.dualUse) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'dualUse');
   if (key.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
@@ -42,59 +43,47 @@ export function checkTemplate(key: KeyAttributes): void {
     throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
   }
   if (!sizeFits(key)) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
-  const wrapping = key.type === 'AES' && key.class === 'secret';
-  if (!wrapping && (key.unwrapLimit !== null || key.issuer !== null || key.rewrap !== 'trusted' || key.callerIv)) {
-    throw new Refusal('KEYCELL_INPUT_INVALID', 'keyType');
-  }
-}
-
-/**
- * Usages that undo one another. CMAC is the block cipher on chosen blocks, and so are the modes: CMAC of a block gives half of
- * the key that an XAES envelope is under, and CTR with a chosen IV gives what forges a CMAC.
- */
-function hasDualUse({ type, usage }: KeyAttributes): boolean {
-  const has = (...any: Usage[]): boolean => any.some((each) => usage.includes(each));
-  return (
-    // Raw GCM opens what GCM wrapped; CTR and CBC compute single blocks, and so whatever AES-KW does.
-    (has('wrap', 'unwrap') && has('decrypt')) ||
-    (has('unwrap') && has('encrypt')) ||
-    (type === 'HMAC' && has('sign') && has('derive')) ||
-    (type === 'AES' && has('sign', 'verify') && has('encrypt', 'decrypt', 'wrap', 'unwrap'))
-  );
+  checkBelow(key, 0, key.dualUse);
 }
 
 function sizeFits({ type, bits, curve, class: keyClass }: KeyAttributes): boolean {
-  switch (type) {
-    case 'AES':
-      return keyClass === 'secret' && curve === null && [128, 192, 256].includes(bits);
-    case 'EC':
-      return keyClass !== 'secret' && curve !== null && bits === CURVE[curve].bits;
-    case 'HMAC':
-      return keyClass === 'secret' && curve === null && bits >= 112 && bits <= 4096 && bits % 8 === 0;
-    case 'GENERIC':
-      return keyClass === 'secret' && curve === null && bits >= 8 && bits <= 4096 && bits % 8 === 0;
-  }
+  if (type === 'EC') return keyClass !== 'secret' && curve !== null && bits === CURVE[curve].bits;
+  return keyClass === 'secret' && curve === null && bitsFit(type, bits);
 }
 
-/** May `wrapping` carry `key` out? */
+/**
+ * May `wrapping` carry `key` out? What a key protects whose records all say `wrapWithTrusted` comes back, by whoever unwraps
+ * it, with no more rights than it has now. Another key's owner can take it anywhere, so nothing is won by binding it.
+ */
 export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes): void {
   if (key.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   if (key.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
-  if (key.wrapWithTrusted && !wrapping.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'needsTrusted');
+  if (!key.wrapWithTrusted) return;
+  if (!wrapping.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'needsTrusted');
+  if (key.extractable === 'wrapped' && !comesBackAsLess(wrapping, key)) {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'comesBack');
+  }
 }
 
-/** Without a template, an unwrapped key may be anything but extractable as plaintext. */
-const OPEN_LIMIT: UnwrapLimit = { type: null, bits: null, usage: null, extractable: 'wrapped' };
+function comesBackAsLess(wrapping: KeyAttributes, key: KeyAttributes): boolean {
+  const template = templateOf(wrapping);
+  if (template === 'any') return false;
+  const sized = (template.bits ?? key.bits) === key.bits && (template.curve ?? key.curve) === key.curve;
+  const back = { ...template, notAfter: earlierEnd(wrapping.notAfter, template.notAfter) };
+  return sized && (template.wrapWithTrusted || boundToTrusted(wrapping)) && hasNoMoreRights(back, key);
+}
+
+/** What comes back from under this key. One that only wraps, elsewhere, has a template all the same. */
+const templateOf = ({ unwrapTemplate }: KeyAttributes): Template => unwrapTemplate ?? CONTENT_KEY;
 
 /** May `wrapping` bring in a key with these attributes? */
 export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
-  const limit = wrapping.unwrapLimit ?? OPEN_LIMIT;
-  const within =
-    (limit.type === null || limit.type === key.type) &&
-    (limit.bits === null || limit.bits === key.bits) &&
-    (limit.usage === null || key.usage.every((usage) => limit.usage?.includes(usage))) &&
-    rank(key.extractable) <= rank(limit.extractable);
-  if (!within) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
+  checkWithin(key, templateOf(wrapping), 'template');
+}
+
+function checkWithin(key: KeyAttributes, template: Template, reason: 'template' | 'deriveTemplate'): void {
+  if (template === 'any' || (!key.dualUse && isWithin(key, template))) return;
+  throw new Refusal('KEYCELL_PERMISSION_DENIED', reason);
 }
 
 /**
@@ -102,86 +91,113 @@ export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
  * otherwise unwrap and wrap, to a key the caller knows, would be the way around `rewrapPolicy`. Where the template lets
  * nothing leave, nothing is re-wrapped to anybody, and the policy `any` frees nothing.
  */
-export const boundToTrusted = ({ rewrap, unwrapLimit }: KeyAttributes): boolean =>
-  rewrap !== 'any' || unwrapLimit?.extractable === false;
-
-/**
- * A wrapping key that came under a key which binds opens what lies below it no wider than `above` itself would: otherwise
- * whoever may unwrap it would choose its template and policy anew, and take out every key that it holds. `key` is as the
- * cell finished it, with the issuer's real point; a derived key has no wrapping key above it, and gets the narrowest rules.
- * A blob does not tell what its key is for: that it is not opened a second time as a cipher, which reads the same blobs,
- * is for the usages of `above`'s template to say.
- */
-export function checkBelow(key: KeyAttributes, above?: KeyAttributes): void {
-  if (!key.usage.includes('unwrap')) return;
-  const most = (above?.unwrapLimit ?? OPEN_LIMIT).extractable;
-  if (rank((key.unwrapLimit ?? OPEN_LIMIT).extractable) > rank(most)) {
-    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
-  }
-  if (key.rewrap === 'trusted') return;
-  const theirs = above?.issuer?.point;
-  const ours = key.issuer?.point;
-  const same = theirs !== undefined && ours?.length === theirs.length && ours.every((byte, i) => byte === theirs[i]);
-  if (key.rewrap === 'any' || !same) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+export function boundToTrusted(wrapping: KeyAttributes): boolean {
+  const template = templateOf(wrapping);
+  return wrapping.rewrap !== 'any' || (template !== 'any' && template.extractable === false);
 }
 
 /** HKDF gives less where less is asked for, so short keys derived one by one would tell a long one byte by byte. */
 const HKDF_MIN_BITS = 128;
 
 /** May HKDF make a key of this size? */
-export function checkHkdf(key: KeyAttributes): void {
+export function checkHkdf(key: Pick<KeyAttributes, 'bits'>): void {
   if (key.bits < HKDF_MIN_BITS) throw new Refusal('KEYCELL_INPUT_INVALID', 'prefix');
 }
 
 /** May what `from` holds be re-wrapped at all, as keys of this many bits? */
 export function checkRewrapSize(from: KeyAttributes, bits: number): void {
-  const limit = from.unwrapLimit ?? OPEN_LIMIT;
-  if (limit.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
-  if (limit.bits !== null && limit.bits !== bits) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
+  const template = templateOf(from);
+  if (template === 'any') return;
+  if (template.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
+  if (template.bits !== null && template.bits !== bits) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'template');
 }
 
-/** May `from` re-wrap to this recipient, a key of this HSM? A trusted key is one that every policy allows. */
+/** May `from` re-wrap to this public key of this HSM? A trusted key is one that every policy allows. */
 export function checkRecipientKey(from: KeyAttributes, to: KeyAttributes): void {
   if (!to.trusted && from.rewrap !== 'any') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+}
+
+/** May `from` re-wrap to this wrapping key? What `to` opens later has no more rights than what `from` would have opened. */
+export function checkRecipientWrapping(from: KeyAttributes, to: KeyAttributes): void {
+  checkRecipientKey(from, to);
+  if (from.rewrap !== 'any' && !isTemplateWithin(templateOf(to), templateOf(from))) {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'comesBack');
+  }
 }
 
 export function checkExport(key: KeyAttributes): void {
   if (key.extractable !== 'plaintext') throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
 }
 
+/** JOSE's algorithms for which an agreement makes a key (RFC 7518 §4.6.2, §5): what the key is for, and its size. */
+const AGREED: Readonly<Record<string, Pattern>> = Object.fromEntries(
+  [128, 192, 256].flatMap((bits) => {
+    const content: Pattern = { ...CONTENT_KEY, bits, extractable: false };
+    const wrapping: Pattern = { ...content, usage: ['wrap', 'unwrap'], unwrapTemplate: CONTENT_KEY };
+    return [
+      [`A${bits}GCM`, content],
+      [`A${bits}KW`, wrapping],
+      [`ECDH-ES+A${bits}KW`, wrapping],
+      // The one composite whose two halves together have the size of an AES key.
+      ...(bits === 256 ? [['A128CBC-HS256', content]] : []),
+    ];
+  }),
+);
+
+/** How a derivation is named in a call; `algorithm` is that of `concat`. */
+export interface Derivation {
+  readonly kdf: 'none' | 'concat' | 'sp800-108' | 'hkdf' | 'bound';
+  readonly algorithm: string;
+}
+
 /**
- * May this key be derived from that base? The same secret can be derived again with other attributes, so those of one
- * derived key pin nothing: a derived key that unwraps does so within the limits that need no pinning.
+ * The most that this derivation may give, or null where the purpose goes into the input and keeps the keys apart. It follows
+ * from the base's attributes and what is public, never from the template that the call asks for: so the same secret is never
+ * derived for two purposes.
  */
-export function checkDerived(base: KeyAttributes, key: KeyAttributes): void {
-  checkBelow(key);
+export function derivedBy(base: KeyAttributes, { kdf, algorithm }: Derivation): Template | null {
+  const { deriveTemplate, type } = base;
+  const refuse = (reason: 'deriveTemplate' | 'deriveMissing' | 'deriveBound' | 'deriveNamed'): never => {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', reason);
+  };
+  if (deriveTemplate !== null) {
+    return kdf === 'bound' ? refuse('deriveNamed') : kdf === 'none' ? sameSecret(base) : deriveTemplate;
+  }
+  if (kdf === 'concat' && Object.hasOwn(AGREED, algorithm)) return AGREED[algorithm]!;
+  if (type === 'EC') return refuse('deriveMissing');
+  return kdf === 'bound' ? null : refuse('deriveBound');
+}
+
+/** An agreement as it is: no key of its own, but a base that lets come of it what the EC key does, neither less nor more. */
+function sameSecret({ deriveTemplate, curve }: KeyAttributes): Template {
+  if (deriveTemplate === 'any') return 'any';
+  return {
+    ...CONTENT_KEY,
+    type: 'GENERIC',
+    bits: curve === null ? null : CURVE[curve].bits,
+    usage: ['derive'],
+    extractable: 'plaintext',
+    unwrapTemplate: null,
+    deriveTemplate,
+  };
+}
+
+/** May this key be derived from that base, where `most` is what `derivedBy` says? */
+export function checkDerived(base: KeyAttributes, key: KeyAttributes, most: Template | null): void {
   if (rank(key.extractable) > rank(base.extractable)) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'moreExtractable');
   }
-}
-
-/**
- * Would this key hand its owner, in the clear, what others wrap to it? An officer sees a name and a type; that such a key
- * undoes the policy of every key that trusts it must not depend on his knowing it.
- */
-function givesInClear(key: KeyAttributes): boolean {
-  if (key.class === 'public') return false;
-  // Its owner takes the key itself out, or wraps it under one that he knows, and opens the rest at home.
-  if (key.extractable === 'plaintext' || (key.extractable === 'wrapped' && !key.wrapWithTrusted)) return true;
-  if (key.class === 'private') return key.usage.includes('derive');
-  const opened = key.unwrapLimit ?? OPEN_LIMIT;
-  const wide = opened.extractable === 'plaintext' || key.rewrap === 'any';
-  return key.usage.includes('decrypt') || (key.usage.includes('unwrap') && wide);
+  if (most !== null) checkWithin(key, most, 'deriveTemplate');
 }
 
 /** The owner's changes tighten; an admin's concern trust alone. Throws where `to` asks for anything else. */
-export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boolean): void {
+export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boolean, acceptImported: boolean): void {
   if (admin) {
     const same = from.extractable === to.extractable && from.destroyable === to.destroyable;
     if (!same || from.label !== to.label || from.wrapWithTrusted !== to.wrapWithTrusted) {
       throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
     }
-    if (to.trusted && givesInClear(from)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'readable');
+    if (to.trusted) checkTrust(from, acceptImported);
     return;
   }
   if (to.trusted !== from.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'trustedByAdmin');
@@ -191,3 +207,33 @@ export function checkChange(from: KeyAttributes, to: KeyAttributes, admin: boole
     (!to.wrapWithTrusted && from.wrapWithTrusted);
   if (looser) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'tightenOnly');
 }
+
+/**
+ * May an admin mark this key as trusted? An officer sees a name and a type; that such a key gives its owner in the clear what
+ * others wrap to it must not depend on the officer's knowing so. A public key means "whoever holds the other half".
+ */
+function checkTrust(key: KeyAttributes, acceptImported: boolean): void {
+  const refuse = (reason: TrustReason): never => {
+    throw new Refusal('KEYCELL_PERMISSION_DENIED', reason);
+  };
+  if (key.class === 'public') return;
+  const wrapOnly = key.usage.length > 0 && key.usage.every((usage) => usage === 'wrap' || usage === 'unwrap');
+  const template = templateOf(key);
+  if (key.type !== 'AES' || !wrapOnly || key.dualUse) refuse('trustUsage');
+  if (key.rewrap === 'any') refuse('trustPolicy');
+  if (template === 'any' || template.extractable === 'plaintext') refuse('trustTemplate');
+  if (key.origin === 'generated') {
+    // Born so: what was extractable once may be outside, whatever the key says now.
+    if (!key.neverExtractable) refuse('trustExtractable');
+  } else if (key.origin !== 'imported') refuse('trustOrigin');
+  else if (!acceptImported) refuse('trustImported');
+  else if (key.extractable !== false) refuse('trustExtractable');
+}
+
+type TrustReason =
+  | 'trustUsage'
+  | 'trustPolicy'
+  | 'trustTemplate'
+  | 'trustExtractable'
+  | 'trustOrigin'
+  | 'trustImported';

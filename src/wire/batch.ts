@@ -50,10 +50,19 @@ export const MECHANISM = {
 export type MechanismName = keyof typeof MECHANISM;
 
 /** Which key derivation a deriveKey asks for. */
-export const KDF = { none: 0, concat: 1, 'sp800-108': 2, hkdf: 3 } as const;
+export const KDF = { none: 0, concat: 1, 'sp800-108': 2, hkdf: 3, bound: 4 } as const;
 
 /** Bits of a request's flags. The highest two are the number of its hash (model/algorithms.ts), or 0 for the key's own. */
-export const FLAG = { der: 1, prehashed: 2, rfc6979: 4, jwe: 8, wrapAsKwp: 16, wrapAsGcm: 32, last: 64 } as const;
+export const FLAG = {
+  der: 1,
+  prehashed: 2,
+  rfc6979: 4,
+  jwe: 8,
+  wrapAsKwp: 16,
+  wrapAsGcm: 32,
+  last: 64,
+  acceptImported: 128,
+} as const;
 
 const HASH_SHIFT = 14;
 /** The flags that ask for the hash of this number … */

@@ -83,3 +83,8 @@ export function asBytes(value: unknown, length: number): Uint8Array<ArrayBuffer>
   if (!(value instanceof Uint8Array) || value.length !== length) throw new FormatError(`expected ${length} bytes`);
   return new Uint8Array(value);
 }
+
+export function asBytesUpTo(value: unknown, maxLength: number): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length > maxLength) throw new FormatError('expected a few bytes');
+  return value;
+}

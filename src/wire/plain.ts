@@ -10,6 +10,7 @@ import {
   EXTRACTABLES,
   FLAGS,
   type KeyAttributes,
+  ORIGINS,
   REWRAPS,
   TYPES,
   USAGES,
@@ -36,8 +37,8 @@ export interface StatedKey {
   readonly stated: Stated;
 }
 
-/** `KCRD`, format 1, suite 1, a session key, reserved. */
-const RECORD_START = [0x4b, 0x43, 0x52, 0x44, 1, 1, RECORD_KIND.sessionKey, 0];
+/** `KCRD`, format 2, suite 1, a session key, reserved. */
+const RECORD_START = [0x4b, 0x43, 0x52, 0x44, 2, 1, RECORD_KIND.sessionKey, 0];
 const SECRET_MAX = 0xff;
 
 // Within the attributes: attributes.ts.
@@ -45,14 +46,15 @@ const DATES_AT = 16;
 const CREATED_AT = 40;
 const CHECK_AT = 48;
 const VERSION_AT = 52;
-const RESERVED_AT = 56;
+const ORIGIN_AT = 56;
+const RESERVED_AT = 57;
 const POINT_AT = 66;
 /** A rest that has nothing in it, and its length. */
 const NO_REST = [0, 5, 0x94, 0xc0, 0xc0, 0xc0, 0xc0];
 
-const [NEVER_EXTRACTABLE, LOCAL, TRUSTED, WRAP_WITH_TRUSTED, DESTROYABLE, DUAL_USE, CALLER_IV, PERSISTENT] = FLAGS.map(
+const [NEVER_EXTRACTABLE, TRUSTED, WRAP_WITH_TRUSTED, DESTROYABLE, DUAL_USE, CALLER_IV, PERSISTENT] = FLAGS.map(
   (_, i) => 1 << i,
-) as [number, number, number, number, number, number, number, number];
+) as [number, number, number, number, number, number, number];
 
 /** One list for each set of usages, frozen, for all the handles that have it. */
 const usageLists: (readonly Usage[] | undefined)[] = [];
@@ -83,18 +85,20 @@ function attributes(b: Uint8Array, at: number, pointLength: number): Stated | un
   const rewrap = REWRAPS[b[at + 7]!];
   const usage = u32(b, at + 8);
   const flags = u32(b, at + 12);
+  const origin = ORIGINS[b[at + ORIGIN_AT]!];
   const high = u32(b, at + CREATED_AT);
   const checkLength = b[at + CHECK_AT]!;
   const known =
-    b[at] === 1 &&
+    b[at] === 2 &&
     (curve !== undefined || b[at + 3] === 0) &&
     usage >>> USAGES.length === 0 &&
     flags >>> FLAGS.length === 0 &&
     high < 2 ** 21;
   if (!known || type === undefined || keyClass === undefined || extractable === undefined || rewrap === undefined)
     return undefined;
+  if (origin === undefined) return undefined;
   if (pointLength !== (curve === undefined ? 0 : CURVE[curve].pointSize)) return undefined;
-  if (!zero(b, at + DATES_AT, at + CREATED_AT) || !zero(b, at + RESERVED_AT, at + RESERVED_AT + 8)) return undefined;
+  if (!zero(b, at + DATES_AT, at + CREATED_AT) || !zero(b, at + RESERVED_AT, at + RESERVED_AT + 7)) return undefined;
   if (checkLength !== (type === 'AES' ? 3 : 0) || (checkLength === 0 && u32(b, at + CHECK_AT) !== 0)) return undefined;
   return {
     type,
@@ -105,7 +109,7 @@ function attributes(b: Uint8Array, at: number, pointLength: number): Stated | un
     rewrap,
     usage: usagesOf(usage),
     neverExtractable: (flags & NEVER_EXTRACTABLE) !== 0,
-    local: (flags & LOCAL) !== 0,
+    origin,
     trusted: (flags & TRUSTED) !== 0,
     wrapWithTrusted: (flags & WRAP_WITH_TRUSTED) !== 0,
     destroyable: (flags & DESTROYABLE) !== 0,
@@ -120,7 +124,8 @@ function attributes(b: Uint8Array, at: number, pointLength: number): Stated | un
     version: u32(b, at + VERSION_AT),
     point: curve === undefined ? null : b.subarray(at + POINT_AT, at + POINT_AT + pointLength),
     label: null,
-    unwrapLimit: null,
+    unwrapTemplate: null,
+    deriveTemplate: null,
     issuer: null,
   };
 }

@@ -19,7 +19,7 @@ export const RECORD_MAX_SECRET = 512;
 
 const MAGIC = 'KCRD';
 const MAGIC_NUMBER = 0x4b435244;
-const FORMAT = 1;
+const FORMAT = 2;
 const SUITE = 1;
 
 export interface RecordHeader {

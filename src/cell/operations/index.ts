@@ -1,8 +1,9 @@
 /** The registry of operations; one that is not in it does not exist. */
 import { OP, type OpName } from '../../wire/batch.ts';
 import type { Operation } from '../call.ts';
+import { deriveKey } from './derive.ts';
 import { decrypt, encrypt, generateDataKey, reencrypt } from './encryption.ts';
-import { deriveKey, destroyKey, exportKey, generateKey, importKey, random, setAttributes } from './keys.ts';
+import { destroyKey, exportKey, generateKey, importKey, random, setAttributes } from './keys.ts';
 import { sign, verify } from './signatures.ts';
 import { decryptSegment, encryptSegment, openStream } from './streams.ts';
 import { rewrapKeys, unwrapKey, wrapKey } from './wrapping.ts';

@@ -1,32 +1,25 @@
-/** Keys are made, brought in, given out, changed and ended: generateKey, importKey, exportKey, deriveKey, setAttributes, destroyKey. */
+/** Keys are made, brought in, given out, changed and ended: generateKey, importKey, exportKey, setAttributes, destroyKey. */
 import { Refusal } from '../../errors.ts';
-import { CURVE, HASH } from '../../model/algorithms.ts';
-import type { KeyAttributes } from '../../model/attributes.ts';
-import {
-  checkBelow,
-  checkChange,
-  checkDerived,
-  checkExport,
-  checkHkdf,
-  checkTemplate,
-  checkUse,
-} from '../../model/policy.ts';
+import type { Issuer, KeyAttributes, Pattern, Template } from '../../model/attributes.ts';
+import type { Origin } from '../../model/key.ts';
+import { earlierEnd } from '../../model/pattern.ts';
+import { checkChange, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
 import { CHECK_VALUE_OFFSET, CHECK_VALUE_SIZE, decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
-import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
+import { FLAG, type Span } from '../../wire/batch.ts';
 import { FormatError, ID_SIZE, ZERO_ID } from '../../wire/fields.ts';
+import { policyInfo } from '../../wire/policy-info.ts';
 import { RECORD_FIXED_SIZE, RECORD_KIND } from '../../wire/record.ts';
 import type { Call, Operation } from '../call.ts';
-import { IntegrityError } from '../core.ts';
-import { generate, type Material, plainSize, read, validPoint, writePlain } from './material.ts';
+import { generate, type Material, plainSize, read, writePlain } from './material.ts';
 import { ISSUER_CURVES } from './proof.ts';
 
 /** How a key came to be, as far as its attributes tell. */
-interface Origin {
-  readonly local: boolean;
-  /** True for what came under a key that binds it, so that it goes where that key lets it go. */
+export interface Source {
+  readonly origin: Origin;
+  /** True for what came of a key that binds it, so that it goes where that key lets it go. */
   readonly wrapWithTrusted?: boolean;
-  /** The wrapping key that it came under. */
-  readonly above?: KeyAttributes;
+  /** The wrapping key that it came under, or the base that it was derived from. */
+  readonly parent?: KeyAttributes;
 }
 
 /**
@@ -40,6 +33,48 @@ export function asked(call: Call, n: number): KeyAttributes {
     checkTemplate(attributes);
     return attributes;
   });
+}
+
+/**
+ * The same with the issuers' real keys in place of what the request says of them: those of the parent's templates are taken
+ * from there, a new one is the request's key `issuerKey`. So no later request can bring another.
+ */
+export function wantedFrom(call: Call, n: number, issuerKey: number, parent?: KeyAttributes): KeyAttributes {
+  const wanted = asked(call, n);
+  if (!namesIssuer(wanted)) return wanted;
+  const known = parent === undefined ? [] : issuersIn(parent);
+  let fresh: Pick<Issuer, 'id' | 'point'> | undefined;
+  const resolve = ({ id, proofMaxAge, blobs }: Issuer): Issuer => {
+    const point = known.find((each) => each.id === id)?.point;
+    if (point !== undefined) return { id, point, proofMaxAge, blobs };
+    fresh ??= issuer(call, issuerKey);
+    if (fresh.id !== id) throw new Refusal('KEYCELL_INPUT_INVALID', 'oneIssuer');
+    return { id, point: fresh.point, proofMaxAge, blobs };
+  };
+  return withIssuers(wanted, resolve);
+}
+
+const templates = ({ unwrapTemplate, deriveTemplate }: Pattern): Pattern[] =>
+  [unwrapTemplate, deriveTemplate].filter((template) => template !== null && template !== 'any');
+
+const namesIssuer = (pattern: Pattern): boolean =>
+  pattern.issuer !== null ||
+  ((pattern.unwrapTemplate !== null || pattern.deriveTemplate !== null) && templates(pattern).some(namesIssuer));
+
+const issuersIn = (pattern: Pattern): Issuer[] => [
+  ...(pattern.issuer === null ? [] : [pattern.issuer]),
+  ...templates(pattern).flatMap(issuersIn),
+];
+
+function withIssuers<P extends Pattern>(pattern: P, resolve: (issuer: Issuer) => Issuer): P {
+  const below = (template: Template | null): Template | null =>
+    template === null || template === 'any' ? template : withIssuers(template, resolve);
+  return {
+    ...pattern,
+    issuer: pattern.issuer && resolve(pattern.issuer),
+    unwrapTemplate: below(pattern.unwrapTemplate),
+    deriveTemplate: below(pattern.deriveTemplate),
+  };
 }
 
 /** The attributes that part `n` states. Throws INPUT_INVALID. */
@@ -56,30 +91,29 @@ function attributesAt(call: Call, n: number): KeyAttributes {
 const CHECK_VALUE_TO_COME = new Uint8Array(CHECK_VALUE_SIZE);
 const NO_CHECK_VALUE = new Uint8Array(0);
 
-/** The attributes that the cell vouches for. `issuerKey` is the index of the request's key that issues proofs. */
-function finish(
-  call: Call,
-  wanted: KeyAttributes,
-  material: Material,
-  origin: Origin,
-  issuerKey: number,
-): KeyAttributes {
+/** The attributes that the cell vouches for. Throws INPUT_INVALID where a parent's dates leave no time. */
+function finish(call: Call, wanted: KeyAttributes, material: Material, source: Source): KeyAttributes {
+  const { origin, parent } = source;
+  const notBefore = Math.max(wanted.notBefore, parent?.notBefore ?? 0);
+  const notAfter = earlierEnd(wanted.notAfter, parent?.notAfter ?? 0);
+  if (notAfter !== 0 && notAfter <= notBefore) throw new Refusal('KEYCELL_INPUT_INVALID', 'dates');
   return {
     ...wanted,
-    local: origin.local,
-    neverExtractable: origin.local && wanted.extractable === false,
+    origin,
+    neverExtractable: origin === 'generated' && wanted.extractable === false,
     trusted: false,
-    wrapWithTrusted: wanted.wrapWithTrusted || (origin.wrapWithTrusted ?? false),
+    wrapWithTrusted: wanted.wrapWithTrusted || (source.wrapWithTrusted ?? false),
+    notBefore,
+    notAfter,
     createdAt: call.bench.now,
     version: 1,
     point: material.point,
     checkValue: wanted.type === 'AES' ? CHECK_VALUE_TO_COME : NO_CHECK_VALUE,
-    issuer: wanted.rewrap === 'issuer' ? issuer(call, issuerKey) : null,
   };
 }
 
-/** The issuer's public key is copied into the wrapping key's own attributes, so that no later request can bring another. */
-function issuer(call: Call, n: number): NonNullable<KeyAttributes['issuer']> {
+/** The public key of an issuer of proofs. */
+function issuer(call: Call, n: number): Pick<Issuer, 'id' | 'point'> {
   const key = call.ownKey(n);
   checkUse(key.attributes, 'verify', call.bench.now);
   const { type, class: keyClass, curve, point } = key.attributes;
@@ -105,14 +139,8 @@ function askedId(call: Call, n: number): number {
 }
 
 /** Seal new material under the attributes asked for: the one way by which any key comes to be. */
-export function sealNew(
-  call: Call,
-  wanted: KeyAttributes,
-  material: Material,
-  origin: Origin,
-  issuerKey: number,
-): Span {
-  const header = headerOf(call, wanted, material, origin, issuerKey);
+export function sealNew(call: Call, wanted: KeyAttributes, material: Material, source: Source): Span {
+  const header = headerOf(call, wanted, material, source);
   const record = call.sealKey(header, material.secret, material.length, askedId(call, 0));
   if (wanted.type === 'AES') {
     const place = record.offset + RECORD_FIXED_SIZE + CHECK_VALUE_OFFSET;
@@ -122,17 +150,10 @@ export function sealNew(
 }
 
 /** The header of the new key's record, but for its id and check value. */
-function headerOf(
-  call: Call,
-  wanted: KeyAttributes,
-  material: Material,
-  origin: Origin,
-  issuerKey: number,
-): Uint8Array {
-  const { local, wrapWithTrusted = false, above } = origin;
+function headerOf(call: Call, wanted: KeyAttributes, material: Material, source: Source): Uint8Array {
+  const { origin, wrapWithTrusted = false, parent } = source;
   const make = (): Uint8Array => {
-    const attributes = finish(call, wanted, material, origin, issuerKey);
-    if (wrapWithTrusted) checkBelow(attributes, above);
+    const attributes = finish(call, wanted, material, source);
     return call.bench.records.header(
       {
         kind: attributes.persistent ? RECORD_KIND.key : RECORD_KIND.sessionKey,
@@ -144,25 +165,25 @@ function headerOf(
       material.length,
     );
   };
-  // A point is the key's own, and an issuer's key is opened, and logged, for each request that names him.
-  if (material.point !== null || wanted.rewrap === 'issuer') return make();
+  // A point is the key's own.
+  if (material.point !== null) return make();
   return call.bench.alike.header(
-    { ticket: call.ticket, wanted, local, wrapWithTrusted, above, length: material.length },
+    { ticket: call.ticket, wanted, origin, wrapWithTrusted, parent, length: material.length },
     make,
   );
 }
 
 /** Parts: id, attributes. Keys: the issuer of proofs, if any. Result: the sealed record. */
 export const generateKey: Operation = (call) => {
-  const wanted = asked(call, 1);
+  const wanted = wantedFrom(call, 1, 0);
   const made = generate(call, wanted);
-  return () => [sealNew(call, wanted, made(), { local: true }, 0)];
+  return () => [sealNew(call, wanted, made(), { origin: 'generated' })];
 };
 
 /** Parts: id, attributes, material. Keys: the issuer of proofs, if any. Result: the sealed record. */
 export const importKey: Operation = (call) => {
-  const wanted = asked(call, 1);
-  return [sealNew(call, wanted, read(call, wanted, call.part(2)), { local: false }, 0)];
+  const wanted = wantedFrom(call, 1, 0);
+  return [sealNew(call, wanted, read(call, wanted, call.part(2)), { origin: 'imported' })];
 };
 
 /** Result: the raw key, or PKCS#8. */
@@ -175,102 +196,19 @@ export const exportKey: Operation = (call) => {
   return [plain];
 };
 
-/**
- * Parts: id, attributes, peer's point (ECDH) or nothing, kdf (one byte), the kdf's info. Result: the sealed record.
- * The flags name the kdf's hash.
- */
-export const deriveKey: Operation = (call) => {
-  const base = call.key(0, 'derive');
-  const wanted = asked(call, 1);
-  if (wanted.type === 'EC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  checkDerived(base.attributes, wanted);
-  const kdf = call.publicPart(3)[0];
-  const seal = (secret: Span) => {
-    const material = read(call, wanted, stretch(call, kdf, secret, wanted));
-    const origin = { local: false, wrapWithTrusted: base.attributes.wrapWithTrusted };
-    return [sealNew(call, wanted, material, origin, 1)];
-  };
-  if (call.request.mechanism === MECHANISM.KDF) {
-    if (base.attributes.type === 'EC' || kdf === KDF.none) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-    return seal({ offset: base.secret, length: base.length });
-  }
-  const { class: keyClass, curve } = base.attributes;
-  if (call.request.mechanism !== MECHANISM.ECDH || keyClass !== 'private' || curve === null) {
-    throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  }
-  if (kdf === KDF.none && wanted.type !== 'GENERIC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  const { core, work, jobs } = call.bench;
-  const point = validPoint(call, curve, call.part(2));
-  const peer = work.take(point.length);
-  core.bytes.set(point, peer);
-  const z = { offset: work.take(CURVE[curve].size), length: CURVE[curve].size };
-  const ok = work.take(4);
-  jobs.ecdh(curve).add(base.secret, peer, z.offset, ok);
-  return () => {
-    if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-    return seal(z);
-  };
-};
-
-/** The derived key of `wanted.bits`. */
-function stretch(call: Call, kdf: number | undefined, secret: Span, wanted: KeyAttributes): Span {
-  const size = wanted.bits / 8;
-  if (kdf === KDF.none) {
-    if (size !== secret.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
-    return secret;
-  }
-  const hash = call.hash();
-  if (hash === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'hash');
-  const output = { offset: call.bench.work.take(size), length: size };
-  if (expand(call, kdf, HASH[hash].number, secret, output, wanted) !== 1) throw new IntegrityError('a KDF failed');
-  return output;
-}
-
-/**
- * To concat and SP 800-108 the cell itself appends the length of what is derived, so that the same secret gives no prefix of
- * a longer key. RFC 5869 has no place for it: there the policy refuses keys that are short enough to be searched.
- */
-function expand(
-  call: Call,
-  kdf: number | undefined,
-  hash: number,
-  secret: Span,
-  output: Span,
-  wanted: KeyAttributes,
-): number {
-  const { core, work } = call.bench;
-  if (kdf === KDF.hkdf) {
-    checkHkdf(wanted);
-    const [salt, info] = call.list(4);
-    if (salt === undefined || info === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
-    return core.call.hkdf(
-      hash,
-      salt.offset,
-      salt.length,
-      secret.offset,
-      secret.length,
-      info.offset,
-      info.length,
-      output.offset,
-      output.length,
-    );
-  }
-  const kernel = kdf === KDF.concat ? core.call.concatKdf : kdf === KDF['sp800-108'] ? core.call.kdf108 : undefined;
-  if (kernel === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
-  const given = call.part(4);
-  const info = work.take(given.length + 4);
-  core.bytes.copyWithin(info, given.offset, given.offset + given.length);
-  core.view.setUint32(info + given.length, wanted.bits);
-  return kernel(hash, secret.offset, secret.length, info, given.length + 4, output.offset, output.length);
-}
-
-/** Part: the attributes as they should be. Result: the record, sealed anew as the next revision. */
+/** Part: the attributes as they should be. Flag: acceptImported. Result: the record, sealed as the next revision. */
 export const setAttributes: Operation = (call) => {
   const admin = call.ticket.role === 'admin';
   const key = admin ? call.anyKey(0) : call.ownKey(0);
   if (key.kind !== RECORD_KIND.key) throw new Refusal('KEYCELL_INPUT_INVALID');
   const to = attributesAt(call, 0);
-  checkChange(key.attributes, to, admin);
+  const acceptImported = call.flag(FLAG.acceptImported);
+  checkChange(key.attributes, to, admin, acceptImported);
+  if (to.trusted !== key.attributes.trusted) {
+    const { origin } = key.attributes;
+    const accepted = to.trusted && origin === 'imported' && key.attributes.class === 'secret';
+    call.mark = { trusted: to.trusted, origin, ...(accepted && { acceptImported }), ...policyInfo(key.attributes) };
+  }
   const changed: KeyAttributes = {
     ...key.attributes,
     label: to.label,

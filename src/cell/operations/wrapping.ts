@@ -6,6 +6,7 @@ import {
   boundToTrusted,
   checkDates,
   checkRecipientKey,
+  checkRecipientWrapping,
   checkRewrapSize,
   checkUnwrap,
   checkWrap,
@@ -16,7 +17,7 @@ import { layList, listSize, packList } from '../../wire/list.ts';
 import type { Call, OpenKey, Operation, Outcome } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 import { sealJwes } from './jwe.ts';
-import { asked, sealNew } from './keys.ts';
+import { sealNew, wantedFrom } from './keys.ts';
 import { generatePair, plainSize, read, validPoint, writePlain } from './material.ts';
 import { checkProof } from './proof.ts';
 
@@ -128,6 +129,7 @@ export const wrapKey: Operation = (call) => {
   const wrapping = call.key(0, 'wrap');
   const key = call.ownKey(1);
   checkWrap(wrapping.attributes, key.attributes);
+  if (isSameSecret(call, wrapping, key)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'ownCopy');
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 0));
   const length = plainSize(key);
   const blob = call.result(blobSize(by, length));
@@ -140,17 +142,22 @@ export const wrapKey: Operation = (call) => {
   };
 };
 
+/** The secret of the one may be in the record of the other, under another id: in constant time, by what the bytes are. */
+function isSameSecret(call: Call, a: OpenKey, b: OpenKey): boolean {
+  return a.length === b.length && call.bench.core.call.equalBit(a.secret, b.secret, a.length) === 1;
+}
+
 /** Keys: wrapping key, then the issuer of proofs if the new key names one. Parts: id, attributes, blob, aad (GCM only). Result: the record. */
 export const unwrapKey: Operation = (call) => {
   const wrapping = call.key(0, 'unwrap');
-  const wanted = asked(call, 1);
+  const wanted = wantedFrom(call, 1, 1, wrapping.attributes);
   checkUnwrap(wrapping.attributes, wanted);
   if (wanted.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 3));
-  const above = wrapping.attributes;
-  const origin = { local: false, wrapWithTrusted: boundToTrusted(above), above };
+  const parent = wrapping.attributes;
+  const source = { origin: 'unwrapped', wrapWithTrusted: boundToTrusted(parent), parent } as const;
   const unwrapped = unwrapOne(call, by, call.part(2));
-  return () => [sealNew(call, wanted, read(call, wanted, unwrapped()), origin, 1)];
+  return () => [sealNew(call, wanted, read(call, wanted, unwrapped()), source)];
 };
 
 /**
@@ -181,7 +188,7 @@ interface Recipient {
 /** A key of this HSM: its blobs are written where the reply's list has their places. */
 function inside(call: Call, from: OpenKey): Recipient {
   const to = call.key(1, 'wrap');
-  checkRecipientKey(from.attributes, to.attributes);
+  checkRecipientWrapping(from.attributes, to.attributes);
   const as = call.flag(FLAG.wrapAsGcm) ? 'AES-GCM' : call.flag(FLAG.wrapAsKwp) ? 'AES-KWP' : 'AES-KW';
   const by = wrappingBy(call, to, MECHANISM[as]);
   const seal = (keys: readonly Span[]) => {

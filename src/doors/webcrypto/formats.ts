@@ -58,7 +58,10 @@ async function importEc(session: Session, asked: Import): Promise<HandleKey> {
     const usages = checkUsages(name, asked.usages, row.usages);
     mustHaveUsages(usages);
     const template = { type: 'EC', curve, usage: cellUsages(usages) as ('sign' | 'derive')[] } as const;
-    const handle = await session.importKey({ ...template, ...transient(extractable) }, bytesOf(keyData));
+    const handle = await session.importKey(
+      { ...template, ...transient(extractable), ...(name === 'ECDH' && unbound.deriving) },
+      bytesOf(keyData),
+    );
     return ecKey(handle, name, 'private', handle.extractable === 'plaintext', usages);
   }
   const usages = checkUsages(name, asked.usages, row.publicUsages);
@@ -126,6 +129,15 @@ async function importSecret(session: Session, asked: Import): Promise<HandleKey>
 export const transient = (extractable: unknown) =>
   ({ persistent: false, extractable: extractable ? 'plaintext' : false }) as const;
 
+/**
+ * What WebCrypto's calls ask of keys that make others: its interface binds no purpose, so whatever the caller names later may
+ * come of them. docs/webcrypto.md says what that gives up.
+ */
+export const unbound = {
+  deriving: { dualUse: true, deriveTemplate: 'any' },
+  wrapping: { dualUse: true, unwrapTemplate: 'any' },
+} as const;
+
 /** The template of a symmetric key of this algorithm and size. */
 export function templateFor(
   parameters: Parameters,
@@ -137,18 +149,22 @@ export function templateFor(
   const { type, callerIv } = ALGORITHMS[name];
   // With an IV of one's choice, CTR is one operation both ways, and the cell asks for both usages.
   const both: readonly Usage[] = name === 'AES-CTR' ? ['encrypt', 'decrypt'] : usages;
-  const common = { bits, usage: cellUsages(both) as never, ...transient(extractable) };
+  const common = { bits, usage: cellUsages(both) as never[], ...transient(extractable) };
   switch (type) {
     case 'AES':
       if (![128, 192, 256].includes(bits)) throw data('an AES key has 128, 192 or 256 bits');
-      return { ...common, type, bits: bits as AesBits, ...(callerIv && { callerIv }) };
+      return {
+        ...{ ...common, type, bits: bits as AesBits },
+        ...(callerIv && { callerIv }),
+        ...(name === 'AES-KW' && unbound.wrapping),
+      };
     case 'HMAC':
       hashOf(parameters['hash']);
       if ((parameters['length'] ?? bits) !== bits) throw data('the key does not have the length that was given');
       return { ...common, type };
     case 'GENERIC':
       if (extractable) throw failure('SyntaxError', `a key for ${name} is not extractable`);
-      return { ...common, type };
+      return { ...common, type, ...(common.usage.length > 0 && unbound.deriving) };
     default:
       throw notSupported(`${name} has no secret keys`);
   }

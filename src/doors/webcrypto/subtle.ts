@@ -18,7 +18,7 @@ import { cipherOptions } from './ciphers.ts';
 import { bufferOf, bytesOf } from './data.ts';
 import { agreedBits, derive, derivedBits } from './derive.ts';
 import { failure, notSupported, translated } from './errors.ts';
-import { exportFrom, importInto, templateFor, transient } from './formats.ts';
+import { exportFrom, importInto, templateFor, transient, unbound } from './formats.ts';
 import { HandleKey, keyFor, pairOf, secretKey } from './key.ts';
 
 type SymmetricKey = AesKey | HmacKey | GenericKey;
@@ -39,7 +39,10 @@ export class SessionSubtle {
     mustHaveUsages(usages.filter((usage) => own.includes(usage)));
     if (type === 'EC') {
       const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
-      const template = { type, curve: curveOf(parameters['namedCurve']), usage, ...transient(extractable) } as const;
+      const template = {
+        ...{ type, curve: curveOf(parameters['namedCurve']), usage, ...transient(extractable) },
+        ...(name === 'ECDH' && unbound.deriving),
+      } as const;
       return pairOf(await translated(() => this.#session.generateKey(template)), name as 'ECDSA' | 'ECDH', usages);
     }
     const bits = type === 'AES' ? aesBits(parameters['length']) : hmacBits(parameters, hashOf(parameters['hash']));

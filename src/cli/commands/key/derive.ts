@@ -19,23 +19,27 @@ export function derive(parent: Command): void {
         'The result stays in the HSM, a key of the store. Prints its id.',
       [
         'keycell key derive --key mailbox --peer sender.pem --info "file 7" --type AES --usage decrypt',
-        'keycell key derive --key base --kdf sp800-108 --info tokens --type HMAC --label tokens',
+        'keycell key derive --key base --kdf bound --info tokens --type HMAC --label tokens',
       ],
     ).addOption(keyOption('the key to derive from (usage derive): its label or id')),
   )
     .option('--peer <file>', 'ECDH: the public key of the other side, as SPKI (PEM or DER), raw point or JWK')
-    .addOption(new Option('--kdf <name>', 'how').choices(['hkdf', 'sp800-108', 'concat']).default('hkdf'))
+    .addOption(new Option('--kdf <name>', 'how').choices(['hkdf', 'sp800-108', 'concat', 'bound']).default('hkdf'))
     .addOption(new Option('--hash <hash>', 'of the KDF').choices(['SHA-256', 'SHA-384', 'SHA-512']).default('SHA-256'))
-    .option('--info <text>', "what the key is for: HKDF's info, SP 800-108's label, the algorithm of concat", '')
+    .option(
+      '--info <text>',
+      "what the key is for: HKDF's info, the label of SP 800-108 and bound, the algorithm of concat",
+      '',
+    )
     .addOption(new Option('--salt <hex>', 'HKDF').argParser(hex))
-    .option('--context <text>', 'SP 800-108')
+    .option('--context <text>', 'SP 800-108 and bound')
     .action(run(task));
 }
 
 interface Options extends TemplateOptions {
   readonly key: string;
   readonly peer?: string;
-  readonly kdf: 'hkdf' | 'sp800-108' | 'concat';
+  readonly kdf: 'hkdf' | 'sp800-108' | 'concat' | 'bound';
   readonly hash: HashName;
   readonly info: string;
   readonly salt?: Uint8Array;
@@ -63,15 +67,13 @@ async function task(cli: Cli, options: Options): Promise<void> {
 function kdfOf({ kdf, hash, info, salt, context }: Options): Kdf {
   const bytes = (text: string) => new TextEncoder().encode(text);
   if (kdf !== 'hkdf' && salt !== undefined) throw new UsageError('--salt is for hkdf');
-  if (kdf !== 'sp800-108' && context !== undefined) throw new UsageError('--context is for sp800-108');
+  if (kdf !== 'sp800-108' && kdf !== 'bound' && context !== undefined)
+    throw new UsageError('--context is for sp800-108 and bound');
+  const labelled = { hash, label: bytes(info), ...(context !== undefined && { context: bytes(context) }) };
   const given = {
     hkdf: { name: 'hkdf', hash, info: bytes(info), ...(salt && { salt }) },
-    'sp800-108': {
-      name: 'sp800-108',
-      hash,
-      label: bytes(info),
-      ...(context !== undefined && { context: bytes(context) }),
-    },
+    'sp800-108': { name: 'sp800-108', ...labelled },
+    bound: { name: 'bound', ...labelled },
     concat: { name: 'concat', hash, algorithm: info },
   } as Record<Options['kdf'], Kdf>;
   return given[kdf];
