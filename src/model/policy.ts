@@ -55,15 +55,18 @@ function sizeFits({ type, bits, curve, class: keyClass }: KeyAttributes): boolea
  * May `wrapping` carry `key` out? What a key protects whose records all say `wrapWithTrusted` comes back, by whoever unwraps
  * it, with no more rights than it has now. Another key's owner can take it anywhere, so nothing is won by binding it.
  */
-export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes): void {
+export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes, now: number): void {
   if (key.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   if (key.extractable === false) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'notExtractable');
-  if (!key.wrapWithTrusted) return;
-  if (!wrapping.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'needsTrusted');
-  if (key.extractable === 'wrapped' && !comesBackAsLess(wrapping, key)) {
+  if (key.wrapWithTrusted && !wrapping.trusted) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'needsTrusted');
+  // A blob tells no dates: what has not begun must not come back as what has.
+  const early = key.notBefore > now && wrapping.notBefore < key.notBefore;
+  if (isBound(key) && (early || !comesBackAsLess(wrapping, key)))
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'comesBack');
-  }
 }
+
+/** Does the key leave under trusted keys alone? */
+export const isBound = (key: KeyAttributes): boolean => key.extractable === 'wrapped' && key.wrapWithTrusted;
 
 function comesBackAsLess(wrapping: KeyAttributes, key: KeyAttributes): boolean {
   const template = templateOf(wrapping);
@@ -169,12 +172,11 @@ export function derivedBy(base: KeyAttributes, { kdf, algorithm }: Derivation): 
 }
 
 /** An agreement as it is: no key of its own, but a base that lets come of it what the EC key does, neither less nor more. */
-function sameSecret({ deriveTemplate, curve }: KeyAttributes): Template {
+function sameSecret({ deriveTemplate }: KeyAttributes): Template {
   if (deriveTemplate === 'any') return 'any';
   return {
     ...CONTENT_KEY,
     type: 'GENERIC',
-    bits: curve === null ? null : CURVE[curve].bits,
     usage: ['derive'],
     extractable: 'plaintext',
     unwrapTemplate: null,

@@ -1,6 +1,6 @@
 /** Key wrapping: AES-KW, AES-KWP and AES-GCM under every size of wrapping key. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AesKey, Key, KeyTemplate, Session } from '../../dist/index.js';
+import type { AesKey, Key, KeyPattern, KeyTemplate, Session } from '../../dist/index.js';
 import { ephemeral, nodeGcm, nodeUnwrap, nodeWrap } from '../operations/support.ts';
 import { codesOf, damaged, mustOwnItsMemory, NOT_BYTES, pattern, untouched, upTo } from './support.ts';
 
@@ -17,13 +17,16 @@ describe.each(ROWS)('$name', ({ mechanism, bits }) => {
   const secret = pattern(bits / 8, 5);
   let session: Session;
   let kek: AesKey;
-  const make = (bytes: Uint8Array) =>
+  const make = (
+    bytes: Uint8Array,
+    unwrapTemplate: KeyPattern = { type: 'GENERIC', usage: [], extractable: 'plaintext' },
+  ) =>
     it.session.importKey(
       {
         type: 'AES',
         bits,
         usage: ['wrap', 'unwrap'],
-        unwrapTemplate: { extractable: 'plaintext' },
+        unwrapTemplate,
         rewrapPolicy: 'any',
         persistent: false,
       },
@@ -80,7 +83,10 @@ describe.each(ROWS)('$name', ({ mechanism, bits }) => {
     await Promise.all(
       templates.map(async (template) => {
         const key: Key = await session.generateKey(template);
-        const opened: Key = await unwrap(await wrap(key), template);
+        // The same wrapping key, once for each type that comes back.
+        const { type, usage } = template;
+        const by = await make(secret, { type, usage, extractable: 'plaintext' });
+        const opened: Key = await unwrap(await wrap(key, by), template, by);
         expect(Buffer.compare(await session.exportKey(opened), await session.exportKey(key))).toBe(0);
         if (key.type === 'EC' && opened.type === 'EC') expect(opened.kid).toBe(key.kid);
       }),
@@ -119,7 +125,7 @@ describe.each(ROWS)('$name', ({ mechanism, bits }) => {
 
   test('lanes with different keys and faults do not meet', async () => {
     const secrets = upTo(5).map((i) => pattern(bits / 8, 20 + i));
-    const keks = await Promise.all(secrets.map(make));
+    const keks = await Promise.all(secrets.map((each) => make(each)));
     const plain = upTo(40).map((i) => pattern(16 + 8 * (i % 4), i));
     const keys = await Promise.all(plain.map((each) => session.importKey(generic(each.length), each)));
     const blobs = await Promise.all(keys.map((key, i) => wrap(key, keks[i % 5])));

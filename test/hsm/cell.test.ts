@@ -25,6 +25,7 @@ import { encodeLeaseBody, type Lease } from '../../dist/wire/lease.js';
 import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
+import { CONTENT_KEY } from '../../src/model/pattern.ts';
 import { hmac, openRecord, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
 import { streamHeader } from '../support/stream.ts';
 
@@ -207,10 +208,10 @@ const ATTRIBUTES: KeyAttributes = {
   curve: null,
   bits: 256,
   extractable: 'plaintext',
-  rewrap: 'any',
+  rewrap: 'trusted',
   usage: ['encrypt', 'decrypt'],
   neverExtractable: false,
-  local: false,
+  origin: 'imported',
   trusted: false,
   wrapWithTrusted: false,
   destroyable: true,
@@ -225,7 +226,8 @@ const ATTRIBUTES: KeyAttributes = {
   version: 1,
   point: null,
   label: null,
-  unwrapLimit: null,
+  unwrapTemplate: null,
+  deriveTemplate: null,
   issuer: null,
 };
 const SECRET = run(0x40, 32);
@@ -246,7 +248,7 @@ const record = (keyId: string, attributes: Partial<KeyAttributes> = {}, secret =
   ),
 });
 const AES = record(id(1));
-const KEK = record(id(2), { usage: ['wrap', 'unwrap'] });
+const KEK = record(id(2), { usage: ['wrap', 'unwrap'], unwrapTemplate: CONTENT_KEY });
 const EC = record(id(3), {
   type: 'EC',
   class: 'private',
@@ -323,7 +325,7 @@ test('the frozen stream is opened, and made again from its header and grant', ()
   expect(codes).toEqual(['done', 'done', 'KEYCELL_PERMISSION_DENIED', 'KEYCELL_PERMISSION_DENIED']);
   expect(results[0]!.parts[0]).toEqual(plaintext);
   expect(results[1]!.parts[0]).toEqual(segment);
-  const wrapping = record(id(4), { usage: ['unwrap'], rewrap: 'any' }, run(1, 32));
+  const wrapping = record(id(4), { usage: ['unwrap'], unwrapTemplate: CONTENT_KEY, rewrap: 'any' }, run(1, 32));
   const template = encodeAttributes({ ...ATTRIBUTES, bits: 128, extractable: 'wrapped', usage: [] });
   const blob = request('unwrapKey', {
     mechanism: 'AES-GCM',

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { AesKey, EcKey, GenericKey, Session } from '../../dist/index.js';
 import type { Engine } from '../../src/hsm/engine.ts';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
+import { CONTENT_KEY } from '../../src/model/pattern.ts';
 import { encodeAttributes } from '../../src/wire/attributes.ts';
 import { type CellRequest, FLAG, hashFlag, KDF } from '../../src/wire/batch.ts';
 import { packList } from '../../src/wire/list.ts';
@@ -20,8 +21,10 @@ const attackersKek = bytes(32, 3);
 let session: Session;
 /** The licence KEK: only AES-128 keys without usages, and only to whom the shop's proof names. */
 let kek: AesKey;
-/** The same policy, without a template. */
+/** The same policy, without a template: AES keys that encrypt and decrypt. */
 let open: AesKey;
+/** The same policy, for wrapping keys that have it as well. */
+let above: AesKey;
 let own: AesKey;
 let shop: EcKey;
 let device: EcKey;
@@ -52,6 +55,16 @@ beforeAll(async () => {
     { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: { issuer: shop } },
     kekBytes,
   );
+  above = await session.importKey(
+    {
+      type: 'AES',
+      bits: 256,
+      usage: ['unwrap'],
+      rewrapPolicy: { issuer: shop },
+      unwrapTemplate: { usage: ['unwrap'], extractable: 'wrapped', rewrapPolicy: { issuer: shop } },
+    },
+    kekBytes,
+  );
   own = await session.importKey({ type: 'AES', bits: 256, usage: ['wrap'], rewrapPolicy: 'any' }, attackersKek);
   device = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['derive'] });
 });
@@ -79,11 +92,21 @@ describe('a wrapped content key', () => {
     expect(await code(() => session.unwrapKey(kek, blob, template, KW))).toBe('KEYCELL_PERMISSION_DENIED');
   });
 
-  test('without a template it is still never extractable as plaintext, whatever its type', async () => {
-    for (const template of [
-      { type: 'AES', bits: 128, usage: ['decrypt'] },
+  test('without a template it is a content key, and still never extractable as plaintext', async () => {
+    for (const other of [
       { type: 'GENERIC', bits: 128, usage: ['derive'] },
       { type: 'HMAC', bits: 128, usage: ['sign'] },
+      { type: 'AES', bits: 128, usage: ['wrap'] },
+      { type: 'AES', bits: 128, usage: ['sign'] },
+      { type: 'AES', bits: 128, usage: ['encrypt'], callerIv: true },
+      { type: 'AES', bits: 128, usage: ['encrypt'], dualUse: true },
+    ] as const) {
+      expect(await code(() => session.unwrapKey(open, blob, other, KW))).toBe('KEYCELL_PERMISSION_DENIED');
+    }
+    for (const template of [
+      { type: 'AES', bits: 128, usage: ['decrypt'] },
+      { type: 'AES', bits: 128, usage: [] },
+      { type: 'AES', bits: 128, usage: ['encrypt', 'decrypt'] },
     ] as const) {
       const plain = { ...template, extractable: 'plaintext' } as const;
       expect(await code(() => session.unwrapKey(open, blob, plain, KW))).toBe('KEYCELL_PERMISSION_DENIED');
@@ -94,29 +117,39 @@ describe('a wrapped content key', () => {
   });
 
   test('what is derived from it is no more extractable, and bound as well', async () => {
+    const holder = await session.importKey(
+      {
+        type: 'AES',
+        bits: 256,
+        usage: ['unwrap'],
+        rewrapPolicy: { issuer: shop },
+        unwrapTemplate: { type: 'GENERIC', extractable: 'wrapped' },
+      },
+      kekBytes,
+    );
     const base = await session.unwrapKey(
-      open,
+      holder,
       blob,
       { type: 'GENERIC', bits: 128, usage: ['derive'], extractable: 'wrapped' },
       KW,
     );
-    const how = {
-      mechanism: 'KDF',
-      kdf: { name: 'sp800-108', hash: 'SHA-256', label: bytes(3) },
-    } as const;
+    const how = { mechanism: 'KDF', kdf: { name: 'bound', hash: 'SHA-256', label: bytes(3) } } as const;
+    const standard = { mechanism: 'KDF', kdf: { name: 'sp800-108', hash: 'SHA-256', label: bytes(3) } } as const;
     const plain = { type: 'GENERIC', bits: 128, usage: ['derive'], extractable: 'plaintext' } as const;
     expect(await code(() => session.deriveKey(base, how, plain))).toBe('KEYCELL_PERMISSION_DENIED');
     const key = await session.deriveKey(base, how, { ...plain, extractable: 'wrapped' });
     expect(key.wrapWithTrusted).toBe(true);
     expect(await code(() => session.wrapKey(own, key, KW))).toBe('KEYCELL_PERMISSION_DENIED');
-    for (const wider of [
-      { unwrapTemplate: { extractable: 'plaintext' } },
-      { rewrapPolicy: 'any' },
-      { rewrapPolicy: { issuer: shop } },
-    ] as const) {
-      const template = { type: 'AES', bits: 128, usage: ['unwrap'], ...wider } as const;
-      expect(await code(() => session.deriveKey(base, how, template))).toBe('KEYCELL_PERMISSION_DENIED');
-    }
+    expect(await code(() => session.deriveKey(base, standard, { ...plain, extractable: 'wrapped' }))).toBe(
+      'KEYCELL_PERMISSION_DENIED',
+    );
+    // The same input for two purposes gives two keys.
+    const [cipher, wrapping] = await Promise.all(
+      [['encrypt', 'decrypt'] as const, ['wrap', 'unwrap'] as const].map((usage) =>
+        session.deriveKey(base, how, { type: 'AES', bits: 128, usage }),
+      ),
+    );
+    expect(cipher!.checkValue).not.toBe(wrapping!.checkValue);
   });
 
   test('a slice of it, or its blob under another mechanism, does not open', async () => {
@@ -167,9 +200,12 @@ describe('a wrapping key below another', () => {
   const template = { type: 'AES', bits: 256, usage: ['unwrap'] } as const;
 
   test('it cannot be given a wider template or policy than the key it came under', async () => {
-    const attempt = (more: object) => code(() => session.unwrapKey(open, below, { ...template, ...more }, KW));
+    const attempt = (more: object) => code(() => session.unwrapKey(above, below, { ...template, ...more }, KW));
+    await session.unwrapKey(above, below, template, KW);
     expect(await attempt({ unwrapTemplate: { extractable: 'plaintext' } })).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await attempt({ unwrapTemplate: { type: 'HMAC' } })).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await attempt({ rewrapPolicy: 'any' })).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await attempt({ rewrapPolicy: { issuer: shop, proofMaxAge: 86_400 } })).toBe('KEYCELL_PERMISSION_DENIED');
     const pair = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'] });
     // An issuer whose private half lies here could be made to sign anybody's proof.
     expect(await attempt({ rewrapPolicy: { issuer: pair } })).toBe('KEYCELL_INPUT_INVALID');
@@ -177,15 +213,27 @@ describe('a wrapping key below another', () => {
     const other = await session.importKey(outside, pair.publicKey);
     expect(await attempt({ rewrapPolicy: { issuer: other } })).toBe('KEYCELL_PERMISSION_DENIED');
     const narrow = await session.importKey(
-      { type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: { extractable: false } },
+      {
+        type: 'AES',
+        bits: 256,
+        usage: ['unwrap'],
+        unwrapTemplate: { usage: ['unwrap'], unwrapTemplate: { extractable: false } },
+      },
       kekBytes,
     );
-    expect(await code(() => session.unwrapKey(narrow, below, template, KW))).toBe('KEYCELL_PERMISSION_DENIED');
+    const wide = { ...template, unwrapTemplate: { extractable: 'wrapped' } } as const;
+    expect(await code(() => session.unwrapKey(narrow, below, wide, KW))).toBe('KEYCELL_PERMISSION_DENIED');
   });
 
   test('where nothing may leave, not even the policy any lets what lies below out', async () => {
     const closed = await session.importKey(
-      { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: 'any', unwrapTemplate: { extractable: false } },
+      {
+        type: 'AES',
+        bits: 256,
+        usage: ['unwrap'],
+        rewrapPolicy: 'any',
+        unwrapTemplate: { usage: ['unwrap'], extractable: false, unwrapTemplate: { extractable: false } },
+      },
       kekBytes,
     );
     const attempt = (more: object) => code(() => session.unwrapKey(closed, below, { ...template, ...more }, KW));
@@ -193,8 +241,7 @@ describe('a wrapping key below another', () => {
     expect(await attempt({ unwrapTemplate: { extractable: false }, rewrapPolicy: 'any' })).toBe(
       'KEYCELL_PERMISSION_DENIED',
     );
-    const shut = { ...template, unwrapTemplate: { extractable: false } } as const;
-    expect((await session.unwrapKey(closed, below, shut, KW)).wrapWithTrusted).toBe(true);
+    expect((await session.unwrapKey(closed, below, template, KW)).wrapWithTrusted).toBe(true);
   });
 
   test('it is not opened as a cipher, to read what it wraps, where the template names no such usage', async () => {
@@ -211,7 +258,7 @@ describe('a wrapping key below another', () => {
 
   test('with the same issuer or none it works, and binds what it opens', async () => {
     for (const more of [{}, { rewrapPolicy: { issuer: shop } }] as const) {
-      const key = await session.unwrapKey(open, below, { ...template, ...more }, KW);
+      const key = await session.unwrapKey(above, below, { ...template, ...more }, KW);
       const opened = await session.unwrapKey(key, nodeWrap('AES-KW', second, content), asWrapped, KW);
       expect(opened.wrapWithTrusted).toBe(true);
       expect(await code(() => session.wrapKey(own, opened, KW))).toBe('KEYCELL_PERMISSION_DENIED');
@@ -226,13 +273,18 @@ describe('a wrapping key below another', () => {
     const wanted = attributes({
       usage: ['unwrap'],
       rewrap: 'issuer',
-      issuer: { id: shop.id, point: new Uint8Array(65) },
+      issuer: { id: shop.id, point: new Uint8Array(65), proofMaxAge: 3600, blobs: false },
+      unwrapTemplate: CONTENT_KEY,
     });
     const parts = [new Uint8Array(0), wanted, below];
-    const keys = [sealed(open), sealed(pair)];
-    expect(await raw({ op: 'unwrapKey', mechanism: 'AES-KW', keys, parts })).toBe('KEYCELL_PERMISSION_DENIED');
-    keys[1] = sealed(shop);
-    expect(await raw({ op: 'unwrapKey', mechanism: 'AES-KW', keys, parts })).toBe('done');
+    // The template's own point is taken, whatever key comes with the request.
+    for (const keys of [[sealed(above), sealed(pair)], [sealed(above)]]) {
+      const { parts: made } = await engine().submit(request({ op: 'unwrapKey', mechanism: 'AES-KW', keys, parts }), {});
+      expect((engine().keys.sessionKey(made[0]!) as AesKey).issuer?.kid).toBe(shop.kid);
+    }
+    const free = [new Uint8Array(0), wanted];
+    expect(await raw({ op: 'generateKey', keys: [sealed(pair)], parts: free })).toBe('KEYCELL_INPUT_INVALID');
+    expect(await raw({ op: 'generateKey', keys: [sealed(shop)], parts: free })).toBe('done');
   });
 });
 
@@ -261,9 +313,9 @@ describe('attributes', () => {
   });
 
   test('what a template claims about origin and trust is not believed', async () => {
-    const claims = { trusted: true, local: true, neverExtractable: true };
+    const claims = { trusted: true, local: true, origin: 'generated', neverExtractable: true };
     const key = await session.importKey({ type: 'AES', bits: 128, usage: ['wrap'], ...claims } as never, bytes(16));
-    expect(key).toMatchObject({ trusted: false, local: false, neverExtractable: false });
+    expect(key).toMatchObject({ trusted: false, local: false, origin: 'imported', neverExtractable: false });
   });
 
   test('a key that is not extractable leaves by no door', async () => {
@@ -275,30 +327,36 @@ describe('attributes', () => {
         'KEYCELL_PERMISSION_DENIED',
       );
     }
-    // The same wrapping key can be derived twice: neither time with a way out for what comes under it.
+    // What an agreement is for follows from the algorithm that it names: no way out for what comes under it.
     const wrapping = { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'] } as const;
     const derived = {
       mechanism: 'ECDH',
       publicKey: pair.publicKey,
-      kdf: { name: 'concat', hash: 'SHA-256', algorithm: 'x' },
+      kdf: { name: 'concat', hash: 'SHA-256', algorithm: 'A256KW' },
     } as const;
     for (const way of [
       { unwrapTemplate: { extractable: 'plaintext' } },
       { rewrapPolicy: 'any' },
-      { rewrapPolicy: { issuer: pair } },
+      { usage: ['encrypt', 'decrypt'] },
+      { usage: ['decrypt'], callerIv: true },
+      { bits: 128 },
     ] as const) {
       expect(await code(() => session.deriveKey(pair, derived, { ...wrapping, ...way }))).toBe(
         'KEYCELL_PERMISSION_DENIED',
       );
     }
     await session.deriveKey(pair, derived, wrapping);
+    const other = { ...derived, kdf: { ...derived.kdf, algorithm: 'x' } } as const;
+    expect(await code(() => session.deriveKey(pair, other, wrapping))).toBe('KEYCELL_PERMISSION_DENIED');
     // ECDH is no oracle for its result: what is derived from a key that stays here stays here.
     const how = { mechanism: 'ECDH', publicKey: device.publicKey, kdf: { name: 'none' } } as const;
     for (const extractable of ['wrapped', 'plaintext'] as const) {
       const template = { type: 'GENERIC', bits: 256, usage: ['derive'], extractable } as const;
       expect(await code(() => session.deriveKey(pair, how, template))).toBe('KEYCELL_PERMISSION_DENIED');
     }
-    const z = await session.deriveKey(pair, how, { type: 'GENERIC', bits: 256, usage: ['derive'] });
+    const deriveTemplate = { usage: ['decrypt'] } as const;
+    const box = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['derive'], deriveTemplate });
+    const z = await session.deriveKey(box, how, { type: 'GENERIC', bits: 256, usage: ['derive'] });
     expect(await code(() => session.wrapKey(own, z, KW))).toBe('KEYCELL_PERMISSION_DENIED');
   });
 
@@ -333,7 +391,7 @@ const attributes = (changes: Partial<KeyAttributes>): Uint8Array =>
     rewrap: 'trusted',
     usage: [],
     neverExtractable: false,
-    local: false,
+    origin: 'imported',
     trusted: false,
     wrapWithTrusted: false,
     destroyable: true,
@@ -348,7 +406,8 @@ const attributes = (changes: Partial<KeyAttributes>): Uint8Array =>
     version: 1,
     point: null,
     label: null,
-    unwrapLimit: null,
+    unwrapTemplate: null,
+    deriveTemplate: null,
     issuer: null,
     ...changes,
   });
@@ -435,20 +494,28 @@ describe('requests made by hand', () => {
     expect(await make({ maxUses: 5 })).toBe('KEYCELL_MECHANISM_INVALID');
     expect(await make({ bits: 257 })).toBe('KEYCELL_INPUT_INVALID');
     expect(await make({ class: 'private' })).toBe('KEYCELL_INPUT_INVALID');
-    expect(await make({ rewrap: 'issuer', issuer: { id: shop.id, point: bytes(65) } })).toBe('KEYCELL_INPUT_INVALID');
+    const issuer = { id: shop.id, point: bytes(65), proofMaxAge: 3600, blobs: false };
+    expect(await make({ rewrap: 'issuer', issuer })).toBe('KEYCELL_INPUT_INVALID');
+    // A key that wraps names what comes back, one that does not names nothing, and `any` is for dual use.
+    expect(await make({ usage: ['wrap'] })).toBe('KEYCELL_INPUT_INVALID');
+    expect(await make({ usage: ['encrypt'], unwrapTemplate: CONTENT_KEY })).toBe('KEYCELL_INPUT_INVALID');
+    expect(await make({ usage: ['wrap'], unwrapTemplate: 'any' })).toBe('KEYCELL_PERMISSION_DENIED');
+    expect(await make({ usage: ['wrap'], unwrapTemplate: 'any', dualUse: true })).toBe('done');
+    const nested = { ...CONTENT_KEY, usage: ['unwrap', 'decrypt'] as const, unwrapTemplate: CONTENT_KEY };
+    expect(await make({ usage: ['wrap'], unwrapTemplate: nested })).toBe('KEYCELL_PERMISSION_DENIED');
     const result = await engine().submit(
       request({
         op: 'importKey',
         parts: [
           new Uint8Array(0),
-          attributes({ local: true, neverExtractable: true, createdAt: 5, version: 9 }),
+          attributes({ origin: 'generated', neverExtractable: true, createdAt: 5, version: 9 }),
           bytes(32),
         ],
       }),
       {},
     );
     const key = engine().keys.sessionKey(result.parts[0]!);
-    expect(key).toMatchObject({ local: false, neverExtractable: false, trusted: false, version: 1 });
+    expect(key).toMatchObject({ origin: 'imported', neverExtractable: false, trusted: false, version: 1 });
     expect(key.createdAt.getTime()).toBeGreaterThan(5);
   });
 
@@ -472,15 +539,21 @@ describe('requests made by hand', () => {
     }
     const curves = ['P-256', 'P-384', 'secp256k1'] as const;
     const pairs = await Promise.all(
-      curves.map((curve) => session.generateKey({ type: 'EC', curve, usage: ['derive', 'sign', 'verify'] })),
+      curves.map((curve) =>
+        session.generateKey({
+          ...{ type: 'EC', curve, usage: ['derive', 'sign', 'verify'] },
+          deriveTemplate: { type: 'GENERIC' },
+        }),
+      ),
     );
     const pointOf = (key: EcKey) => key.publicKey.slice(-(key.curve === 'P-384' ? 97 : 65));
     const size = (key: EcKey) => (key.curve === 'P-384' ? 384 : 256);
     const none = Uint8Array.of(0);
+    const below = { ...CONTENT_KEY, type: 'GENERIC', usage: ['derive'], extractable: false } as const;
     for (const base of pairs) {
       for (const peer of pairs) {
         for (const bits of [256, 384]) {
-          const wanted = attributes({ type: 'GENERIC', bits, usage: ['derive'] });
+          const wanted = attributes({ type: 'GENERIC', bits, usage: ['derive'], deriveTemplate: below });
           const parts = [new Uint8Array(0), wanted, pointOf(peer), none, new Uint8Array(0)];
           const found = await raw({ op: 'deriveKey', mechanism: 'ECDH', keys: [sealed(base)], parts });
           expect([base.curve, peer.curve, bits, found]).toEqual([
@@ -525,7 +598,8 @@ describe('requests made by hand', () => {
   });
 
   test('derivation by hand: no hash, no list, short keys by HKDF', async () => {
-    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'] });
+    const deriveTemplate = { type: 'GENERIC' } as const;
+    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'], deriveTemplate });
     const ask = (kdf: number, flags: number, info: Uint8Array, bits: number) => {
       const wanted = attributes({ type: 'GENERIC', bits, usage: ['derive'] });
       const parts = [new Uint8Array(0), wanted, new Uint8Array(0), Uint8Array.of(kdf), info];
@@ -536,7 +610,13 @@ describe('requests made by hand', () => {
     expect(await ask(KDF.hkdf, hashFlag(2), salted, 8)).toBe('KEYCELL_INPUT_INVALID');
     expect(await ask(KDF.hkdf, hashFlag(2), packList([bytes(3)]), 128)).toBe('KEYCELL_INPUT_INVALID');
     expect(await ask(KDF.hkdf, hashFlag(2), bytes(5), 128)).toBe('KEYCELL_INPUT_INVALID');
-    for (const kdf of [KDF.hkdf, KDF.concat, KDF['sp800-108']]) {
+    expect(await ask(KDF.concat, hashFlag(2), salted, 128)).toBe('KEYCELL_INPUT_INVALID');
+    expect(await ask(KDF.bound, hashFlag(2), salted, 128)).toBe('KEYCELL_PERMISSION_DENIED');
+    const long = packList([bytes(1025), bytes(4)]);
+    for (const kdf of [KDF.hkdf, KDF['sp800-108'], KDF.bound]) {
+      expect(await ask(kdf, hashFlag(2), long, 128)).toBe('KEYCELL_LIMIT_EXCEEDED');
+    }
+    for (const kdf of [KDF.hkdf, KDF['sp800-108']]) {
       expect(await ask(kdf, 0, salted, 128)).toBe('KEYCELL_MECHANISM_INVALID');
     }
     expect(await ask(9, hashFlag(1), salted, 128)).toBe('KEYCELL_MECHANISM_INVALID');
@@ -549,7 +629,7 @@ describe('requests made by hand', () => {
       raw({
         op: 'setAttributes',
         keys: [sealed(key)],
-        parts: [attributes({ usage: ['wrap'], local: true, ...changes })],
+        parts: [attributes({ usage: ['wrap'], origin: 'generated', ...changes })],
       });
     expect(await change({ extractable: 'plaintext' })).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await change({ trusted: true })).toBe('KEYCELL_PERMISSION_DENIED');

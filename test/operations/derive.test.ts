@@ -14,6 +14,8 @@ beforeAll(() => {
 
 const plain = { extractable: 'plaintext', persistent: false } as const;
 const generic = (bits: number) => ({ type: 'GENERIC', bits, usage: ['derive'], ...plain }) as const;
+/** A base says what may be derived: standard bytes, which the tests take out. */
+const deriveTemplate = { type: 'GENERIC', extractable: 'plaintext' } as const;
 const lengthed = (...fields: Uint8Array[]) => Buffer.concat(fields.flatMap((field) => [u32(field.length), field]));
 
 /** Blocks of a one-step or counter-mode KDF, numbered from 1, cut to the length asked for. */
@@ -28,7 +30,7 @@ describe.each(CURVES)('ECDH on $curve', (c) => {
   let base: EcKey;
   let z: Buffer;
   beforeAll(async () => {
-    base = await session.generateKey({ type: 'EC', curve: c.curve, usage: ['derive'], ...plain });
+    base = await session.generateKey({ type: 'EC', curve: c.curve, usage: ['derive'], deriveTemplate, ...plain });
     const privateKey = nodePrivate(await session.exportKey(base));
     z = diffieHellman({ privateKey, publicKey: theirs.publicKey });
     expect(z).toHaveLength(c.size);
@@ -138,9 +140,9 @@ describe('from secrets', () => {
   test.each(HASHES)('HKDF, concat and SP 800-108 with $hash, of GENERIC and HMAC keys', async (h) => {
     for (const length of [1, 32, 64, 65, 129, 512]) {
       const raw = bytes(length, 4);
-      const bases = [await session.importKey(generic(8 * length), raw)];
+      const bases = [await session.importKey({ ...generic(8 * length), deriveTemplate }, raw)];
       if (length >= 14) {
-        const hmac = { type: 'HMAC', bits: 8 * length, usage: ['derive'], ...plain } as const;
+        const hmac = { type: 'HMAC', bits: 8 * length, usage: ['derive'], deriveTemplate, ...plain } as const;
         bases.push((await session.importKey(hmac, raw)) as never);
       }
       const bits = 200;
@@ -170,7 +172,9 @@ describe('from secrets', () => {
   });
 
   test('HKDF’s shorter outputs are prefixes of longer ones, so it makes none that can be searched', async () => {
-    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'] });
+    const common = { type: 'GENERIC', bits: 256, usage: ['derive'] } as const;
+    const base = await session.generateKey({ ...common, deriveTemplate: { type: 'GENERIC' } });
+    const content = await session.generateKey({ ...common, deriveTemplate: {} });
     const how = { mechanism: 'KDF', kdf: { name: 'hkdf', hash: 'SHA-256', info: bytes(3) } } as const;
     for (const bits of [8, 16, 64, 112, 120]) {
       const short = { type: 'GENERIC', bits, usage: ['derive'] } as const;
@@ -182,11 +186,11 @@ describe('from secrets', () => {
       'KEYCELL_INPUT_INVALID',
     );
     await session.deriveKey(base, how, { type: 'GENERIC', bits: 128, usage: ['derive'] });
-    await session.deriveKey(base, how, { type: 'AES', bits: 128, usage: ['encrypt'] });
+    await session.deriveKey(content, how, { type: 'AES', bits: 128, usage: ['encrypt'] });
   });
 
   test('the other KDFs give nothing in common for two lengths', async () => {
-    const base = await session.importKey(generic(256), bytes(32));
+    const base = await session.importKey({ ...generic(256), deriveTemplate }, bytes(32));
     for (const kdf of [
       { name: 'concat', hash: 'SHA-512', algorithm: 'x' },
       { name: 'sp800-108', hash: 'SHA-512', label: bytes(3) },
@@ -201,7 +205,8 @@ describe('from secrets', () => {
   });
 
   test('hashes and KDFs that there are not', async () => {
-    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'] });
+    const content = { deriveTemplate: {} } as const;
+    const base = await session.generateKey({ type: 'GENERIC', bits: 256, usage: ['derive'], ...content });
     const derive = (kdf: unknown) =>
       session.deriveKey(base, { mechanism: 'KDF', kdf: kdf as never }, { type: 'AES', bits: 128, usage: [] });
     for (const [kdf, expected] of [
@@ -224,7 +229,7 @@ describe('from secrets', () => {
 test('a shared secret serves as a key of the HSM: two cells’ ends agree without showing it', async () => {
   for (const c of CURVES) {
     const [a, b] = await Promise.all(
-      [0, 1].map(() => session.generateKey({ type: 'EC', curve: c.curve, usage: ['derive'] })),
+      [0, 1].map(() => session.generateKey({ type: 'EC', curve: c.curve, usage: ['derive'], deriveTemplate: {} })),
     );
     const kdf = { name: 'hkdf', hash: c.own, info: bytes(4) } as const;
     const aes = (usage: 'encrypt' | 'decrypt') => ({ type: 'AES', bits: 256, usage: [usage] }) as const;

@@ -93,7 +93,10 @@ describe.each(CURVES)('$curve', (c) => {
   test('wrapped as PKCS#8 by KWP, and back', async () => {
     const raw = bytes(32, 8);
     const kek = await session.importKey(
-      { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], unwrapTemplate: { extractable: 'plaintext' } },
+      {
+        ...{ type: 'AES', bits: 256, usage: ['wrap', 'unwrap'] },
+        unwrapTemplate: { type: 'EC', usage: template.usage, extractable: 'plaintext' },
+      },
       raw,
     );
     const key = await session.importKey({ ...template, extractable: 'wrapped' }, pair.scalar);

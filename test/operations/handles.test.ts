@@ -9,9 +9,10 @@ const { hsm, session } = await openEphemeralHsm({ workers: 1 });
 afterAll(() => hsm.close());
 
 const MEMBERS = [
-  ...['type', 'id', 'version', 'class', 'label', 'owner', 'extractable', 'neverExtractable', 'local', 'trusted'],
+  ...['type', 'id', 'version', 'class', 'label', 'owner', 'extractable', 'neverExtractable', 'local'],
+  ...['origin', 'trusted'],
   ...['wrapWithTrusted', 'destroyable', 'persistent', 'notBefore', 'notAfter', 'createdAt', 'usage', 'bits'],
-  ...['checkValue', 'callerIv', 'rewrapPolicy'],
+  ...['checkValue', 'callerIv', 'rewrapPolicy', 'issuer', 'unwrapTemplate'],
 ];
 const AES = { type: 'AES', bits: 256, usage: ['decrypt', 'encrypt'] } as const;
 

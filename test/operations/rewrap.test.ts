@@ -289,8 +289,10 @@ describe('proofs', () => {
     expect(await code(() => rewrap(byJose, bound))).toBe('KEYCELL_PERMISSION_DENIED');
     // What comes below such a key may have the same issuer, and no other.
     const below = nodeWrap('AES-KW', raw, bytes(32, 50));
+    const unwrapTemplate = { usage: ['unwrap'], rewrapPolicy: { issuer: key } } as const;
+    const over = await session.importKey({ ...kek, unwrapTemplate }, raw);
     const make = (rewrapPolicy: { issuer: EcKey }) =>
-      session.unwrapKey(from, below, { ...kek, rewrapPolicy }, { mechanism: 'AES-KW' });
+      session.unwrapKey(over, below, { ...kek, rewrapPolicy }, { mechanism: 'AES-KW' });
     expect((await make({ issuer: key })).rewrapPolicy).toBe('issuer');
     expect(await code(() => make({ issuer: issuerKey }))).toBe('KEYCELL_PERMISSION_DENIED');
   });

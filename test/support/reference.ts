@@ -44,7 +44,7 @@ export function sealRecord(master: Uint8Array, record: ReferenceRecord): Buffer 
   const header = (salt: Uint8Array) =>
     Buffer.concat([
       Buffer.from('KCRD'),
-      Buffer.of(1, 1, record.kind, 0),
+      Buffer.of(2, 1, record.kind, 0),
       unhex(record.hsmId),
       u32(record.epoch),
       unhex(record.id),

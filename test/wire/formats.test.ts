@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
+import { CONTENT_KEY } from '../../src/model/pattern.ts';
 import { decodeAttributes, encodeAttributes } from '../../src/wire/attributes.ts';
 import { decodeControl, decodeUser, encodeControl, encodeUser } from '../../src/wire/control.ts';
 import { encodeEnvelopeHeader } from '../../src/wire/envelope.ts';
@@ -36,7 +37,7 @@ const attributes: KeyAttributes = {
   rewrap: 'issuer',
   usage: ['wrap', 'unwrap'],
   neverExtractable: false,
-  local: true,
+  origin: 'generated',
   trusted: true,
   wrapWithTrusted: false,
   destroyable: true,
@@ -51,8 +52,9 @@ const attributes: KeyAttributes = {
   version: 1,
   point: null,
   label: 'content kek ✓',
-  unwrapLimit: { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
-  issuer: { id: id(0x50), point: run(4, 65) },
+  unwrapTemplate: { ...CONTENT_KEY, bits: 128, usage: [] },
+  deriveTemplate: null,
+  issuer: { id: id(0x50), point: run(4, 65), proofMaxAge: 3600, blobs: false },
 };
 const ecAttributes: KeyAttributes = {
   ...attributes,
@@ -65,13 +67,32 @@ const ecAttributes: KeyAttributes = {
   checkValue: new Uint8Array(0),
   point: run(4, 65),
   label: null,
-  unwrapLimit: null,
+  unwrapTemplate: null,
   issuer: null,
 };
 /** The larger curves: a longer point, and a wrapping key whose issuer is on P-384. */
 const ec384Attributes: KeyAttributes = { ...ecAttributes, curve: 'P-384', bits: 384, point: run(4, 97) };
 const ec256k1Attributes: KeyAttributes = { ...ecAttributes, curve: 'secp256k1' };
-const issuer384Attributes: KeyAttributes = { ...attributes, issuer: { id: id(0x51), point: run(4, 97) } };
+const issuer384 = { id: id(0x51), point: run(4, 97), proofMaxAge: 60, blobs: true };
+const issuer384Attributes: KeyAttributes = {
+  ...attributes,
+  issuer: issuer384,
+  // Three deep, with every member that a pattern has.
+  unwrapTemplate: {
+    ...{ ...CONTENT_KEY, bits: 256, usage: ['wrap', 'unwrap'], extractable: false, wrapWithTrusted: true },
+    ...{ notAfter: 4102444800000, rewrap: 'issuer', issuer: issuer384 },
+    unwrapTemplate: {
+      ...{ ...CONTENT_KEY, type: 'EC', curve: 'P-384', usage: ['derive'], extractable: 'plaintext' },
+      deriveTemplate: { ...CONTENT_KEY, callerIv: true, extractable: false },
+    },
+  },
+};
+/** A base that anything may be derived from. */
+const baseAttributes: KeyAttributes = {
+  ...ecAttributes,
+  ...{ type: 'GENERIC', class: 'secret', curve: null, bits: 512, point: null, usage: ['derive'], dualUse: true },
+  ...{ origin: 'derived', deriveTemplate: 'any' },
+};
 const control = {
   incarnation: 1,
   sequence: 7,
@@ -185,6 +206,13 @@ const made: Record<string, Buffer> = {
     attributes: encodeAttributes(issuer384Attributes),
     secret: run(7, 32),
   }),
+  baseKey: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x27),
+    attributes: encodeAttributes(baseAttributes),
+    secret: run(8, 64),
+  }),
 };
 
 if (process.env['KEYCELL_WRITE_GOLDEN']) {
@@ -235,7 +263,7 @@ describe('decoders give back what was encoded', () => {
 describe('the short way to what a record says', () => {
   const plain: KeyAttributes = {
     ...attributes,
-    ...{ rewrap: 'trusted', persistent: false, notAfter: 0, label: null, unwrapLimit: null, issuer: null },
+    ...{ rewrap: 'trusted', persistent: false, notAfter: 0, label: null, unwrapTemplate: null, issuer: null },
   };
   const recordOf = (a: KeyAttributes, more: Partial<Parameters<typeof sealRecord>[1]> = {}) => {
     const session = { kind: 4, id: id(0x26), session: ticket.session } as const;
@@ -261,7 +289,10 @@ describe('the short way to what a record says', () => {
     ['EC', { type: 'EC', class: 'private', curve: 'P-256', usage: ['sign'], ...pointOf(65) }],
     ['EC on P-384', { type: 'EC', class: 'private', curve: 'P-384', bits: 384, usage: ['derive'], ...pointOf(97) }],
     ['a public key', { type: 'EC', class: 'public', curve: 'secp256k1', usage: ['verify'], ...pointOf(65) }],
-    ['nothing allowed', { usage: [], extractable: false, rewrap: 'any', version: 7, local: false, trusted: false }],
+    [
+      'nothing allowed',
+      { usage: [], extractable: false, rewrap: 'any', version: 7, origin: 'unwrapped', trusted: false },
+    ],
     ['all flags', { neverExtractable: true, wrapWithTrusted: true, destroyable: false, dualUse: true, callerIv: true }],
     ['an early hour', { createdAt: 1 }],
   ])('%s: the same as the long way', (_, changes) => {
@@ -277,8 +308,9 @@ describe('the short way to what a record says', () => {
   test('what is not plain, or no session key, is left to the long way', () => {
     const others: Partial<KeyAttributes>[] = [
       ...[{ label: 'a' }, { notBefore: 1 }, { notAfter: 1 }, { maxUses: 1 }, { issuer: attributes.issuer }],
-      ...[{ unwrapLimit: attributes.unwrapLimit }, { checkValue: run(1, 2) }, { point: run(4, 65) }],
+      ...[{ unwrapTemplate: attributes.unwrapTemplate }, { checkValue: run(1, 2) }, { point: run(4, 65) }],
       { curve: 'P-384', checkValue: new Uint8Array(0), point: run(4, 65) },
+      { deriveTemplate: 'any' },
     ];
     for (const other of others) expect(statedKey(recordOf({ ...plain, ...other }))).toBeUndefined();
     for (const name of ['key', 'ecKey', 'sessionKey', 'user', 'control'])

@@ -2,6 +2,7 @@
 import { Refusal } from '../../errors.ts';
 import { CURVE, HASH } from '../../model/algorithms.ts';
 import type { KeyAttributes } from '../../model/attributes.ts';
+import type { Curve, HashName } from '../../model/key.ts';
 import { checkDerived, checkHkdf, type Derivation, derivedBy } from '../../model/policy.ts';
 import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
 import { purposeOf } from '../../wire/purpose.ts';
@@ -32,24 +33,14 @@ export const deriveKey: Operation = (call) => {
   const wanted = inherited(wantedFrom(call, 1, 1, base.attributes), base.attributes);
   if (wanted.type === 'EC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
   const by = askedOf(call);
-  const { kdf } = by;
-  if (kdf === 'none' && (call.request.mechanism !== MECHANISM.ECDH || wanted.type !== 'GENERIC')) {
-    throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  }
-  if (kdf === 'hkdf') checkHkdf(wanted);
+  checkShape(call, base.attributes, wanted, by);
   checkDerived(base.attributes, wanted, derivedBy(base.attributes, by));
   const seal = (secret: Span) => {
     const material = read(call, wanted, stretch(call, by, secret, wanted));
     return [sealNew(call, wanted, material, { origin: 'derived', parent: base.attributes })];
   };
-  if (call.request.mechanism === MECHANISM.KDF) {
-    if (base.attributes.type === 'EC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-    return seal({ offset: base.secret, length: base.length });
-  }
-  const { class: keyClass, curve } = base.attributes;
-  if (call.request.mechanism !== MECHANISM.ECDH || keyClass !== 'private' || curve === null) {
-    throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
-  }
+  if (call.request.mechanism === MECHANISM.KDF) return seal({ offset: base.secret, length: base.length });
+  const curve = base.attributes.curve as Curve;
   const { core, work, jobs } = call.bench;
   const point = validPoint(call, curve, call.part(2));
   const peer = work.take(point.length);
@@ -62,6 +53,18 @@ export const deriveKey: Operation = (call) => {
     return seal(z);
   };
 };
+
+/** Do mechanism, KDF, base and result go together at all? */
+function checkShape(call: Call, base: KeyAttributes, wanted: KeyAttributes, { kdf }: Asked): void {
+  const { mechanism } = call.request;
+  const agrees = mechanism === MECHANISM.ECDH && base.class === 'private';
+  const stretches = mechanism === MECHANISM.KDF && base.class === 'secret' && kdf !== 'none';
+  if (!agrees && !stretches) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+  if (kdf === 'none') {
+    if (wanted.type !== 'GENERIC') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
+  } else if (call.hash() === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'hash');
+  if (kdf === 'hkdf') checkHkdf(wanted);
+}
 
 /** What is derived from a key that leaves only under trusted ones leaves only so, too: part of its purpose. */
 const inherited = (wanted: KeyAttributes, { wrapWithTrusted }: KeyAttributes): KeyAttributes =>
@@ -93,8 +96,7 @@ function stretch(call: Call, by: Asked, secret: Span, wanted: KeyAttributes): Sp
     if (size !== secret.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
     return secret;
   }
-  const hash = call.hash();
-  if (hash === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'hash');
+  const hash = call.hash() as HashName;
   const output = { offset: call.bench.work.take(size), length: size };
   if (expand(call, by, HASH[hash].number, secret, output, wanted) !== 1) throw new IntegrityError('a KDF failed');
   return output;

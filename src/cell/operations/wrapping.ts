@@ -10,6 +10,7 @@ import {
   checkRewrapSize,
   checkUnwrap,
   checkWrap,
+  isBound,
 } from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import { encodeJwk, thumbprint } from '../../wire/encodings.ts';
@@ -128,8 +129,8 @@ function unwrapOne(call: Call, { mechanism, ctx, aad }: Wrapping, { offset, leng
 export const wrapKey: Operation = (call) => {
   const wrapping = call.key(0, 'wrap');
   const key = call.ownKey(1);
-  checkWrap(wrapping.attributes, key.attributes);
-  if (isSameSecret(call, wrapping, key)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'ownCopy');
+  checkWrap(wrapping.attributes, key.attributes, call.bench.now);
+  if (isItself(call, wrapping, key)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'ownCopy');
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 0));
   const length = plainSize(key);
   const blob = call.result(blobSize(by, length));
@@ -142,9 +143,11 @@ export const wrapKey: Operation = (call) => {
   };
 };
 
-/** The secret of the one may be in the record of the other, under another id: in constant time, by what the bytes are. */
-function isSameSecret(call: Call, a: OpenKey, b: OpenKey): boolean {
-  return a.length === b.length && call.bench.core.call.equalBit(a.secret, b.secret, a.length) === 1;
+/** The secret of a bound key may be that of the wrapping key under another id: in constant time, by what the bytes are. */
+function isItself(call: Call, wrapping: OpenKey, key: OpenKey): boolean {
+  if (wrapping.id === key.id) return true;
+  if (!isBound(key.attributes) || wrapping.length !== key.length) return false;
+  return call.bench.core.call.equalBit(wrapping.secret, key.secret, key.length) === 1;
 }
 
 /** Keys: wrapping key, then the issuer of proofs if the new key names one. Parts: id, attributes, blob, aad (GCM only). Result: the record. */
