@@ -171,8 +171,9 @@ export const unwrapKey: Operation = (call) => {
 export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
   const by = wrappingBy(call, from, call.request.mechanism);
-  const recipient = call.flag(FLAG.jwe) ? outside(call, from) : inside(call, from);
-  const unwrapped = call.list(0).map((blob) => unwrapOne(call, by, blob));
+  const blobs = call.list(0);
+  const recipient = call.flag(FLAG.jwe) ? outside(call, from, blobs) : inside(call, from);
+  const unwrapped = blobs.map((blob) => unwrapOne(call, by, blob));
   return () => {
     recipient.prove();
     const keys = unwrapped.map((each) => each());
@@ -216,7 +217,7 @@ function inside(call: Call, from: OpenKey): Recipient {
 const nothingToProve = (): void => {};
 
 /** Someone outside, known by his point; what the log keeps of it is its thumbprint. */
-function outside(call: Call, from: OpenKey): Recipient {
+function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
   const at = (curve: Curve, point: Uint8Array, prove: () => void): Recipient => ({
     prove,
     seal: (keys) => agree(call, curve, point, keys),
@@ -236,11 +237,14 @@ function outside(call: Call, from: OpenKey): Recipient {
   if (curve === undefined) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
   const point = validPoint(call, curve, stated);
   call.recipient = thumbprint(curve, point);
-  if (from.attributes.rewrap === 'any') return at(curve, point, nothingToProve);
-  if (from.attributes.rewrap === 'trusted' || from.attributes.issuer === null) {
-    throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
-  }
-  return at(curve, point, checkProof(call, call.part(2), from.attributes.issuer.point, call.recipient));
+  const { rewrap, issuer } = from.attributes;
+  if (rewrap === 'any') return at(curve, point, nothingToProve);
+  if (rewrap === 'trusted' || issuer === null) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
+  return at(
+    curve,
+    point,
+    checkProof(call, call.part(2), { ...issuer, maxAge: 3600, blobs: false }, call.recipient, blobs),
+  );
 }
 
 /** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
