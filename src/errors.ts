@@ -58,7 +58,10 @@ export const REASONS = {
   template: [7, "the wrapping key's unwrapTemplate does not allow such a key"],
   recipient: [8, "the wrapping key's policy does not allow this recipient"],
   proofMissing: [9, "the wrapping key's policy asks for a proof"],
-  proofMalformed: [10, "the proof is not a compact JWS by its issuer's curve with aud, iat, exp and cnf.jkt alone"],
+  proofMalformed: [
+    10,
+    'the proof is malformed: it is a compact JWS by ES256 or ES384, as its issuer is, with aud, iat, exp and cnf.jkt',
+  ],
   proofForged: [11, "the proof's signature is not its issuer's"],
   proofExpired: [12, 'the proof has expired or is not yet valid'],
   proofForeign: [13, 'the proof names another recipient'],

@@ -64,7 +64,7 @@ async function makeServer(vault) {
   for (let i = 0; i < 50; i++) {
     const kids = Array.from({ length: KEYS }, () => Buffer.from(crypto.getRandomValues(new Uint8Array(16))));
     const stored = await vault.makeKeys(KEYS);
-    titles.push({ name: `title-${i + 1}`, kids: kids.map((kid) => kid.toString('base64url')), stored });
+    titles.push({ name: `title-${i + 1}`, kids: kids.map((kid) => kid.toString('base64url')), stored, former: [] });
   }
   const catalogue = new Catalogue(titles);
   const issue = licenceIssuer({ vault, catalogue, issuer: 'https://licences.example', licenceSeconds: 3600 });
@@ -83,11 +83,12 @@ async function makeDevice() {
 }
 
 /** An entitlement serves once, so each licence needs its own; the shop's work is no part of the time. */
-async function makeBodies({ titles }, shop, device, count) {
+async function makeBodies({ titles, vault }, shop, device, count) {
   const bodies = [];
   for (let i = 0; i < count; i++) {
-    const { kids } = titles[i % titles.length];
-    const entitlement = await shop.entitle(kids, device.thumbprint);
+    const { kids, stored } = titles[i % titles.length];
+    const bought = { audience: vault.audience, blobs: stored.digests, jkt: device.thumbprint };
+    const entitlement = await shop.entitle(bought);
     bodies.push(JSON.stringify({ challenge: { kids, type: 'temporary' }, device: device.jwk, entitlement }));
   }
   return bodies;

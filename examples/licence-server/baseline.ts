@@ -13,11 +13,22 @@ import {
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
+  randomUUID,
   sign,
   verify,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { type Delivery, type DeviceJwk, Refusal, Retirable, type StoredKeys, type Vault } from './vault.ts';
+import {
+  type Delivery,
+  type DeviceJwk,
+  ENTITLEMENT_SECONDS,
+  Refusal,
+  Retirable,
+  type Rotated,
+  type StoredKeys,
+  storedKeys,
+  type Vault,
+} from './vault.ts';
 
 const signAsync = promisify(sign);
 const verifyAsync = promisify(verify);
@@ -29,10 +40,12 @@ interface LicenceKey {
 }
 
 export class NodeVault implements Vault {
+  readonly audience = `node:${randomUUID()}`;
   readonly #shop: KeyObject;
   #kek = new Retirable(createSecretKey(randomBytes(32)));
   #licenceKey: Retirable<LicenceKey>;
   #published: { jwk: object; until: number }[] = [];
+  readonly #retirements = new Set<NodeJS.Timeout>();
 
   constructor(shop: DeviceJwk) {
     this.#shop = publicKeyOf(shop);
@@ -49,11 +62,12 @@ export class NodeVault implements Vault {
         return blob;
       }),
     );
-    return { blobs, kek };
+    return storedKeys(blobs, kek);
   }
 
   async deliver({ stored, wanted, device, entitlement }: Delivery): Promise<string[]> {
-    await this.#checkEntitlement(entitlement, device);
+    const digests = wanted.map(({ index }) => stored.digests[index]!);
+    await this.#checkEntitlement(entitlement, device, digests);
     const point = Buffer.concat([Buffer.of(4), Buffer.from(device.x, 'base64url'), Buffer.from(device.y, 'base64url')]);
     const ephemeral = createECDH('prime256v1');
     const epk = jwkOf(ephemeral.generateKeys());
@@ -85,12 +99,13 @@ export class NodeVault implements Vault {
     return { keys: this.#published.map(({ jwk }) => jwk) };
   }
 
-  async rotate(titles: readonly { stored: StoredKeys }[], licenceSeconds: number): Promise<void> {
+  async rotate(titles: readonly Rotated[], licenceSeconds: number): Promise<void> {
     this.#licenceKey = this.#makeLicenceKey();
     for (const entry of this.#published.slice(0, -1)) {
       entry.until = Math.min(entry.until, Date.now() + licenceSeconds * 1000);
     }
     const kek = createSecretKey(randomBytes(32));
+    const oldKek = this.#kek;
     this.#kek = new Retirable(kek);
     for (const title of titles) {
       const blobs = await (title.stored.kek as Retirable<KeyObject>).use(async (from) =>
@@ -101,18 +116,27 @@ export class NodeVault implements Vault {
           return rewrapped;
         }),
       );
-      title.stored = { blobs, kek: this.#kek };
+      title.former = [title.stored, ...title.former];
+      title.stored = storedKeys(blobs, this.#kek);
     }
+    const timer = setTimeout(() => {
+      this.#retirements.delete(timer);
+      for (const title of titles) title.former = title.former.filter((stored) => stored.kek !== oldKek);
+    }, 1000 * ENTITLEMENT_SECONDS).unref();
+    this.#retirements.add(timer);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    for (const timer of this.#retirements) clearTimeout(timer);
+  }
 
-  /** Signature by the shop, this device, not expired: here a few lines that anybody may forget. */
-  async #checkEntitlement(entitlement: string, device: DeviceJwk): Promise<void> {
+  /** Signature by the shop, this device, these keys, in time: here some lines of which anybody may forget one. */
+  async #checkEntitlement(entitlement: string, device: DeviceJwk, digests: readonly string[]): Promise<void> {
     const [header, payload, signature] = entitlement.split('.');
     const refused = new Refusal(403, 'entitlement refused');
     if (!header || !payload || !signature) throw refused;
-    if (readPart(header)?.['alg'] !== 'ES256') throw refused;
+    const { alg, typ } = readPart(header);
+    if (alg !== 'ES256' || typ !== 'keycell-rewrap+jwt') throw refused;
     const valid = await verifyAsync(
       'sha256',
       Buffer.from(`${header}.${payload}`),
@@ -120,10 +144,12 @@ export class NodeVault implements Vault {
       Buffer.from(signature, 'base64url'),
     );
     if (!valid) throw refused;
-    const claims = readPart(payload);
-    const cnf = claims?.['cnf'] as { jkt?: unknown } | null | undefined;
-    if (typeof claims?.['exp'] !== 'number' || claims['exp'] <= Date.now() / 1000) throw refused;
-    if (cnf?.jkt !== thumbprint(device)) throw refused;
+    const { aud, iat, exp, cnf, blobs } = readPart(payload);
+    const now = Date.now() / 1000;
+    if (aud !== this.audience || typeof iat !== 'number' || typeof exp !== 'number') throw refused;
+    if (iat > now + 60 || exp <= now || exp - iat > ENTITLEMENT_SECONDS) throw refused;
+    if ((cnf as { jkt?: unknown } | null | undefined)?.jkt !== thumbprint(device)) throw refused;
+    if (!Array.isArray(blobs) || !digests.every((digest) => blobs.includes(digest))) throw refused;
   }
 
   #makeLicenceKey(): Retirable<LicenceKey> {
@@ -137,11 +163,13 @@ export class NodeVault implements Vault {
   }
 }
 
-function readPart(part: string): Record<string, unknown> | undefined {
+type Part = { readonly [name in 'alg' | 'typ' | 'aud' | 'iat' | 'exp' | 'cnf' | 'blobs']?: unknown };
+
+function readPart(part: string): Part {
   try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString()) ?? undefined;
+    return JSON.parse(Buffer.from(part, 'base64url').toString()) ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

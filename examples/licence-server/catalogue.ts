@@ -1,14 +1,12 @@
 /** The titles and their wrapped content keys: what a service would keep in its database. Nothing here is secret. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import type { StoredKeys, Vault } from './vault.ts';
+import type { Rotated, Vault } from './vault.ts';
 
-export interface Title {
+export interface Title extends Rotated {
   readonly name: string;
   /** One a content key (sound, SD, HD …), 16 bytes in base64url. */
   readonly kids: readonly string[];
-  /** Replaced as a whole when the key-encryption key is: a request that has read it holds a pair that fits together. */
-  stored: StoredKeys;
 }
 
 export class Catalogue {
@@ -46,5 +44,5 @@ export async function makeCatalogue(vault: Vault, count: number): Promise<Catalo
 
 async function makeTitle(vault: Vault, name: string): Promise<Title> {
   const kids = Array.from({ length: randomInt(1, 7) }, () => randomBytes(16).toString('base64url'));
-  return { name, kids, stored: await vault.makeKeys(kids.length) };
+  return { name, kids, stored: await vault.makeKeys(kids.length), former: [] };
 }

@@ -13,7 +13,7 @@ import { checkLog } from './log-check.ts';
 import { searchMemory } from './memory-search.ts';
 import type { Job, RunOptions, RunResult } from './player.ts';
 import { complaints, memoryResult, type Refused, type Report, type Speed, screen, type Variant } from './report.ts';
-import type { Started } from './server-process.ts';
+import type { Listing, Started, Theft } from './server-process.ts';
 import { Shop } from './shop.ts';
 import type { Attempt } from './thief.ts';
 import type { DeviceJwk } from './vault.ts';
@@ -31,14 +31,16 @@ const LICENCE_SECONDS = 3600;
 interface Server {
   readonly process: Child;
   readonly url: string;
-  readonly titles: Started['titles'];
+  readonly audience: string;
+  /** As the shop has them; rotated, they are others. */
+  titles: Listing;
   readonly samples: string;
   /** The content keys as the packager got them, in hex. */
   readonly keys: readonly string[];
   readonly canary: string;
 }
 type PublicDevice = { readonly jwk: DeviceJwk; readonly thumbprint: string };
-type Title = Started['titles'][number];
+type Title = Listing[number];
 
 class Demo {
   readonly #folder: string;
@@ -65,7 +67,7 @@ class Demo {
     const main = await this.#mainRun(keycell);
     say('Measuring, by turns …');
     const speed = await this.#measure({ keycell, node });
-    const thief = await keycell.process.call<Attempt[]>('steal');
+    const thief = await keycell.process.call<Attempt[]>('steal', await this.#buyOne(keycell));
     say('Searching the memory of both servers …');
     const memory = { keycell: await this.#searchMemory(keycell), node: await this.#searchMemory(node) };
     const log = await checkLog(join(this.#folder, 'hsm'), join(this.#folder, 'copy-of-the.log'));
@@ -92,9 +94,9 @@ class Demo {
   }
 
   /** A request ready to be sent by hand. */
-  async writeRequest({ titles }: Server): Promise<string> {
-    const title = pick(titles);
-    const { device, entitlement } = await this.#job(title, title.kids, 3600);
+  async writeRequest(server: Server): Promise<string> {
+    const title = pick(server.titles);
+    const { device, entitlement } = await this.#job(server, title, title.kids);
     const challenge = { kids: title.kids, type: 'temporary' };
     const path = join(this.#folder, 'request.json');
     await writeFile(path, JSON.stringify({ challenge, device: this.#devices[device]!.jwk, entitlement }));
@@ -118,7 +120,7 @@ class Demo {
   async #startServer(kind: Variant): Promise<Server> {
     const process = this.#spawn('server-process', kind);
     const canary = randomBytes(16).toString('hex');
-    const { url, titles } = await process.call<Started>('start', {
+    const { url, audience, titles } = await process.call<Started>('start', {
       folder: this.#folder,
       shop: this.#shop.jwk,
       titles: COUNTS.titles,
@@ -128,38 +130,50 @@ class Demo {
     const packager = this.#spawn('packager');
     const { thumbprint } = await packager.call<PublicDevice>('device');
     const jobs: Job[] = [];
-    for (const { name, kids } of titles) {
-      jobs.push({ title: name, kids, device: 0, entitlement: await this.#shop.entitle(kids, thumbprint) });
+    for (const { name, kids, blobs } of titles) {
+      const entitlement = await this.#shop.entitle({ audience, blobs, jkt: thumbprint });
+      jobs.push({ title: name, kids, device: 0, entitlement });
     }
     const samples = join(this.#folder, `${kind}-samples`);
     const keys = await packager.call<string[]>('package', { url, folder: samples, jobs });
     await packager.stop();
-    return { process, url, titles, samples, keys, canary };
+    return { process, url, audience, titles, samples, keys, canary };
   }
 
-  async #job(title: Title, kids: readonly string[], seconds?: number): Promise<Job> {
+  async #job({ audience }: Server, title: Title, kids: readonly string[]): Promise<Job> {
     const device = randomInt(DEVICES);
-    const entitlement = await this.#shop.entitle(kids, this.#devices[device]!.thumbprint, seconds);
+    const blobs = kids.map((kid) => title.blobs[title.kids.indexOf(kid)]!);
+    const entitlement = await this.#shop.entitle({ audience, blobs, jkt: this.#devices[device]!.thumbprint });
     return { title: title.name, kids, device, entitlement };
   }
 
+  /** A thief buys one title, for a device of their own. */
+  async #buyOne(server: Server): Promise<Theft> {
+    const title = pick(server.titles);
+    const { device, entitlement } = await this.#job(server, title, title.kids);
+    return { title: title.name, device: this.#devices[device]!.jwk, entitlement };
+  }
+
   /** Entitlements that don't hold, each wrong in one thing. */
-  async #tryBadEntitlements({ url, titles }: Server): Promise<Refused[]> {
+  async #tryBadEntitlements(server: Server): Promise<Refused[]> {
+    const { url, audience, titles } = server;
     const title = titles.find(({ kids }) => kids.length > 1)!;
-    const { kids } = title;
+    const { kids, blobs } = title;
     const ask = (job: Job) => this.#player.call<{ status: number; body: string }>('ask', { url, job });
-    const good = await this.#job(title, kids);
+    const good = await this.#job(server, title, kids);
     const jkt = this.#devices[good.device]!.thumbprint;
     const foreign = this.#devices[(good.device + 1) % DEVICES]!.thumbprint;
 
     const first = await ask(good);
     if (first.status !== 200) throw new Error(`a good entitlement was refused: ${first.status} ${first.body}`);
+    const bought = { audience, blobs, jkt };
+    const longAgo = Math.floor(Date.now() / 1000) - 3600;
     const bad = {
-      forged: await (await Shop.open()).entitle(kids, jkt),
-      expired: await this.#shop.entitle(kids, jkt, -120),
+      forged: await (await Shop.open()).entitle(bought),
+      expired: await this.#shop.entitle({ ...bought, issuedAt: longAgo }),
       replayed: good.entitlement,
-      foreign: await this.#shop.entitle(kids, foreign),
-      'one without the kid': await this.#shop.entitle(kids.slice(1), jkt),
+      foreign: await this.#shop.entitle({ ...bought, jkt: foreign }),
+      'one without the kid': await this.#shop.entitle({ ...bought, blobs: blobs.slice(1) }),
     };
     const answers: Refused[] = [];
     for (const [name, entitlement] of Object.entries(bad)) {
@@ -174,7 +188,7 @@ class Demo {
     const jobs: Job[] = [];
     for (let k = 0; k < requests; k++) {
       const title = pick(server.titles);
-      jobs.push(await this.#job(title, title.kids));
+      jobs.push(await this.#job(server, title, title.kids));
     }
     const bar = flags.json ? undefined : progressBar(requests);
     const rotation = { startedAt: 0, endedAt: 0 };
@@ -187,7 +201,7 @@ class Demo {
     };
     const rotate = async () => {
       rotation.startedAt = at;
-      await server.process.call('rotate');
+      server.titles = await server.process.call<Listing>('rotate');
       rotation.endedAt = at;
     };
     const kill = async () => {
@@ -246,7 +260,7 @@ class Demo {
     const jobs: Job[] = [];
     for (let k = 0; k < requests; k++) {
       const title = pick(titles);
-      jobs.push(await this.#job(title, title.kids.slice(0, keys)));
+      jobs.push(await this.#job(server, title, title.kids.slice(0, keys)));
     }
     const before = await server.process.call<number>('cpu');
     let after = 0;

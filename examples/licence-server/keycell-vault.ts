@@ -1,6 +1,14 @@
 /** The vault over Keycell: content keys, key-encryption key and licence key are used in its cells, and nowhere else. */
 import type { AesKey, EcKey, Hsm, Session } from 'keycell';
-import { type Delivery, Retirable, type StoredKeys, type Vault } from './vault.ts';
+import {
+  type Delivery,
+  ENTITLEMENT_SECONDS,
+  Retirable,
+  type Rotated,
+  type StoredKeys,
+  storedKeys,
+  type Vault,
+} from './vault.ts';
 
 export interface KeycellVaultOptions {
   readonly hsm: Hsm;
@@ -20,6 +28,7 @@ export class KeycellVault implements Vault {
   #licenceKey: Retirable<EcKey>;
   #published: { jwk: object; until: number }[] = [];
   #renewal: NodeJS.Timeout | undefined;
+  readonly #retirements = new Set<NodeJS.Timeout>();
   #closing = false;
 
   /** What a service does when it starts for the first time; later it finds its keys by label (`ensureKey`). */
@@ -41,6 +50,10 @@ export class KeycellVault implements Vault {
     this.#kek = new Retirable(kek);
     this.#licenceKey = new Retirable(licenceKey);
     this.#publish(licenceKey);
+  }
+
+  get audience(): string {
+    return `keycell:${this.#options.hsm.id}`;
   }
 
   /** The service's session, which the thief of this example steals. */
@@ -66,7 +79,7 @@ export class KeycellVault implements Vault {
         }),
       ),
     );
-    return { blobs, kek };
+    return storedKeys(blobs, kek);
   }
 
   async deliver({ stored, wanted, device, entitlement }: Delivery): Promise<string[]> {
@@ -94,7 +107,7 @@ export class KeycellVault implements Vault {
     return { keys: this.#published.map(({ jwk }) => jwk) };
   }
 
-  async rotate(titles: readonly { stored: StoredKeys }[], licenceSeconds: number): Promise<void> {
+  async rotate(titles: readonly Rotated[], licenceSeconds: number): Promise<void> {
     const session = this.#session;
 
     // The new licence key is published before it signs anything, the old one until its last licence has expired.
@@ -112,23 +125,39 @@ export class KeycellVault implements Vault {
     const oldKek = this.#kek;
     const kek = await this.#options.approve(await makeKek(session, this.#shop));
     this.#kek = new Retirable(kek);
-    const rewrap = async (title: { stored: StoredKeys }) => {
-      const { blobs, kek: from } = title.stored as { blobs: Uint8Array[]; kek: Retirable<AesKey> };
+    const rewrap = async (title: Rotated) => {
+      const { blobs, kek: from } = title.stored as { blobs: readonly Uint8Array[]; kek: Retirable<AesKey> };
       const rewrapped = await from.use((from) =>
         session.rewrapKeys(blobs, { from, mechanism: 'AES-KW', to: kek, as: 'AES-KW' }),
       );
-      title.stored = { blobs: rewrapped, kek: this.#kek };
+      title.former = [title.stored, ...title.former];
+      title.stored = storedKeys(rewrapped, this.#kek);
     };
     // A few at a time: players wait in the same queue.
     for (let first = 0; first < titles.length; first += 16) {
       await Promise.all(titles.slice(first, first + 16).map(rewrap));
     }
-    await session.destroyKey(await oldKek.retire());
+    this.#retireLater(oldKek, titles);
+  }
+
+  /** Entitlements name blobs: those that were made out for the old ones are good until the last of them has expired. */
+  #retireLater(kek: Retirable<AesKey>, titles: readonly Rotated[]): void {
+    const timer = setTimeout(async () => {
+      this.#retirements.delete(timer);
+      for (const title of titles) title.former = title.former.filter((stored) => stored.kek !== kek);
+      try {
+        await this.#session.destroyKey(await kek.retire());
+      } catch (error) {
+        console.error(error); // a real service keeps a list of what is to be destroyed, and goes through it when it starts
+      }
+    }, 1000 * ENTITLEMENT_SECONDS).unref();
+    this.#retirements.add(timer);
   }
 
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#renewal);
+    for (const timer of this.#retirements) clearTimeout(timer);
     await this.#session.close();
     await this.#options.hsm.close();
   }
@@ -154,14 +183,14 @@ export class KeycellVault implements Vault {
   }
 }
 
-/** What it unwraps can be used for nothing, and leaves only to devices that the shop vouches for. */
+/** What it unwraps can be used for nothing, and leaves only to devices that the shop vouches for, blob by blob. */
 const makeKek = (session: Session, shop: EcKey): Promise<AesKey> =>
   session.generateKey({
     type: 'AES',
     bits: 256,
     usage: ['wrap', 'unwrap'],
     unwrapTemplate: { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
-    rewrapPolicy: { issuer: shop },
+    rewrapPolicy: { issuer: shop, proofMaxAge: ENTITLEMENT_SECONDS, blobs: 'required' },
     label: `content-keys ${new Date().toISOString()}`,
     persistent: true,
   });

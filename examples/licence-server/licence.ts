@@ -6,27 +6,29 @@ export interface LicenceRequest {
   /** The message of a ClearKey MediaKeySession (W3C EME §9.1.3): base64url kids, and how long the session lives. */
   readonly challenge: { readonly kids: readonly string[]; readonly type: 'temporary' };
   readonly device: DeviceJwk;
-  /** A JWT (ES256) of the shop: these kids, this device, until then, once. */
+  /** A proof (JWS by ES256) of the shop: these content keys, this device, this server, until then, once. */
   readonly entitlement: string;
 }
 
-/** What the server itself reads in an entitlement. Signature, device and expiry are judged where the keys are. */
+/** What the server itself reads in an entitlement. All of it but `jti` is judged where the keys are. */
 export interface Claims {
   readonly jti: string;
   readonly exp: number;
-  readonly kids: readonly string[];
+  /** SHA-256 of the wrapped content keys that were paid for, base64url. */
+  readonly blobs: readonly string[];
 }
 
 const KID = /^[A-Za-z0-9_-]{22}$/; // 16 bytes
 const COORDINATE = /^[A-Za-z0-9_-]{43}$/; // 32 bytes
-const MAX_KIDS = 16;
+const DIGEST = COORDINATE;
+const MAX_KEYS = 16;
 
 /** Parse, don't validate: what comes back has only the members that are checked here. */
 export function parseRequest(body: string): LicenceRequest {
   const { challenge, device, entitlement } = record(parseJson(body));
   const { kids, type } = record(challenge);
   const { kty, crv, x, y } = record(device);
-  if (!isKids(kids)) throw new Refusal(400, 'kids');
+  if (!isListOf(kids, KID)) throw new Refusal(400, 'kids');
   if (type !== 'temporary') throw new Refusal(400, 'type');
   if (kty !== 'EC' || crv !== 'P-256' || !isText(x, COORDINATE) || !isText(y, COORDINATE)) {
     throw new Refusal(400, 'device');
@@ -38,9 +40,11 @@ export function parseRequest(body: string): LicenceRequest {
 /** The claims of an entitlement that nobody has verified yet. */
 export function readClaims(entitlement: string): Claims {
   const payload = Buffer.from(entitlement.split('.')[1] ?? '', 'base64url').toString();
-  const { jti, exp, kids } = record(parseJson(payload));
-  if (!isText(jti, /^.{1,64}$/) || !Number.isSafeInteger(exp) || !isKids(kids)) throw new Refusal(400, 'entitlement');
-  return { jti, exp: exp as number, kids };
+  const { jti, exp, blobs } = record(parseJson(payload));
+  if (!isText(jti, /^.{1,64}$/) || !Number.isSafeInteger(exp) || !isListOf(blobs, DIGEST)) {
+    throw new Refusal(400, 'entitlement');
+  }
+  return { jti, exp: exp as number, blobs };
 }
 
 /** JWS signing input (RFC 7515 §5.1) of a licence: who it is for, until when, under which policy, and the keys. */
@@ -70,11 +74,11 @@ export function licenceInput(
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const isText = (value: unknown, form: RegExp): value is string => typeof value === 'string' && form.test(value);
-const isKids = (value: unknown): value is string[] =>
+const isListOf = (value: unknown, form: RegExp): value is string[] =>
   Array.isArray(value) &&
   value.length > 0 &&
-  value.length <= MAX_KIDS &&
-  value.every((kid) => isText(kid, KID)) &&
+  value.length <= MAX_KEYS &&
+  value.every((each) => isText(each, form)) &&
   new Set(value).size === value.length;
 
 function parseJson(text: string): unknown {

@@ -24,9 +24,25 @@ export interface StartOptions {
   readonly canary: string;
 }
 
+/** The catalogue as the shop knows it: by its digest, an entitlement names a content key. */
+export type Listing = readonly {
+  readonly name: string;
+  readonly kids: readonly string[];
+  readonly blobs: readonly string[];
+}[];
+
 export interface Started {
   readonly url: string;
-  readonly titles: readonly { readonly name: string; readonly kids: readonly string[] }[];
+  /** Of entitlements. */
+  readonly audience: string;
+  readonly titles: Listing;
+}
+
+/** One title's entitlement, good for this device. */
+export interface Theft {
+  readonly title: string;
+  readonly device: DeviceJwk;
+  readonly entitlement: string;
 }
 
 const kind = process.argv[2];
@@ -60,12 +76,22 @@ answerCalls(
         await vault.close();
       };
       const { port } = server.address() as AddressInfo;
-      return { url: `http://127.0.0.1:${port}`, titles: catalogue.titles.map(({ name, kids }) => ({ name, kids })) };
+      return { url: `http://127.0.0.1:${port}`, audience: vault.audience, titles: listing() };
     },
 
-    rotate: () => vault.rotate(catalogue.titles, licenceSeconds),
+    rotate: async (): Promise<Listing> => {
+      await vault.rotate(catalogue.titles, licenceSeconds);
+      return listing();
+    },
     killCell: () => hsm!.killCell(),
-    steal: () => steal((vault as KeycellVault).session, catalogue.titles[0]!.stored.blobs[0]!),
+    steal: ({ title, device, entitlement }: Theft) => {
+      const [bought, other] = [true, false].map(
+        (own) => catalogue.titles.find(({ name }) => (name === title) === own)!,
+      );
+      const [paid, unpaid] = [bought!, other!].map(({ stored }) => stored.blobs[0]!);
+      const own = { device, entitlement, paid: paid!, unpaid: unpaid! };
+      return steal((vault as KeycellVault).session, vault.audience, own);
+    },
     stats: () => hsm?.stats(),
     /** Microseconds of all threads, user and system. */
     cpu: () => {
@@ -76,6 +102,9 @@ answerCalls(
   },
   () => close(),
 );
+
+const listing = (): Listing =>
+  catalogue.titles.map(({ name, kids, stored }) => ({ name, kids, blobs: stored.digests }));
 
 async function openKeycell({ folder, shop }: StartOptions): Promise<KeycellVault> {
   // Passwords come from files, as a service manager hands them over; a function's result is wiped after use.

@@ -2,15 +2,16 @@
  * A licence server: POST /licence, GET /.well-known/jwks.json, GET /titles. It never sees a content key.
  *
  * A request brings kids, a device and an entitlement. What the server knows (the catalogue, which entitlements it has
- * seen) it checks here; what protects the keys (the entitlement's signature, expiry and device) is checked by the vault,
- * in the same message that re-wraps them, so that no slip in this file can give a key to the wrong device.
+ * seen) it checks here; what protects the keys (the entitlement's signature, expiry, device, and the content keys that it
+ * names) is checked by the vault, in the same message that re-wraps them, so that no slip in this file can give a key to
+ * the wrong device, or one that was not paid for.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { HsmError } from 'keycell';
 import type { Catalogue, Title } from './catalogue.ts';
 import { type Claims, licenceInput, parseRequest, readClaims } from './licence.ts';
-import { Refusal, type Vault } from './vault.ts';
+import { Refusal, type StoredKeys, type Vault } from './vault.ts';
 
 export interface LicenceServerOptions {
   readonly vault: Vault;
@@ -68,11 +69,11 @@ export function licenceIssuer(options: LicenceServerOptions): (body: string) => 
     const { challenge, device, entitlement } = parseRequest(body);
     const claims = readClaims(entitlement);
     const title = titleOf(catalogue, challenge.kids);
-    if (!challenge.kids.every((kid) => claims.kids.includes(kid))) throw new Refusal(403, 'not entitled to a kid');
+    const wanted = challenge.kids.map((kid) => ({ kid, index: title.kids.indexOf(kid) }));
+    const stored = namedIn(claims, title, wanted);
     if (seen.has(claims)) throw new Refusal(403, 'entitlement used before');
 
-    const wanted = challenge.kids.map((kid) => ({ kid, index: title.kids.indexOf(kid) }));
-    const jwes = await vault.deliver({ stored: title.stored, wanted, device, entitlement });
+    const jwes = await vault.deliver({ stored, wanted, device, entitlement });
     // Only now are the claims known to be the issuer's, and of two requests that race, one comes first here.
     if (!seen.add(claims)) throw new Refusal(403, 'entitlement used before');
 
@@ -100,6 +101,15 @@ function titleOf(catalogue: Catalogue, kids: readonly string[]): Title {
   if (title === undefined) throw new Refusal(404, 'unknown kid');
   if (!kids.every((kid) => title.kids.includes(kid))) throw new Refusal(400, 'kids of one title, please');
   return title;
+}
+
+/** The title's keys as the entitlement names them: today's blobs, or those of before a rotation. */
+function namedIn({ blobs }: Claims, title: Title, wanted: readonly { readonly index: number }[]): StoredKeys {
+  const named = [title.stored, ...title.former].find(({ digests }) =>
+    wanted.every(({ index }) => blobs.includes(digests[index]!)),
+  );
+  if (named === undefined) throw new Refusal(403, 'not entitled to a kid');
+  return named;
 }
 
 /** Every error's answer. Texts are ours, not the error's: what went wrong inside is for the log, not for the caller. */

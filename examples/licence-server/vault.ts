@@ -3,6 +3,11 @@
  * `keycell-vault.ts` is the one to learn from; `baseline.ts` is the same over plain node:crypto, to compare with.
  */
 
+import { createHash } from 'node:crypto';
+
+/** How long an entitlement may last, at most: both the shop and the vault go by it. */
+export const ENTITLEMENT_SECONDS = 600;
+
 /** A device's public key, as RFC 7518 §6.2.1 writes it. */
 export interface DeviceJwk {
   readonly kty: 'EC';
@@ -14,7 +19,22 @@ export interface DeviceJwk {
 /** The wrapped content keys of one title, with the key-encryption key that opens them: replaced together, or not at all. */
 export interface StoredKeys {
   readonly blobs: readonly Uint8Array[];
+  /** By which entitlements name the blobs: SHA-256, base64url. */
+  readonly digests: readonly string[];
   readonly kek: Retirable<unknown>;
+}
+
+export const storedKeys = (blobs: readonly Uint8Array[], kek: Retirable<unknown>): StoredKeys => {
+  const digests = blobs.map((blob) => createHash('sha256').update(blob).digest('base64url'));
+  return { blobs, digests, kek };
+};
+
+/** What a rotation replaces. */
+export interface Rotated {
+  /** Replaced as a whole when the key-encryption key is: a request that has read it holds a pair that fits together. */
+  stored: StoredKeys;
+  /** What was stored before, the newest first, while there may be entitlements that name it. */
+  former: readonly StoredKeys[];
 }
 
 /** One licence's content keys on their way to a device. */
@@ -27,19 +47,24 @@ export interface Delivery {
 }
 
 export interface Vault {
+  /** The `aud` of entitlements that this vault takes. */
+  readonly audience: string;
   /** New content keys of a title, wrapped. */
   makeKeys(count: number): Promise<StoredKeys>;
   /**
    * The wanted keys as compact JWEs (ECDH-ES, A256GCM) to the device. Rejects unless the entitlement is signed by the
-   * issuer, has not expired, and was made out to this very device.
+   * issuer, for this vault, has not expired, and names this very device and each of the blobs.
    */
   deliver(delivery: Delivery): Promise<string[]>;
   /** ES256 with the current licence key; `signingInput` makes the text to sign of that key's kid. */
   sign(signingInput: (kid: string) => string): Promise<{ readonly input: string; readonly signature: Uint8Array }>;
   /** Public keys of all licences that are still in force. */
   jwks(): { readonly keys: readonly object[] };
-  /** New licence key and new key-encryption key, while requests go on; `titles` are re-wrapped one by one. */
-  rotate(titles: readonly { stored: StoredKeys }[], licenceSeconds: number): Promise<void>;
+  /**
+   * New licence key and new key-encryption key, while requests go on; `titles` are re-wrapped one by one. What was stored
+   * before serves until the last entitlement that names it has expired.
+   */
+  rotate(titles: readonly Rotated[], licenceSeconds: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import { HsmError, REASONS } from '../errors.ts';
 import { HASH, isHash } from '../model/algorithms.ts';
 import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
+import { PROOF_BOUNDS } from '../model/proof.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FormatError } from '../wire/fields.ts';
@@ -91,6 +92,8 @@ export function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof:
     if ('type' in to) return { key: to, point: NOTHING, proof: NOTHING };
     const { proof: word = '' } = to;
     if (typeof word !== 'string') throw invalid('a proof is a compact JWS');
+    // The cell says the same of what is longer; nothing so long is copied to hear it.
+    if (word.length > PROOF_BOUNDS.bytes) throw new HsmError('KEYCELL_PERMISSION_DENIED', REASONS.proofMalformed[1]);
     const proof = new TextEncoder().encode(word);
     if ('jwk' in to) return { point: recipientPoint(to.jwk), proof };
     if ('spki' in to) return { point: recipientPoint(to.spki), proof };

@@ -195,7 +195,7 @@ export interface CheckOptions extends CallOptions {
 export interface Hsm extends AsyncDisposable {
   /** What it is now; the event `state` tells when it changes. */
   readonly state: HsmState;
-  /** 32 hex digits; empty before the HSM is initialised. */
+  /** 32 hex digits; empty before the HSM is initialised. Proofs for `rewrapKeys` name it: their `aud` is `keycell:` and this. */
   readonly id: string;
   /**
    * Make the master key and the first admin; atomic, ends `ready`.
@@ -305,7 +305,10 @@ export interface GcmWrapOptions extends CallOptions, AadOption {
 /** Raw keys of any size; EC keys as PKCS#8, which AES-KW cannot carry. RFC 3394, RFC 5649, SP 800-38D. */
 export type WrapOptions = KwOptions | GcmWrapOptions;
 
-/** Whom to re-wrap to: a key in this HSM, or a public key from outside with the proof that the policy asks for. */
+/**
+ * Whom to re-wrap to: a key in this HSM, or a public key from outside with the proof that the policy asks for, a compact JWS
+ * of at most 8 KiB that its issuer signed (docs/formats.md §9).
+ */
 export type Recipient =
   | Key
   | { readonly jwk: PublicJwk; readonly proof?: string }
@@ -524,6 +527,7 @@ export interface Session extends AsyncDisposable {
   /**
    * The same for a public key: compact JWEs (RFC 7516; ECDH-ES, A256GCM) whose payload is the raw key, all from one ephemeral
    * agreement. Policy and proof are checked in the same message; the log keeps the recipient's thumbprint.
+   * KEYCELL_PERMISSION_DENIED where the policy allows neither the recipient nor, by the proof, one of the blobs.
    */
   rewrapKeys(blobs: readonly Uint8Array[], options: RewrapToJweOptions): Promise<string[]>;
   /**

@@ -1,4 +1,5 @@
 /** What a service asks of an HSM, each with one check of its result before it is timed. */
+import { createHash } from 'node:crypto';
 import type { Session } from '../../../model/hsm.ts';
 import type { PublicJwk } from '../../../model/key.ts';
 
@@ -24,13 +25,13 @@ function must(right: boolean, name: string): void {
   if (!right) throw new Error(`${name}: the result is wrong`);
 }
 
-export async function makeCases(session: Session): Promise<Case[]> {
+export async function makeCases(session: Session, hsmId: string): Promise<Case[]> {
   return [
     ...(await signatures(session)),
     await authentication(session),
     ...(await encryption(session)),
     await wrapping(session),
-    await licence(session),
+    await licence(session, hsmId),
   ];
 }
 
@@ -101,7 +102,7 @@ async function wrapping(session: Session): Promise<Case> {
 }
 
 /** The keys' part of a DRM licence: check the shop's proof, re-wrap the content keys to the device, sign the licence. */
-async function licence(session: Session): Promise<Case> {
+async function licence(session: Session, hsmId: string): Promise<Case> {
   const shop = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign', 'verify'] });
   const { kid: _, ...shopJwk } = shop.jwk;
   const issuer = await session.importKey(
@@ -112,7 +113,7 @@ async function licence(session: Session): Promise<Case> {
     type: 'AES',
     bits: 256,
     usage: ['wrap', 'unwrap'],
-    rewrapPolicy: { issuer },
+    rewrapPolicy: { issuer, proofMaxAge: PROOF_SECONDS, blobs: 'required' },
     unwrapTemplate: { type: 'AES', bits: 128, usage: [], extractable: 'wrapped' },
   });
   const blobs = await Promise.all(
@@ -124,8 +125,10 @@ async function licence(session: Session): Promise<Case> {
 
   const device = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['derive'] });
   const { kid: jkt, ...jwk } = device.jwk;
-  const exp = Math.floor(Date.now() / 1000) + PROOF_SECONDS;
-  const input = `${text({ alg: 'ES256' })}.${text({ exp, cnf: { jkt } })}`;
+  const iat = Math.floor(Date.now() / 1000);
+  const digests = blobs.map((blob) => createHash('sha256').update(blob).digest('base64url'));
+  const claims = { aud: `keycell:${hsmId}`, iat, exp: iat + PROOF_SECONDS, cnf: { jkt }, blobs: digests };
+  const input = `${text({ alg: 'ES256', typ: 'keycell-rewrap+jwt' })}.${text(claims)}`;
   const proof = `${input}.${Buffer.from(await session.sign(shop, Buffer.from(input))).toString('base64url')}`;
   const header = blobs.map((_, i) => ({ kid: `key-${i + 1}` }));
   const licenceText = bytes(LICENCE_SIZE);

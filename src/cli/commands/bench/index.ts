@@ -61,7 +61,7 @@ async function measure(cli: Cli, cells: number, { seconds, only }: Options): Pro
   const { hsm, session } = await openEphemeralHsm({ workers: cells });
   try {
     const word = (only ?? '').toLowerCase();
-    const cases = (await makeCases(session)).filter(({ name }) => name.toLowerCase().includes(word));
+    const cases = (await makeCases(session, hsm.id)).filter(({ name }) => name.toLowerCase().includes(word));
     if (cases.length === 0) throw new UsageError(`nothing that is measured has "${only}" in its name`);
     const bar = await progress(cli, `measurements with ${cells} ${cells === 1 ? 'cell' : 'cells'}`);
     try {
