@@ -11,6 +11,7 @@ import { CONTENT_KEY } from '../../src/model/pattern.ts';
 import { encodeAttributes } from '../../src/wire/attributes.ts';
 import { type CellRequest, FLAG, hashFlag, KDF } from '../../src/wire/batch.ts';
 import { packList } from '../../src/wire/list.ts';
+import { claimsFor, ES256 } from '../support/proof.ts';
 import { bytes, code, ephemeral, nodeWrap, refusal } from './support.ts';
 
 const it = ephemeral();
@@ -33,7 +34,7 @@ const shopKeys = crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' 
 const foreignKeys = crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
 
 async function proof(jkt: string, by = shopKeys): Promise<string> {
-  const jwt = new SignJWT({ cnf: { jkt } }).setProtectedHeader({ alg: 'ES256' }).setExpirationTime('5m');
+  const jwt = new SignJWT(claimsFor(it.hsm.id, jkt)).setProtectedHeader(ES256);
   return jwt.sign((await by).privateKey);
 }
 
