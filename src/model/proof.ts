@@ -19,7 +19,7 @@ const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 /** What a wrapping key asks of proofs, fixed when it was made. */
 export interface ProofPolicy {
   /** Seconds from `iat` to `exp`, at most. */
-  readonly maxAge: number;
+  readonly proofMaxAge: number;
   /** Must a proof name the blobs? */
   readonly blobs: boolean;
 }
@@ -66,7 +66,7 @@ export function checkProofClaims(
   if (blobs !== undefined && !isDigests(blobs)) throw refused('proofMalformed');
 
   if (aud !== audienceOf(hsmId)) throw refused('proofElsewhere');
-  if (exp - iat > policy.maxAge) throw refused('proofTooLong');
+  if (exp - iat > policy.proofMaxAge) throw refused('proofTooLong');
   if (now < 1000 * (iat - CLOCK_AHEAD_MAX) || now >= 1000 * exp) throw refused('proofExpired');
   // No leave for clocks: an issuer who says it means it, a release at midnight for one.
   if (nbf !== undefined && now < 1000 * nbf) throw refused('proofExpired');

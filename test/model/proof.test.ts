@@ -11,7 +11,7 @@ const other = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I';
 const NOW = 1_764_511_200;
 const digests = [digestOf(Buffer.from('one')), digestOf(Buffer.from('two'))];
 const right = { aud: `keycell:${hsmId}`, iat: NOW - 100, exp: NOW + 200, cnf: { jkt: recipient } };
-const policy = { maxAge: 3600, blobs: false };
+const policy = { proofMaxAge: 3600, blobs: false };
 
 /** Why it is refused, or what it names. */
 function reasonOf(check: () => unknown): unknown {
@@ -128,9 +128,9 @@ describe('the claims', () => {
   });
 
   test('from iat to exp is no longer than the policy allows', () => {
-    for (const maxAge of [1, 300, 3600, 86_400]) {
-      const lasting = (age: number) => claims({ ...right, iat: NOW, exp: NOW + age }, { maxAge, blobs: false });
-      expect([lasting(maxAge), lasting(maxAge + 1)]).toEqual([undefined, 'proofTooLong']);
+    for (const proofMaxAge of [1, 300, 3600, 86_400]) {
+      const lasting = (age: number) => claims({ ...right, iat: NOW, exp: NOW + age }, { proofMaxAge, blobs: false });
+      expect([lasting(proofMaxAge), lasting(proofMaxAge + 1)]).toEqual([undefined, 'proofTooLong']);
     }
     // Back-dating gains nothing: it is the same length.
     expect(claims({ ...right, iat: 0 })).toBe('proofTooLong');
@@ -202,7 +202,7 @@ describe('the claims', () => {
   });
 
   test('blobs are there where the policy requires them', () => {
-    const required = { maxAge: 3600, blobs: true };
+    const required = { proofMaxAge: 3600, blobs: true };
     expect(claims(right, required)).toBe('proofUnlimited');
     expect(claims({ ...right, Blobs: digests, blob: digests }, required)).toBe('proofUnlimited');
     expect(claims({ ...right, blobs: digests }, required)).toEqual(new Set(digests));
@@ -212,7 +212,7 @@ describe('the claims', () => {
     expect(claims(JSON.parse(`{"__proto__":${JSON.stringify(right)}}`))).toBe('proofMalformed');
     expect(claims({ ...right, cnf: JSON.parse(`{"__proto__":{"jkt":"${recipient}"}}`) })).toBe('proofMalformed');
     const blobs = JSON.parse(`{"__proto__":{"blobs":${JSON.stringify(digests)}}}`);
-    expect(claims({ ...right, ...blobs }, { maxAge: 3600, blobs: true })).toBe('proofUnlimited');
+    expect(claims({ ...right, ...blobs }, { proofMaxAge: 3600, blobs: true })).toBe('proofUnlimited');
   });
 
   test('no other value of a member passes, whatever it is', () => {

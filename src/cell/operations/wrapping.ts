@@ -243,7 +243,7 @@ function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
   return at(
     curve,
     point,
-    checkProof(call, call.part(2), { ...issuer, maxAge: 3600, blobs: false }, call.recipient, blobs),
+    checkProof(call, call.part(2), { ...issuer, proofMaxAge: 3600, blobs: false }, call.recipient, blobs),
   );
 }
 
