@@ -32,7 +32,7 @@ export type Origin = 'generated' | 'imported' | 'derived' | 'unwrapped';
 
 /**
  * To whom a wrapping key may re-wrap what it holds, besides keys that an admin marked trusted (the default, and always allowed):
- * anybody, or whoever shows a proof (a compact JWS, docs/formats.md §8) signed by `issuer` that names the recipient.
+ * anybody, or whoever shows a proof (a compact JWS, docs/formats.md §9) signed by `issuer` that names the recipient.
  */
 export type RewrapPolicy = 'trusted' | 'any' | IssuerPolicy;
 export interface IssuerPolicy {

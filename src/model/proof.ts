@@ -3,6 +3,7 @@
  * HSM. Pure functions over what was read; that the issuer signed it, the cell sees to. All of it is public.
  */
 import { type Reason, Refusal } from '../errors.ts';
+import type { Issuer } from './attributes.ts';
 import type { JsonBounds } from './limits.ts';
 
 /** Bytes of the compact JWS; levels and members of its header, and of its payload. */
@@ -17,12 +18,7 @@ const HEADER: readonly string[] = ['alg', 'typ', 'kid'];
 const DIGEST = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
 /** What a wrapping key asks of proofs, fixed when it was made. */
-export interface ProofPolicy {
-  /** Seconds from `iat` to `exp`, at most. */
-  readonly proofMaxAge: number;
-  /** Must a proof name the blobs? */
-  readonly blobs: boolean;
-}
+export type ProofPolicy = Pick<Issuer, 'proofMaxAge' | 'blobs'>;
 
 /** The one request that a proof is shown for. */
 export interface ProofOccasion {

@@ -327,14 +327,51 @@ describe('the signature', () => {
       await refused(bad, from);
     }
     await refused(byJose);
-    // What comes below such a key may have the same issuer, and no other.
+  });
+
+  test('what comes below may have the same issuer, who proves no less, and no other', async () => {
     const below = nodeWrap('AES-KW', raw, bytes(32, 50));
-    const under = (issuer: EcKey) => {
-      const template = { type: 'AES', bits: 256, usage: ['unwrap'], rewrapPolicy: { issuer } } as const;
-      return session.unwrapKey(from, below, template, { mechanism: 'AES-KW' });
-    };
-    expect((await under(issuerKey384)).rewrapPolicy).toBe('issuer');
-    expect(await code(() => under(issuerKey))).toBe('KEYCELL_PERMISSION_DENIED');
+    const policy = { issuer: issuerKey, proofMaxAge: 600, blobs: 'required' } as const;
+    const unwrapTemplate = { bits: 256, usage: ['unwrap'], rewrapPolicy: policy } as const;
+    const from = await session.importKey({ type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate }, raw);
+    const under = (rewrapPolicy?: RewrapPolicy) =>
+      session.unwrapKey(
+        from,
+        below,
+        { type: 'AES', bits: 256, usage: ['unwrap'], ...(rewrapPolicy && { rewrapPolicy }) },
+        { mechanism: 'AES-KW' },
+      );
+    const issuerOf = async (rewrapPolicy?: RewrapPolicy) => (await under(rewrapPolicy)).issuer;
+    const kid = issuerKey.kid;
+    expect(await issuerOf()).toEqual({ id: issuerKey.id, kid, proofMaxAge: 600, blobs: 'required' });
+    expect(await issuerOf({ ...policy, proofMaxAge: 60 })).toMatchObject({ kid, proofMaxAge: 60, blobs: 'required' });
+    for (const wider of [
+      { issuer: issuerKey, proofMaxAge: 600 },
+      { ...policy, proofMaxAge: 601 },
+      { issuer: issuerKey, blobs: 'required' },
+      { ...policy, issuer: issuerKey384 },
+      'any',
+    ] as const) {
+      expect([wider, await code(() => under(wider))]).toEqual([wider, 'KEYCELL_PERMISSION_DENIED']);
+    }
+    // And the key below asks for what its policy says.
+    const inner = await under();
+    const blob = nodeWrap('AES-KW', bytes(32, 50), bytes(16, 4));
+    expect(await refused(make(right), inner, [blob])).toContain('names the blobs');
+    expect(await refused(make({ ...right, blobs: [digestOf(blobs[0]!)] }), inner, [blob])).toContain('does not name');
+    expect(await attempt(make({ ...right, blobs: [digestOf(blob)] }), inner, [blob])).toHaveLength(1);
+  });
+
+  test('the policy says what it asks for in words that are checked', async () => {
+    for (const proofMaxAge of [0, -1, 0.5, 86_401, Number.NaN, '60', null]) {
+      const policy = { issuer: issuerKey, proofMaxAge } as RewrapPolicy;
+      expect([proofMaxAge, await code(() => kekWith(policy))]).toEqual([proofMaxAge, 'KEYCELL_INPUT_INVALID']);
+    }
+    for (const named of ['require', true, false, null, []]) {
+      const policy = { issuer: issuerKey, blobs: named } as unknown as RewrapPolicy;
+      expect([named, await code(() => kekWith(policy))]).toEqual([named, 'KEYCELL_INPUT_INVALID']);
+    }
+    expect(strict.issuer).toEqual({ id: issuerKey.id, kid: issuerKey.kid, proofMaxAge: 3600, blobs: 'required' });
   });
 
   test('an issuer on secp256k1 is refused when the wrapping key is made', async () => {

@@ -4,8 +4,9 @@
  */
 import { type Reason, Refusal } from '../../errors.ts';
 import { CURVE, HASH } from '../../model/algorithms.ts';
+import type { Issuer } from '../../model/attributes.ts';
 import type { Curve } from '../../model/key.ts';
-import { checkProofClaims, checkProofHeader, PROOF_BOUNDS, type ProofPolicy } from '../../model/proof.ts';
+import { checkProofClaims, checkProofHeader, PROOF_BOUNDS } from '../../model/proof.ts';
 import type { Span } from '../../wire/batch.ts';
 import { FormatError } from '../../wire/fields.ts';
 import { readJson } from '../../wire/json.ts';
@@ -18,11 +19,6 @@ export const ISSUER_CURVES: readonly Curve[] = ['P-256', 'P-384'];
 const BLOB_HASH = 'SHA-256';
 
 const refused = (reason: Reason): Refusal => new Refusal('KEYCELL_PERMISSION_DENIED', reason);
-
-/** What a wrapping key's record says of its issuer. */
-interface Issuer extends ProofPolicy {
-  readonly point: Uint8Array;
-}
 
 /**
  * Throws PERMISSION_DENIED, now or in the step, unless the proof at `span` is the issuer's word, now, that these blobs may go

@@ -240,11 +240,7 @@ function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
   const { rewrap, issuer } = from.attributes;
   if (rewrap === 'any') return at(curve, point, nothingToProve);
   if (rewrap === 'trusted' || issuer === null) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
-  return at(
-    curve,
-    point,
-    checkProof(call, call.part(2), { ...issuer, proofMaxAge: 3600, blobs: false }, call.recipient, blobs),
-  );
+  return at(curve, point, checkProof(call, call.part(2), issuer, call.recipient, blobs));
 }
 
 /** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
