@@ -36,7 +36,7 @@ const refused = (reason: Reason): Refusal => new Refusal('KEYCELL_PERMISSION_DEN
 /** The `aud` of proofs for this HSM. */
 export const audienceOf = (hsmId: string): string => `keycell:${hsmId}`;
 
-/** Nothing but these three: a member that says how to verify (`crit`, `b64`, `jwk`, `x5c`, `jku`) is never followed. */
+/** No other members: those that say how to verify (`crit`, `b64`, `jwk`, `x5c`, `jku`) are refused, not ignored. */
 export function checkProofHeader(header: unknown, algorithm: string): void {
   const { alg, typ, kid } = members(header);
   if (typ !== PROOF_TYPE) throw refused('proofType');
@@ -45,8 +45,8 @@ export function checkProofHeader(header: unknown, algorithm: string): void {
 }
 
 /**
- * The digests of the blobs that the proof names, or undefined where it names none and the policy asks for none. Of other
- * members the cell knows nothing, and what an issuer adds for others (RFC 7519 §4) means nothing here.
+ * Returns the digests of the blobs that the proof names, or undefined where it has no list and the policy asks for none.
+ * Members that are not named here are ignored (RFC 7519 §4): they are for the issuer's own service.
  */
 export function checkProofClaims(
   claims: unknown,
@@ -64,7 +64,7 @@ export function checkProofClaims(
   if (aud !== audienceOf(hsmId)) throw refused('proofElsewhere');
   if (exp - iat > policy.proofMaxAge) throw refused('proofTooLong');
   if (now < 1000 * (iat - CLOCK_AHEAD_MAX) || now >= 1000 * exp) throw refused('proofExpired');
-  // No leave for clocks: an issuer who says it means it, a release at midnight for one.
+  // No tolerance: an issuer that sets it means the time, of a release at midnight, say.
   if (nbf !== undefined && now < 1000 * nbf) throw refused('proofExpired');
   if (jkt !== recipient) throw refused('proofForeign');
   if (blobs === undefined && policy.blobs) throw refused('proofUnlimited');

@@ -18,7 +18,7 @@ export function readJson(text: Uint8Array, bounds: JsonBounds): unknown {
   } catch {
     throw new FormatError('not JSON in UTF-8');
   }
-  // Each name is in the value once, however it was written, and each member in the text as often as it was.
+  // The value has each name once, however it was written; in the text every member counts.
   if (jsonExcess(text, { ...bounds, members: membersOf(value) }) !== undefined) {
     throw new FormatError('two members of one name');
   }

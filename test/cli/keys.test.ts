@@ -1,7 +1,8 @@
 /** Keys through the command line, checked by openssl and by what the HSM refuses. */
-import { createPublicKey, randomBytes } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import { claimsFor, digestOf, jws } from '../support/proof.ts';
 import { fileFolder, Shell } from './support.ts';
 
 const shell = new Shell(fileFolder());
@@ -128,4 +129,38 @@ test('wrapped keys leave, come back, and go from one wrapping key to another', a
   const jwe = await shell.ok(['rewrap', '--key', 'kek', '--to-public', 'device.pem', 'content.kw']);
   expect(jwe.stdout.split('.')).toHaveLength(5);
   expect(await shell.run(['rewrap', '--key', 'kek', 'content.kw'])).toMatchObject({ code: 2 });
+});
+
+test('a wrapping key asks for a proof that names this HSM, the device and the blobs', async () => {
+  const pair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const [shop, device] = [pair(), pair()];
+  shell.write('shop.pem', shop.publicKey.export({ format: 'pem', type: 'spki' }));
+  const { kty, crv, x, y } = device.publicKey.export({ format: 'jwk' });
+  shell.write('device.jwk', JSON.stringify({ kty, crv, x, y }));
+  await shell.ok(['key', 'import', 'shop.pem', '--public', '--curve', 'P-256', '--label', 'shop']);
+  const template = JSON.stringify({ type: 'AES', bits: 128, usage: [] });
+  const policy = ['--rewrap-policy', 'issuer:shop', '--proof-blobs', 'required', '--proof-max-age', '600'];
+  const made = await generate('store', '--usage', 'wrap,unwrap', '--unwrap-template', template, ...policy);
+  expect(made).toMatchObject({ rewrapPolicy: 'issuer', issuer: { proofMaxAge: 600, blobs: 'required' } });
+  expect(await shell.run(['key', 'generate', '--label', 'x', '--proof-blobs', 'required'])).toMatchObject({ code: 2 });
+  await generate('film', '--bits', '128', '--usage', '', '--extractable', 'wrapped');
+  await shell.ok(['wrap', '--key', 'store', 'film', '--out', 'film.kw']);
+
+  const { id } = (await shell.ok(['status', '--json'])).json();
+  const jkt = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+  const rewrap = (claims: object) => {
+    shell.write('proof.jws', `${jws(claims, shop.privateKey)}\n`);
+    return shell.run(['rewrap', '--key', 'store', '--to-public', 'device.jwk', '--proof', 'proof.jws', 'film.kw']);
+  };
+  const claims = { ...claimsFor(id, jkt), blobs: [digestOf(readFileSync(shell.path('film.kw')))] };
+  expect((await rewrap(claims)).stdout.split('.')).toHaveLength(5);
+  for (const [more, reason] of [
+    [{ blobs: undefined }, 'names the blobs'],
+    [{ blobs: [digestOf(Buffer.from('another'))] }, 'does not name one of the blobs'],
+    [{ aud: 'keycell:another' }, 'not this HSM'],
+    [{ exp: claims.exp + 600 }, 'proofMaxAge'],
+  ] as const) {
+    const refused = await rewrap({ ...claims, ...more });
+    expect(refused).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(reason) });
+  }
 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AesKey, EcKey, PublicJwk, RewrapPolicy, Session } from '../../dist/index.js';
+import { signJwt } from '../../dist/jose/index.js';
 import { claimsFor, digestOf, ES256, ES384, encode, jws, seconds, TYPE } from '../support/proof.ts';
 import { CURVES, nodePair } from './curves.ts';
 import { bytes, code, ephemeral, nodeWrap, refusal } from './support.ts';
@@ -58,6 +59,12 @@ test('a right one opens, by jose or by hand, with or without what means nothing 
     .setIssuedAt()
     .setExpirationTime('1m')
     .sign(issuer.privateKey);
+  // An issuer whose key is in an HSM of its own.
+  const theirs = await session.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
+  const known = await publicKey('P-256', theirs.publicKey);
+  const options = { expiresIn: 300, header: { typ: TYPE } };
+  const byKeycell = await signJwt(session, theirs, { aud: right.aud, cnf: { jkt } }, options);
+  expect(await attempt(byKeycell, await kekWith({ issuer: known }))).toHaveLength(blobs.length);
   const more = { ...right, nbf: right.iat - 5, iss: 'shop', sub: 'x', jti: '1', deep: [[{}]], ratio: 1.5 };
   for (const proof of [byJose, make(right), make(more, { ...ES256, kid: 'k' })]) {
     expect(await attempt(proof)).toHaveLength(blobs.length);

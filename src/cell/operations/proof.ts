@@ -22,7 +22,7 @@ const refused = (reason: Reason): Refusal => new Refusal('KEYCELL_PERMISSION_DEN
 
 /**
  * Throws PERMISSION_DENIED, now or in the step, unless the proof at `span` is the issuer's word, now, that these blobs may go
- * to this recipient. What it says is looked at first: a proof that would not do costs no signature.
+ * to this recipient. Its claims are checked first, so that a proof that cannot pass costs no verification.
  */
 export function checkProof(
   call: Call,
