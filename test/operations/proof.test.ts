@@ -42,10 +42,10 @@ beforeAll(async () => {
   right = claimsFor(it.hsm.id, jkt);
 });
 
-const attempt = (proof: string | undefined, from = kek, which = blobs) =>
+const attempt = (proof: string | undefined, from = kek, which: readonly Uint8Array[] = blobs) =>
   session.rewrapKeys(which, { ...common, from, to: proof === undefined ? { jwk } : { jwk, proof } });
 
-async function refused(proof: string | undefined, from = kek, which = blobs): Promise<string> {
+async function refused(proof: string | undefined, from = kek, which: readonly Uint8Array[] = blobs): Promise<string> {
   const error = await refusal(() => attempt(proof, from, which));
   expect([proof, error.code]).toEqual([proof, 'KEYCELL_PERMISSION_DENIED']);
   return error.message;
