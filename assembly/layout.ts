@@ -20,7 +20,7 @@ export const TABLES_SIZE: usize = 0x110000;
 export const VAULT: usize = 0x0120000;
 export const VAULT_SIZE: usize = 0x10000;
 
-/** A slot: 512 bytes of raw key, then a key schedule that the cell may let a primitive expand there. */
+/** A slot: 512 bytes of raw key, its AES context, and one that encrypts blocks alone, of the key that its envelopes are under. */
 export const SLOTS: usize = 0x0130000;
 export const SLOT_SIZE: usize = 0x1000;
 export const SLOT_COUNT: usize = 256;

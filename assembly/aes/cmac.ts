@@ -20,7 +20,12 @@ const MAC: usize = LAST + 16;
 
 /** K1, §6.1; times x once more it is K2. */
 export function cmacSubkey(ctxPtr: usize): v128 {
-  return timesX(encryptVector(ctxPtr, i64x2.splat(0)));
+  return cmacSubkeyOf(encryptVector(ctxPtr, i64x2.splat(0)));
+}
+
+/** The same of L = CIPH_K(0¹²⁸), for who computed it beside those of other keys. */
+export function cmacSubkeyOf(L: v128): v128 {
+  return timesX(L);
 }
 
 /** In GF(2¹²⁸) mod x¹²⁸+x⁷+x²+x+1, the first bit of memory being that of x¹²⁷. */

@@ -15,6 +15,8 @@
  */
 
 export const AES_CTX_SIZE: usize = 2944;
+/** What suffices for a key that encrypts blocks alone: neither decrypts nor has an H. */
+export const AES_ENC_CTX_SIZE: usize = 496;
 
 export const CTX_NR: usize = 0;
 export const CTX_GHASH_POWERS: usize = 4;

@@ -15,7 +15,7 @@ import { gcmOpen, gcmSeal } from "./gcm";
 const KX: usize = GCM_SCRATCH + 256; // 32
 const M: usize = KX + 32; // 16
 
-/** Kx into a context of its own; 0 if ctx holds no 256-bit key. */
+/** Kx into a context of its own; 0 if ctx holds no 256-bit key. Of ctx the first AES_ENC_CTX_SIZE bytes are used. */
 function deriveKx(ctxPtr: usize, noncePtr: usize, subCtxPtr: usize): u32 {
   if (load<u32>(ctxPtr, CTX_NR) != 14) return 0;
   const K1 = cmacSubkey(ctxPtr);

@@ -245,6 +245,7 @@ export class BatchServer {
       secret,
       length: header.secretLength,
       context: 0,
+      envelopeContext: 0,
       envelopeHeader: undefined,
     };
   }

@@ -5,17 +5,19 @@ import type { KeyAttributes } from '../model/attributes.ts';
 import type { HashName, Usage } from '../model/key.ts';
 import { checkUse } from '../model/policy.ts';
 import { flaggedHash, type ReadRequest, type Span } from '../wire/batch.ts';
+import { ENVELOPE_LABEL } from '../wire/envelope.ts';
 import { FormatError, ID_SIZE } from '../wire/fields.ts';
 import { readList } from '../wire/list.ts';
 import { RECORD_ID_OFFSET, RECORD_KIND, RECORD_KIND_OFFSET } from '../wire/record.ts';
 import { TICKET_SESSION_OFFSET, type Ticket } from '../wire/ticket.ts';
 import type { Alike } from './alike.ts';
 import type { Arena } from './arena.ts';
-import type { Core } from './core.ts';
+import { type Core, IntegrityError } from './core.ts';
 import type { Grants } from './grants.ts';
 import type { Jobs } from './jobs.ts';
 import type { Random } from './random.ts';
 import type { Records } from './records.ts';
+import { derive } from './vault.ts';
 
 /** A key opened for this batch: its raw bytes lie at `secret` in a slot, with room for a key schedule behind. */
 export interface OpenKey {
@@ -30,6 +32,8 @@ export interface OpenKey {
   readonly length: number;
   /** The AES context, expanded at first use. */
   context: number;
+  /** The context of the key that its envelopes are under, derived at first use. */
+  envelopeContext: number;
   envelopeHeader: Uint8Array | undefined;
 }
 
@@ -54,6 +58,8 @@ export type Outcome = readonly Span[] | (() => Outcome);
 export type Operation = (call: Call) => Outcome;
 
 export const SLOT_CONTEXT = 512;
+const ENVELOPE_KEY_SIZE = 32;
+const NO_CONTEXT = new Uint8Array(0);
 const NO_KEYS: readonly string[] = [];
 
 /** By number, from 1; two bits of flags hold no other. */
@@ -163,6 +169,26 @@ export class Call {
       key.context = at;
     }
     return key.context;
+  }
+
+  /**
+   * The AES context of K_e, docs/formats.md §5, in the key's slot behind its own. HMAC derives it, so that whoever may have
+   * the key's block cipher on blocks of their choice, as by CTR or CMAC, has no way to it. It encrypts blocks, and nothing else.
+   */
+  envelopeContext(key: OpenKey): number {
+    if (key.envelopeContext === 0) {
+      const { core, work } = this.bench;
+      const at = key.secret + SLOT_CONTEXT + core.call.AES_CTX_SIZE.value;
+      const mark = work.mark();
+      const derived = work.take(ENVELOPE_KEY_SIZE);
+      derive(core, work, key.secret, key.length, ENVELOPE_LABEL, NO_CONTEXT, derived);
+      if (core.call.aesExpandKey(at, derived, ENVELOPE_KEY_SIZE) !== 1) {
+        throw new IntegrityError('a key schedule failed');
+      }
+      work.release(mark);
+      key.envelopeContext = at;
+    }
+    return key.envelopeContext;
   }
 
   /** Room in the reply for public or secret results alike. */

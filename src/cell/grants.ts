@@ -2,8 +2,9 @@
  * The right to encrypt under a stream's header, as a MAC that goes with every segment.
  *
  * Cells keep nothing between two segments, so the header that one cell drew comes back from the caller with the next.
- * Without the MAC he could send a header of his choice: that of somebody's stream, to learn its keystream with the right
- * to encrypt alone, or his own of another day. So a cell encrypts only under a nonce that a cell drew for this very session.
+ * Without the MAC callers could send a header of their choice: that of somebody's stream, to put a segment of their own in
+ * the place of one of its segments, with the right to encrypt alone. So a cell encrypts only under a salt that a cell drew
+ * for this very session: all segments of a stream were written by one.
  */
 import { fromHex, ID_SIZE } from '../wire/fields.ts';
 import { STREAM_HEADER_SIZE } from '../wire/stream.ts';

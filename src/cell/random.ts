@@ -1,17 +1,21 @@
 /**
- * Randomness of a cell: HMAC_DRBG, never cloned, reseeded from the kernel in every batch, before it gives the first byte.
- * The kernel's bytes go straight into linear memory: node:crypto's own generator is one more state in the process.
+ * Randomness of a cell: HMAC_DRBG, reseeded from the kernel in every batch, before it gives the first byte, and with what
+ * tells a copy of this machine apart (entropy.ts).
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { Refusal } from '../errors.ts';
 import { ID_SIZE, toHex, ZERO_ID } from '../wire/fields.ts';
 import type { Arena } from './arena.ts';
 import { type Core, IntegrityError } from './core.ts';
+import { DISTINCTION_SIZE, Entropy } from './entropy.ts';
 
-const KERNEL = '/dev/urandom';
 /** Security strength 256: entropy 32 bytes, and half of it again as nonce (SP 800-90A §8.6.7). */
 const SEED_SIZE = 48;
-const RESEED_SIZE = 32;
+const RESEED_ENTROPY_SIZE = 32;
+/**
+ * Entropy, then additional input. With the 33 bytes that HMAC_DRBG puts before them they fill two blocks of SHA-256, so that
+ * the latter costs no compression more.
+ */
+const RESEED_SIZE = RESEED_ENTROPY_SIZE + DISTINCTION_SIZE;
 /** SP 800-90A table 2: at most 2^19 bits a request. */
 const REQUEST_MAX = 65536;
 /** What a batch's requests mostly want is an IV, an id or a seed; more goes to the generator itself. */
@@ -28,7 +32,7 @@ const NOISE_SIZE = 48;
 export class Random {
   readonly #core: Core;
   readonly #work: Arena;
-  readonly #kernel: number;
+  readonly #entropy: Entropy;
   readonly #personal: string;
   /** Drawn for the batch in hand and not given yet: [next, drawn) of a room in working memory, [room, roomEnd). */
   #room = 0;
@@ -45,11 +49,11 @@ export class Random {
   #reseedDue = false;
 
   /** `personal` tells one generator from another; it need not be secret. */
-  constructor(core: Core, work: Arena, personal: string) {
+  constructor(core: Core, work: Arena, personal: string, entropy = new Entropy()) {
     this.#core = core;
     this.#work = work;
     this.#personal = personal;
-    this.#kernel = openSync(KERNEL, 'r');
+    this.#entropy = entropy;
     this.restart();
   }
 
@@ -59,23 +63,17 @@ export class Random {
     const work = this.#work;
     const mark = work.mark();
     const seed = work.take(SEED_SIZE);
-    this.#read(seed, SEED_SIZE);
+    this.#entropy.read(core, seed, SEED_SIZE);
     const text = new TextEncoder().encode(this.#personal);
-    const at = work.take(text.length);
-    core.bytes.set(text, at);
-    if (core.call.drbgInstantiate(seed, SEED_SIZE, at, text.length) !== 1) {
+    const length = DISTINCTION_SIZE + text.length;
+    const personal = work.take(length);
+    this.#entropy.distinguish(core, personal);
+    core.bytes.set(text, personal + DISTINCTION_SIZE);
+    if (core.call.drbgInstantiate(seed, SEED_SIZE, personal, length) !== 1) {
       throw new IntegrityError('the generator did not start');
     }
-    core.bytes.fill(0, seed, seed + SEED_SIZE);
+    core.bytes.fill(0, seed, personal + length);
     work.release(mark);
-  }
-
-  #read(at: number, length: number): void {
-    for (let done = 0; done < length; ) {
-      const got = readSync(this.#kernel, this.#core.bytes, at + done, length - done, null);
-      if (got === 0) throw new IntegrityError('the kernel gave no randomness');
-      done += got;
-    }
   }
 
   reseed(): void {
@@ -85,9 +83,14 @@ export class Random {
   }
 
   #reseedThrough(seed: number): void {
-    this.#read(seed, RESEED_SIZE);
-    if (this.#core.call.drbgReseed(seed, RESEED_SIZE, 0, 0) !== 1) throw new IntegrityError('the generator failed');
-    this.#core.bytes.fill(0, seed, seed + RESEED_SIZE);
+    const core = this.#core;
+    const additional = seed + RESEED_ENTROPY_SIZE;
+    this.#entropy.read(core, seed, RESEED_ENTROPY_SIZE);
+    this.#entropy.distinguish(core, additional);
+    if (core.call.drbgReseed(seed, RESEED_ENTROPY_SIZE, additional, DISTINCTION_SIZE) !== 1) {
+      throw new IntegrityError('the generator failed');
+    }
+    core.bytes.fill(0, seed, seed + RESEED_SIZE);
   }
 
   /**
@@ -194,6 +197,6 @@ export class Random {
   }
 
   close(): void {
-    closeSync(this.#kernel);
+    this.#entropy.close();
   }
 }

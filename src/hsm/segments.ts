@@ -134,7 +134,7 @@ export class SegmentStream {
     if (this.#broken !== undefined) throw this.#broken.error;
     if (this.#over) throw aborted(undefined);
     if (this.#index > SEGMENT_LAST || (!last && this.#index === SEGMENT_LAST)) {
-      throw new HsmError('KEYCELL_LIMIT_EXCEEDED', 'a stream has at most 2^32 segments');
+      throw new HsmError('KEYCELL_LIMIT_EXCEEDED', 'a stream has at most 2^31 segments');
     }
     const bytes = this.#held.subarray(0, this.#filled);
     this.#held = ownBytes(0);

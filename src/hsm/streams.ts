@@ -6,7 +6,7 @@ import type { AadOption, CallOptions } from '../model/hsm.ts';
 import type { Bytes } from '../model/key.ts';
 import { FLAG, type OpName } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
-import { SEGMENT_SIZE, SEGMENT_TAG_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
+import { SEGMENT_OVERHEAD, SEGMENT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
 import { checkBytes, checkSignal, NOTHING, object } from './inputs.ts';
 import type { Lane } from './lane.ts';
 import { type Coder, SegmentStream } from './segments.ts';
@@ -49,7 +49,7 @@ export function decryptingStream(lane: Lane, send: Send, options: StreamOptions,
   let header: Uint8Array;
   const coder: Coder = {
     headerSize: STREAM_HEADER_SIZE,
-    segmentSize: SEGMENT_SIZE + SEGMENT_TAG_SIZE,
+    segmentSize: SEGMENT_SIZE + SEGMENT_OVERHEAD,
     begin(given) {
       header = given;
       return undefined;

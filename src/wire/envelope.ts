@@ -1,10 +1,14 @@
-/** The envelope, docs/formats.md §5: what `encrypt` gives by default and `decrypt` needs nothing else for. */
+/** The envelope, docs/formats.md §5: what `encrypt` returns by default, and all that `decrypt` needs. */
 import { FieldWriter } from './fields.ts';
 
 const MAGIC = 'KCEV';
-const FORMAT = 1;
+/** Format 1 was sealed under the key itself, and is refused: whoever had its block cipher could forge. */
+const FORMAT = 2;
 /** XAES-256-GCM of C2SP. */
 const SUITE_XAES = 1;
+
+/** What K_e is derived with from the key that an envelope names. */
+export const ENVELOPE_LABEL = new TextEncoder().encode('keycell/v1/envelope');
 
 export const ENVELOPE_HEADER_SIZE = 28;
 export const ENVELOPE_NONCE_SIZE = 24;

@@ -1,39 +1,51 @@
-/** The stream, docs/formats.md §7: STREAM (Hoang, Reyhanitabar, Rogaway, Vizár 2015) over XAES-256-GCM, in segments of 64 KiB. */
+/** The stream, docs/formats.md §7: a header, then segments of 64 KiB, each AES-256-GCM with an IV of its own. */
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 
 const MAGIC = 'KCST';
-const FORMAT = 1;
-/** XAES-256-GCM of C2SP; a segment's nonce is the stream's, then the segment's number and whether it is the last. */
-const SUITE_XAES = 1;
+/** Format 1 took IVs from the segment's number, and is refused: a number that came twice gave keystream and H away. */
+const FORMAT = 2;
+/** AES-256-GCM under a key derived from the header. */
+const SUITE_GCM = 1;
 
-export const STREAM_NONCE_SIZE = 19;
-export const STREAM_HEADER_SIZE = 28 + STREAM_NONCE_SIZE;
+/** What K_s is derived with from the key that the header names. */
+export const STREAM_LABEL = new TextEncoder().encode('keycell/v1/stream');
+
+export const STREAM_SALT_SIZE = 32;
+export const STREAM_HEADER_SIZE = 28 + STREAM_SALT_SIZE;
 /** What a session gets with a header that it may encrypt under: HMAC-SHA-256. */
 export const STREAM_GRANT_SIZE = 32;
-/** The associated data of every segment is the header, then this hash of the caller's: SHA-256. */
+/** The caller's associated data goes into the stream's key as this hash: SHA-256. */
 export const STREAM_AAD_SIZE = 32;
 /** Plaintext in every segment but the last, which may be short. */
 export const SEGMENT_SIZE = 65536;
+export const SEGMENT_IV_SIZE = 12;
 export const SEGMENT_TAG_SIZE = 16;
-/** Segments are numbered by 32 bits: 256 TiB a stream. */
-export const SEGMENT_LAST = 0xffff_ffff;
+/** What a segment has besides its ciphertext. */
+export const SEGMENT_OVERHEAD = SEGMENT_IV_SIZE + SEGMENT_TAG_SIZE;
+/** A segment's associated data: its number (4), then 01 for the last or 00. */
+export const SEGMENT_AAD_SIZE = 5;
+/**
+ * The number of the last segment that a stream can have: 2^31 of them, 128 TiB. Random IVs serve for 2^32 calls under one key
+ * (SP 800-38D §8.3), and a segment goes to a cell twice at most, when the first one dies under it.
+ */
+export const SEGMENT_LAST = 0x7fff_ffff;
 
 export interface StreamHeader {
   readonly keyId: string;
   readonly keyVersion: number;
-  readonly nonce: Uint8Array;
+  readonly salt: Uint8Array;
 }
 
-export function encodeStreamHeader({ keyId, keyVersion, nonce }: StreamHeader): Uint8Array<ArrayBuffer> {
-  if (nonce.length !== STREAM_NONCE_SIZE) throw new FormatError('a stream nonce has 19 bytes');
+export function encodeStreamHeader({ keyId, keyVersion, salt }: StreamHeader): Uint8Array<ArrayBuffer> {
+  if (salt.length !== STREAM_SALT_SIZE) throw new FormatError('a stream salt has 32 bytes');
   return new FieldWriter(STREAM_HEADER_SIZE)
     .magic(MAGIC)
     .u8(FORMAT)
-    .u8(SUITE_XAES)
+    .u8(SUITE_GCM)
     .zero(2)
     .id(keyId)
     .u32(keyVersion)
-    .raw(nonce).bytes;
+    .raw(salt).bytes;
 }
 
 /** Read a header of exactly its length. Throws FormatError. */
@@ -41,19 +53,11 @@ export function decodeStreamHeader(bytes: Uint8Array): StreamHeader {
   const reader = new FieldReader(bytes);
   reader.magic(MAGIC);
   if (reader.u8() !== FORMAT) throw new FormatError('unknown stream format');
-  if (reader.u8() !== SUITE_XAES) throw new FormatError('unknown stream suite');
+  if (reader.u8() !== SUITE_GCM) throw new FormatError('unknown stream suite');
   reader.zero(2);
-  const header = { keyId: reader.id(), keyVersion: reader.u32(), nonce: reader.copy(STREAM_NONCE_SIZE) };
+  const header = { keyId: reader.id(), keyVersion: reader.u32(), salt: reader.copy(STREAM_SALT_SIZE) };
   reader.end();
   return header;
-}
-
-/** The nonce of a segment for XAES-256-GCM: 24 bytes. */
-export function segmentNonce(nonce: Uint8Array, index: number, last: boolean): Uint8Array<ArrayBuffer> {
-  return new FieldWriter(STREAM_NONCE_SIZE + 5)
-    .raw(nonce)
-    .u32(index)
-    .u8(last ? 1 : 0).bytes;
 }
 
 /**
@@ -61,6 +65,7 @@ export function segmentNonce(nonce: Uint8Array, index: number, last: boolean): U
  * segment: so a plaintext has one division, and a stream's length tells its plaintext's.
  */
 export function segmentFits(length: number, index: number, last: boolean): boolean {
+  if (index > SEGMENT_LAST) return false;
   if (!last) return length === SEGMENT_SIZE && index < SEGMENT_LAST;
   return length <= SEGMENT_SIZE && (length > 0 || index === 0);
 }

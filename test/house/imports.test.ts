@@ -108,7 +108,7 @@ const DOORS: Record<string, RegExp> = {
   '@inquirer/prompts': /^cli\/terminal\.ts$/,
   'cli-progress': /^cli\/progress\.ts$/,
   pino: /^cli\/log\.ts$/,
-  'node:fs': /^(keystore\/|audit\/|cli\/|open\.ts$|cell\/random\.ts$)/,
+  'node:fs': /^(keystore\/|audit\/|cli\/|open\.ts$|cell\/entropy\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|open\.ts$)/,
   'node:net': /^(keystore\/lock|cli\/files)\.ts$/,
 };

@@ -13,7 +13,6 @@ import type { Call, OpenKey, Operation } from '../call.ts';
 import { decryptBlocks, encryptBlocks } from './blockmodes.ts';
 
 const GCM_IV_SIZE = 12;
-const ENVELOPE_KEY_SIZE = 32;
 const DATA_KEY_MAX = 4096;
 
 const failed = () => new Refusal('KEYCELL_DECRYPT_FAILED');
@@ -68,10 +67,13 @@ function associatedData(call: Call, header: Uint8Array, aad: Span): Span {
   return { offset: at, length: header.length + aad.length };
 }
 
-/** Envelopes and streams derive their keys and draw their nonces in the cell: neither is for smaller keys or for callerIv. */
+/**
+ * Envelopes and streams are under keys derived from this one, of 256 bits whatever its size. The cell draws their nonces:
+ * they are not for keys with callerIv.
+ */
 export function checkEnvelopeKey(key: OpenKey): void {
+  if (key.attributes.type !== 'AES') throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keyType');
   if (key.attributes.callerIv) throw new Refusal('KEYCELL_INPUT_INVALID', 'callerIv');
-  if (key.length !== ENVELOPE_KEY_SIZE) throw new Refusal('KEYCELL_MECHANISM_INVALID', 'keySize');
 }
 
 /** The header that this key's envelopes have. */
@@ -90,7 +92,7 @@ function sealEnvelope(call: Call, key: OpenKey, plaintext: Span, aad: Span): Spa
 /** Seal into `envelope`, which has the right length; the plaintext may lie where its ciphertext goes. */
 function sealAt(call: Call, key: OpenKey, envelope: Span, plaintext: Span, aad: Span): void {
   const { core, reply, random, work } = call.bench;
-  const ctx = call.aes(key);
+  const ctx = call.envelopeContext(key);
   const header = headerOf(key);
   const nonce = envelope.offset + ENVELOPE_HEADER_SIZE;
   core.bytes.set(header, envelope.offset);
@@ -161,7 +163,7 @@ function checkEnvelope(call: Call, key: OpenKey, { offset, length }: Span): numb
 /** Open an envelope that `checkEnvelope` has passed; the plaintext goes to `output`. */
 function openAt(call: Call, key: OpenKey, envelope: Span, aad: Span, output: number): void {
   const { core, reply, work } = call.bench;
-  const ctx = call.aes(key);
+  const ctx = call.envelopeContext(key);
   const marks = [reply.mark(), work.mark()] as const;
   const associated = associatedData(call, headerOf(key), aad);
   const nonce = envelope.offset + ENVELOPE_HEADER_SIZE;

@@ -5,27 +5,32 @@ import { FormatError } from '../../wire/fields.ts';
 import {
   decodeStreamHeader,
   encodeStreamHeader,
+  SEGMENT_AAD_SIZE,
+  SEGMENT_IV_SIZE,
+  SEGMENT_OVERHEAD,
   SEGMENT_TAG_SIZE,
   STREAM_AAD_SIZE,
   STREAM_GRANT_SIZE,
   STREAM_HEADER_SIZE,
-  STREAM_NONCE_SIZE,
-  type StreamHeader,
+  STREAM_LABEL,
+  STREAM_SALT_SIZE,
   segmentFits,
-  segmentNonce,
 } from '../../wire/stream.ts';
 import type { Call, OpenKey, Operation } from '../call.ts';
+import { IntegrityError } from '../core.ts';
+import { derive } from '../vault.ts';
 import { checkEnvelopeKey } from './encryption.ts';
 
 const failed = () => new Refusal('KEYCELL_DECRYPT_FAILED');
+const STREAM_KEY_SIZE = 32;
 
-/** Results: a header with a nonce drawn here, and this session's grant to encrypt under it. */
+/** Results: a header with a salt drawn here, and this session's grant to encrypt under it. */
 export const openStream: Operation = (call) => {
   const key = call.key(0, 'encrypt');
   checkEnvelopeKey(key);
   const { random, grants } = call.bench;
-  const nonce = random.bytes(STREAM_NONCE_SIZE);
-  const header = call.publicResult(encodeStreamHeader({ keyId: key.id, keyVersion: key.attributes.version, nonce }));
+  const salt = random.bytes(STREAM_SALT_SIZE);
+  const header = call.publicResult(encodeStreamHeader({ keyId: key.id, keyVersion: key.attributes.version, salt }));
   const grant = call.result(STREAM_GRANT_SIZE);
   grants.issue(call.ticket.session, header.offset, grant.offset);
   return [header, grant];
@@ -33,12 +38,10 @@ export const openStream: Operation = (call) => {
 
 /**
  * Parts: plaintext, header, grant, hash of the caller's associated data, the segment's number (4). Flag: last.
- * Result: ciphertext and tag.
+ * Result: IV, ciphertext and tag.
  *
- * A caller may ask for the same number twice, with other plaintext: then GCM's nonce repeats, under a key that is this
- * stream's alone. What he learns is the keystream that lay over his own plaintext, and how to forge segments of his own
- * stream, for as long as somebody accepts streams under this key. He was free to encrypt both texts anyhow, and no cell
- * draws this nonce again. To refuse it cells would have to remember every stream's place.
+ * A caller may ask for the same number twice, since cells remember no stream's place. Each call draws an IV of its own, so
+ * that the answers give neither keystream nor H away: they are two segments of the caller's own, either of which fits.
  */
 export const encryptSegment: Operation = (call) => {
   const key = call.key(0, 'encrypt');
@@ -51,64 +54,90 @@ export const encryptSegment: Operation = (call) => {
   if (!call.bench.grants.holds(call.ticket.session, header.offset, grant.offset)) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'stream');
   }
-  const sealed = call.result(plaintext.length + SEGMENT_TAG_SIZE);
   const invalid = new Refusal('KEYCELL_INPUT_INVALID');
-  const segment = { key, header: ours(call, key, header, invalid), index: call.number(4), aad: call.part(3) };
-  if (!segmentFits(plaintext.length, segment.index, call.flag(FLAG.last))) throw invalid;
-  if (!crypt(call, 'xaesSeal', segment, plaintext, sealed)) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
+  checkHeader(call, key, header, invalid);
+  const index = call.number(4);
+  if (!segmentFits(plaintext.length, index, call.flag(FLAG.last))) throw invalid;
+  const sealed = call.result(plaintext.length + SEGMENT_OVERHEAD);
+  call.bench.random.fill(sealed.offset, SEGMENT_IV_SIZE);
+  const { work } = call.bench;
+  const mark = work.mark();
+  const ok = call.bench.core.call.gcmSeal(
+    streamContext(call, key, header, call.part(3)),
+    sealed.offset,
+    SEGMENT_IV_SIZE,
+    place(call, index),
+    SEGMENT_AAD_SIZE,
+    plaintext.offset,
+    plaintext.length,
+    sealed.offset + SEGMENT_IV_SIZE,
+  );
+  work.release(mark);
+  if (ok !== 1) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
   return [sealed];
 };
 
 /**
- * Parts: ciphertext and tag, header, hash of the caller's associated data, the segment's number (4). Flag: last.
+ * Parts: IV, ciphertext and tag, header, hash of the caller's associated data, the segment's number (4). Flag: last.
  * Result: the plaintext.
  */
 export const decryptSegment: Operation = (call) => {
   const key = call.key(0, 'decrypt');
   const sealed = call.part(0);
-  const length = sealed.length - SEGMENT_TAG_SIZE;
-  const segment = { key, header: ours(call, key, call.part(1), failed()), index: call.number(3), aad: call.part(2) };
-  if (length < 0 || !segmentFits(length, segment.index, call.flag(FLAG.last))) throw failed();
+  const header = call.part(1);
+  checkHeader(call, key, header, failed());
+  const index = call.number(3);
+  const length = sealed.length - SEGMENT_OVERHEAD;
+  if (length < 0 || !segmentFits(length, index, call.flag(FLAG.last))) throw failed();
   const plaintext = call.result(length);
-  if (!crypt(call, 'xaesOpen', segment, sealed, plaintext)) throw failed();
+  const { work } = call.bench;
+  const mark = work.mark();
+  const ok = call.bench.core.call.gcmOpen(
+    streamContext(call, key, header, call.part(2)),
+    sealed.offset,
+    SEGMENT_IV_SIZE,
+    place(call, index),
+    SEGMENT_AAD_SIZE,
+    sealed.offset + SEGMENT_IV_SIZE,
+    length + SEGMENT_TAG_SIZE,
+    plaintext.offset,
+  );
+  work.release(mark);
+  if (ok !== 1) throw failed();
   return [plaintext];
 };
 
-/** The header, if it is one and names this key. */
-function ours(call: Call, key: OpenKey, { offset, length }: Span, refusal: Refusal): StreamHeader {
+/** Throws `refusal` unless these bytes are the header of a stream under this key. */
+function checkHeader(call: Call, key: OpenKey, { offset, length }: Span, refusal: Refusal): void {
   checkEnvelopeKey(key);
   try {
     const header = decodeStreamHeader(call.bench.core.bytes.subarray(offset, offset + length));
     if (header.keyId !== key.id || header.keyVersion !== key.attributes.version) throw refusal;
-    return header;
   } catch (error) {
     if (error instanceof FormatError) throw refusal;
     throw error;
   }
 }
 
-interface Segment {
-  readonly key: OpenKey;
-  readonly header: StreamHeader;
-  readonly index: number;
-  /** The hash of the caller's associated data. */
-  readonly aad: Span;
+/** The AES context of the stream's key, in working memory. `hash` is that of the caller's associated data. */
+function streamContext(call: Call, key: OpenKey, header: Span, hash: Span): number {
+  if (hash.length !== STREAM_AAD_SIZE) throw new Refusal('KEYCELL_INPUT_INVALID');
+  const { core, work } = call.bench;
+  const context = new Uint8Array(STREAM_HEADER_SIZE + STREAM_AAD_SIZE);
+  context.set(core.bytes.subarray(header.offset, header.offset + STREAM_HEADER_SIZE));
+  context.set(core.bytes.subarray(hash.offset, hash.offset + STREAM_AAD_SIZE), STREAM_HEADER_SIZE);
+  const derived = work.take(STREAM_KEY_SIZE);
+  derive(core, work, key.secret, key.length, STREAM_LABEL, context, derived);
+  const ctx = work.take(core.call.AES_CTX_SIZE.value);
+  if (core.call.aesExpandKey(ctx, derived, STREAM_KEY_SIZE) !== 1) throw new IntegrityError('a key schedule failed');
+  return ctx;
 }
 
-/** Seal or open one segment; false where the kernel refuses. */
-function crypt(call: Call, kernel: 'xaesSeal' | 'xaesOpen', segment: Segment, input: Span, output: Span): boolean {
-  if (segment.aad.length !== STREAM_AAD_SIZE) throw new Refusal('KEYCELL_INPUT_INVALID');
+/** The segment's associated data, in working memory: its number, and whether it is the last. */
+function place(call: Call, index: number): number {
   const { core, work } = call.bench;
-  const ctx = call.aes(segment.key);
-  const mark = work.mark();
-  const derived = work.take(core.call.AES_CTX_SIZE.value);
-  const nonce = work.take(STREAM_NONCE_SIZE + 5);
-  core.bytes.set(segmentNonce(segment.header.nonce, segment.index, call.flag(FLAG.last)), nonce);
-  const aad = work.take(STREAM_HEADER_SIZE + STREAM_AAD_SIZE);
-  core.bytes.set(encodeStreamHeader(segment.header), aad);
-  core.bytes.copyWithin(aad + STREAM_HEADER_SIZE, segment.aad.offset, segment.aad.offset + STREAM_AAD_SIZE);
-  const aadLen = STREAM_HEADER_SIZE + STREAM_AAD_SIZE;
-  const okBit = core.call[kernel](ctx, nonce, aad, aadLen, input.offset, input.length, output.offset, derived);
-  work.release(mark);
-  return okBit === 1;
+  const at = work.take(SEGMENT_AAD_SIZE);
+  core.view.setUint32(at, index);
+  core.bytes[at + 4] = call.flag(FLAG.last) ? 1 : 0;
+  return at;
 }
