@@ -43,7 +43,7 @@ export { aesDecryptBlock, aesEncryptBlock } from "./aes/block";
 export { cbcDecrypt, cbcEncrypt } from "./aes/cbc";
 export { cmac, cmacVerify } from "./aes/cmac";
 export { aesCheckValues } from "./aes/check_value";
-export { AES_CTX_SIZE } from "./aes/context";
+export { AES_CTX_SIZE, AES_ENC_CTX_SIZE } from "./aes/context";
 export { aesCtr } from "./aes/ctr";
 export { equalBit } from "./ct";
 export { aesExpandKey } from "./aes/vpaes_schedule";

@@ -281,6 +281,30 @@ const records: Test = (b) => {
   }
 };
 
+/** A key of each size and four of one side by side: CMAC, which is tested above, twice over one constant. */
+const checkValues: Test = (b) => {
+  const { aesCheckValues, cmac } = b.core.call;
+  const message = ascii('keycell/v1/check');
+  const at = b.put(message);
+  const derived = b.work.take(16);
+  for (const lengths of [[16], [24], [32, 32, 32, 32]]) {
+    const jobs = b.work.take(12 * lengths.length);
+    const keys = lengths.map((length, i) => ({ bytes: PATTERN.subarray(i, i + length), out: b.work.take(16) }));
+    keys.forEach(({ bytes, out }, i) => {
+      [b.put(bytes), bytes.length, out].forEach((word, j) => {
+        b.core.view.setUint32(jobs + 12 * i + 4 * j, word, true);
+      });
+    });
+    aesCheckValues(jobs, lengths.length);
+    for (const { bytes, out } of keys) {
+      cmac(b.context(bytes), at, message.length, derived);
+      const value = b.work.take(16);
+      cmac(b.context(b.core.bytes.slice(derived, derived + 16)), at, message.length, value);
+      b.compare('check value', out, b.core.bytes.slice(value, value + 3));
+    }
+  }
+};
+
 /** SP 800-38A F.5.5 and F.2.5, as far as three blocks; SP 800-38B, AES-256, 40 bytes. */
 const modes: Test = (b) => {
   const { aesCtr, cbcEncrypt, cbcDecrypt, cmac, cmacVerify } = b.core.call;
@@ -407,7 +431,17 @@ function curve(b: Bench, known: KnownCurve): void {
   b.compare(`${name} ECDH`, out, known.shared);
 }
 
-const TESTS: readonly Test[] = [hashes, kdfs, generator, authenticatedEncryption, records, modes, keyWrap, curves];
+const TESTS: readonly Test[] = [
+  hashes,
+  kdfs,
+  generator,
+  authenticatedEncryption,
+  records,
+  modes,
+  checkValues,
+  keyWrap,
+  curves,
+];
 
 /** Run every test, then wipe; the generator is left without a state. Throws IntegrityError. */
 export function selfTest(core: Core, work: Arena): void {

@@ -36,9 +36,9 @@ interface Row {
 
 const NO_IV = new Uint8Array(0);
 
-const envelope: Row = {
-  name: 'envelope',
-  bits: 256,
+const envelope = (bits: 128 | 192 | 256): Row => ({
+  name: `envelope under ${bits} bits`,
+  bits,
   callerIv: false,
   overhead: 68,
   seal: async (session, key, plaintext, aad) => ({
@@ -48,7 +48,7 @@ const envelope: Row = {
   open: (session, key, { ciphertext }, aad) => session.decrypt(key, ciphertext, { aad }),
   again: (key, secret, { ciphertext }, plaintext, aad) =>
     sealEnvelope(secret, key.id, key.version, ciphertext.subarray(28, 52), aad, plaintext),
-};
+});
 
 let drawn = 0;
 const gcm = (bits: 128 | 192 | 256, callerIv: boolean, ivSize = 12): Row => ({
@@ -64,7 +64,16 @@ const gcm = (bits: 128 | 192 | 256, callerIv: boolean, ivSize = 12): Row => ({
   again: (_, secret, { iv }, plaintext, aad) => nodeGcm(secret, iv, aad, plaintext),
 });
 
-const ROWS = [envelope, gcm(128, false), gcm(192, false), gcm(256, false), gcm(128, true), gcm(256, true, 16)];
+const ROWS = [
+  envelope(128),
+  envelope(192),
+  envelope(256),
+  gcm(128, false),
+  gcm(192, false),
+  gcm(256, false),
+  gcm(128, true),
+  gcm(256, true, 16),
+];
 
 describe.each(ROWS)('$name', (row) => {
   const secret = pattern(row.bits / 8, 5);
@@ -126,7 +135,7 @@ describe.each(ROWS)('$name', (row) => {
     const [plaintext, aad] = [pattern(33), pattern(9)];
     const sealed = await row.seal(session, key, plaintext, aad);
     const other = await make(pattern(row.bits / 8, 6));
-    const ivs = row.name === 'envelope' ? [] : [...damaged(sealed.iv)].filter(({ length }) => length > 0);
+    const ivs = sealed.iv.length === 0 ? [] : [...damaged(sealed.iv)].filter(({ length }) => length > 0);
     const codes = await codesOf([
       ...[...damaged(sealed.ciphertext)].map(
         (bad) => () => row.open(session, key, { ...sealed, ciphertext: bad }, aad),

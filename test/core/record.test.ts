@@ -1,10 +1,10 @@
 /** Records against node:crypto, which computes the same from docs/formats.md: alone, side by side, and of any lengths. */
-import { createCipheriv, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bytesOf } from '../support/aes.ts';
 import { openCore } from '../support/core.ts';
-import { gcm, hmac, kdf108, u32 } from '../support/reference.ts';
+import { checkValue, gcm, hmac, kdf108, u32 } from '../support/reference.ts';
 
 const box = openCore();
 const { core, memory } = box;
@@ -241,17 +241,15 @@ function expectCheckValues(lengths: readonly number[]) {
   const keys = lengths.map((length, i) => bytesOf(`key ${i}`, length));
   const jobs = keys.map((key, i) => [box.place(key, i % 8), key.length, box.reserve(3, i % 5)]);
   core['aesCheckValues']!(layJobs(jobs), jobs.length);
-  jobs.forEach(([, length, out], i) => {
-    const cipher = createCipheriv(`aes-${8 * length!}-ecb`, keys[i]!, null);
-    const right = new Uint8Array(cipher.update(new Uint8Array(16)).subarray(0, 3));
-    expect([lengths, i, box.read(out!, 3)]).toEqual([lengths, i, right]);
+  jobs.forEach(([, , out], i) => {
+    expect([lengths, i, box.read(out!, 3)]).toEqual([lengths, i, new Uint8Array(checkValue(keys[i]!))]);
     expect(box.guarded(out!, 3)).toBe(true);
   });
   const left = Buffer.from(memory.subarray(0, core.WINDOW.value));
   for (const key of keys) expect(left.includes(Buffer.from(key.subarray(0, 16)))).toBe(false);
 }
 
-test('check values: what node:crypto gives for a block of zeros, for every count, length and mix', () => {
+test('check values: what another CMAC gives, twice, for every count, length and mix', () => {
   for (let count = 0; count <= 9; count++) {
     for (const length of [16, 24, 32]) expectCheckValues(Array.from({ length: count }, () => length));
     expectCheckValues(Array.from({ length: count }, (_, i) => [32, 16, 24][i % 3]!));

@@ -43,6 +43,23 @@ test('the accumulated vectors of c2sp.org/XAES-256-GCM: 10 000 messages', () => 
   expect(hash.digest('hex')).toBe('e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939');
 });
 
+test('a key that derives takes the room of one that encrypts blocks alone, in a slot behind a whole context', () => {
+  const { core } = aes;
+  const value = (name: string) => (core[name] as unknown as { value: number }).value;
+  const room = value('AES_ENC_CTX_SIZE');
+  expect(512 + value('AES_CTX_SIZE') + room).toBeLessThanOrEqual(value('SLOT_SIZE'));
+  aes.reset();
+  const ctxPtr = aes.reserve(room);
+  const subPtr = aes.reserve(value('AES_CTX_SIZE'));
+  const keyPtr = aes.place(new Uint8Array(32).fill(3));
+  const [noncePtr, inPtr, outPtr] = [aes.place(nonce), aes.place(text('XAES-256-GCM')), aes.reserve(28)];
+  expect(core['aesExpandKey']!(ctxPtr, keyPtr, 32)).toBe(1);
+  expect(core['xaesSeal']!(ctxPtr, noncePtr, 0, 0, inPtr, 12, outPtr, subPtr)).toBe(1);
+  expect(aes.guarded(ctxPtr, room)).toBe(true);
+  const whole = aes.read(outPtr, 28);
+  expect(whole).toEqual(aes.xaesSeal(new Uint8Array(32).fill(3), nonce, text(''), text('XAES-256-GCM')).out);
+});
+
 test('only a 256-bit key derives', () => {
   for (const keyLen of [16, 24]) {
     const key = bytesOf('key', keyLen);

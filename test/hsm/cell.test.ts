@@ -26,8 +26,16 @@ import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
 import { CONTENT_KEY } from '../../src/model/pattern.ts';
-import { hmac, openRecord, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
-import { streamHeader } from '../support/stream.ts';
+import {
+  checkValue,
+  hmac,
+  openRecord,
+  purposeKey,
+  sealEnvelope,
+  sealKeyslot,
+  sealRecord,
+} from '../support/reference.ts';
+import { sealSegment, streamHeader } from '../support/stream.ts';
 
 const dist = (name: string) => readFileSync(new URL(`../../dist/cell/${name}`, import.meta.url));
 const golden: Record<string, string> = JSON.parse(
@@ -248,6 +256,7 @@ const record = (keyId: string, attributes: Partial<KeyAttributes> = {}, secret =
   ),
 });
 const AES = record(id(1));
+const AES128 = record(id(4), { bits: 128 }, SECRET.subarray(0, 16));
 const KEK = record(id(2), { usage: ['wrap', 'unwrap'], unwrapTemplate: CONTENT_KEY });
 const EC = record(id(3), {
   type: 'EC',
@@ -259,8 +268,9 @@ const EC = record(id(3), {
 });
 
 /** A stream under AES that SESSION may write. */
-const STREAM = { keyId: AES.id, keyVersion: 1, nonce: run(0x33, 19) };
+const STREAM = { keyId: AES.id, keyVersion: 1, salt: run(0x33, 32) };
 const STREAM_HEADER = streamHeader(STREAM);
+const EMPTY_HASH = new Uint8Array(createHash('sha256').digest());
 const grantOf = (session: string) =>
   hmac(purposeKey(MASTER, 'stream', HSM, 1), Buffer.from(session, 'hex'), STREAM_HEADER);
 const segmentOf = (plaintext: Uint8Array): Partial<CellRequest> => ({
@@ -304,7 +314,7 @@ function serve(requests: readonly CellRequest[], with_: Uint8Array = lease()) {
 test('the frozen stream is opened, and made again from its header and grant', () => {
   const key = record(id(0x20), {}, run(1, 32));
   const stream = frozen('stream');
-  const [header, segment] = [stream.slice(0, 47), stream.slice(47)];
+  const [header, segment] = [stream.slice(0, 60), stream.slice(60)];
   const aad = createHash('sha256').update('aad').digest();
   const first = new Uint8Array(4);
   const plaintext = new TextEncoder().encode('plaintext');
@@ -324,7 +334,10 @@ test('the frozen stream is opened, and made again from its header and grant', ()
   ]);
   expect(codes).toEqual(['done', 'done', 'KEYCELL_PERMISSION_DENIED', 'KEYCELL_PERMISSION_DENIED']);
   expect(results[0]!.parts[0]).toEqual(plaintext);
-  expect(results[1]!.parts[0]).toEqual(segment);
+  const again = results[1]!.parts[0]!;
+  const made = { keyId: key.id, keyVersion: 1, salt: run(0xb0, 32), aad: Buffer.from('aad') };
+  expect(Buffer.from(again)).toEqual(sealSegment(run(1, 32), made, 0, true, plaintext, again.subarray(0, 12)));
+  expect(again.subarray(0, 12)).not.toEqual(segment.subarray(0, 12));
   const wrapping = record(id(4), { usage: ['unwrap'], unwrapTemplate: CONTENT_KEY, rewrap: 'any' }, run(1, 32));
   const template = encodeAttributes({ ...ATTRIBUTES, bits: 128, extractable: 'wrapped', usage: [] });
   const blob = request('unwrapKey', {
@@ -470,11 +483,6 @@ describe('the keys that a batch makes', () => {
     request('unwrapKey', { mechanism: 'AES-KW', keys: [KEK], parts: [keyId, attributes, blobOf(secret)] });
   const making = (op: 'generateKey' | 'importKey', attributes: Uint8Array, ...more: Uint8Array[]) =>
     request(op, { parts: [new Uint8Array(0), attributes, ...more] });
-  const checkValueOf = (key: Uint8Array) =>
-    createCipheriv(`aes-${8 * key.length}-ecb`, key, null)
-      .update(new Uint8Array(16))
-      .subarray(0, 3);
-
   test('are sealed as the reference would, whatever stands between them', () => {
     const signing = { usage: ['sign'], rewrap: 'trusted' } as const;
     const hmacKey = template({ type: 'HMAC', bits: 320, ...signing });
@@ -506,12 +514,12 @@ describe('the keys that a batch makes', () => {
     }
     opened.forEach((key, i) => {
       if (key === undefined) return;
-      const { type, bits, checkValue, persistent, label } = decodeAttributes(key.attributes);
+      const { type, bits, checkValue: found, persistent, label } = decodeAttributes(key.attributes);
       expect([i, key.owner, key.kind]).toEqual([i, ALICE, persistent ? 1 : 4]);
       expect([i, key.secret.length]).toEqual([i, bits / 8]);
       // What only gets other attributes keeps the check value that it came with.
-      const right = i === 11 ? '000102' : type === 'AES' ? hex(checkValueOf(key.secret)) : '';
-      expect([i, hex(checkValue)]).toEqual([i, right]);
+      const right = i === 11 ? '000102' : type === 'AES' ? hex(checkValue(key.secret)) : '';
+      expect([i, hex(found)]).toEqual([i, right]);
       expect([i, label]).toEqual([i, { 2: 'other', 11: 'renamed' }[i] ?? null]);
     });
     expect(opened[2]!.id).toBe(hex(OWN));
@@ -629,6 +637,7 @@ describe('a batch leaves nothing in linear memory', () => {
   const plaintext = run(0x55, 1000);
   const busy = (): CellRequest[] => [
     request('encrypt', { mechanism: 'envelope', keys: [AES], parts: [plaintext, new Uint8Array(0)] }),
+    request('encrypt', { mechanism: 'envelope', keys: [AES128], parts: [plaintext, new Uint8Array(0)] }),
     request('exportKey', { keys: [AES] }),
     request('generateKey', { parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES)] }),
     request('importKey', { parts: [new Uint8Array(0), encodeAttributes(ATTRIBUTES), SECRET] }),
@@ -640,6 +649,11 @@ describe('a batch leaves nothing in linear memory', () => {
     request('encrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [plaintext, run(0, 0), run(0, 0)] }),
     request('decrypt', { mechanism: 'AES-CTR', keys: [AES], parts: [plaintext, run(0, 0), run(0, 16)] }),
     request('encryptSegment', segmentOf(plaintext)),
+    request('decryptSegment', {
+      flags: FLAG.last,
+      keys: [AES],
+      parts: [sealSegment(SECRET, STREAM, 0, true, plaintext), STREAM_HEADER, EMPTY_HASH, new Uint8Array(4)],
+    }),
     request('reencrypt', {
       mechanism: 'envelope',
       keys: [AES, AES],
@@ -671,7 +685,7 @@ describe('a batch leaves nothing in linear memory', () => {
   test('when all succeed, and the results are right', () => {
     const { codes, results, audit } = serve(busy());
     expect(codes).toEqual(busy().map(() => 'done'));
-    expect(results[1]!.parts[0]).toEqual(SECRET);
+    expect(results[2]!.parts[0]).toEqual(SECRET);
     // Two wraps of the same keys are one line, two encryptions under one key another.
     expect(JSON.parse(audit).uses).toHaveLength(BUSY - 2);
     expect(left()).toEqual({});

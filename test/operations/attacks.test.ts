@@ -581,7 +581,7 @@ describe('requests made by hand', () => {
     }
   });
 
-  test('a MAC key is no cipher and a cipher’s key makes no MAC: CMAC would give the key of an envelope', async () => {
+  test('a MAC key is no cipher and a cipher’s key makes no MAC: no two of a key’s results are of one cipher', async () => {
     const macKey = await session.generateKey({ type: 'AES', bits: 256, usage: ['sign', 'verify'] });
     const cipherKey = await session.generateKey({ type: 'AES', bits: 256, usage: ['encrypt'] });
     const parts = [bytes(16), new Uint8Array(0)];

@@ -12,12 +12,12 @@ import type { Engine } from '../../src/hsm/engine.ts';
 import { FLAG, type OpName } from '../../src/wire/batch.ts';
 import { fromHex } from '../../src/wire/fields.ts';
 import { login, make } from '../hsm/support/hsm.ts';
-import { HEADER, openStream, SEGMENT, sealSegment, sealStream, streamHeader } from '../support/stream.ts';
+import { HEADER, OVERHEAD, openStream, SEGMENT, sealSegment, sealStream, streamHeader } from '../support/stream.ts';
 import { atOddOffset, bytes, code, ephemeral, refusal } from './support.ts';
 
 const it = ephemeral(2);
 const raw = bytes(32, 1);
-const SEALED = SEGMENT + 16;
+const SEALED = SEGMENT + OVERHEAD;
 const NO_AAD = new Uint8Array(0);
 let session: Session;
 let key: AesKey;
@@ -70,9 +70,9 @@ describe('agrees with the second implementation', () => {
     const plaintext = atOddOffset(big.subarray(0, length));
     const aad = bytes(length % 50, 3);
     const sealed = await through(session.encryptStream(key, { aad }), [plaintext]);
-    expect(sealed.length).toBe(HEADER + length + 16 * Math.max(1, Math.ceil(length / SEGMENT)));
+    expect(sealed.length).toBe(HEADER + length + OVERHEAD * Math.max(1, Math.ceil(length / SEGMENT)));
     expect(openStream(raw, key.id, sealed, aad).equals(plaintext)).toBe(true);
-    const theirs = sealStream(raw, { keyId: key.id, keyVersion: 1, nonce: bytes(19, length), aad }, plaintext);
+    const theirs = sealStream(raw, { keyId: key.id, keyVersion: 1, salt: bytes(32, length), aad }, plaintext);
     expect((await through(session.decryptStream(key, { aad }), [theirs])).equals(plaintext)).toBe(true);
     expect(Buffer.from(plaintext).equals(big.subarray(0, length))).toBe(true);
   });
@@ -109,14 +109,18 @@ describe('agrees with the second implementation', () => {
     expect(Buffer.concat(out).equals(big)).toBe(true);
   });
 
-  test('each stream has a nonce of its own, and a session key serves as well', async () => {
+  test('each stream has a salt of its own, each segment an IV, and a session key serves as well', async () => {
     const own = await session.importKey(
       { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], persistent: false },
       raw,
     );
     const a = await through(session.encryptStream(own), [big]);
     const b = await through(session.encryptStream(own), [big]);
-    expect(a.subarray(28, 47).equals(b.subarray(28, 47))).toBe(false);
+    expect(a.subarray(28, HEADER).equals(b.subarray(28, HEADER))).toBe(false);
+    const ivs = [a, b].flatMap((sealed) =>
+      [...cut(sealed.subarray(HEADER), [SEALED])].map((one) => one.subarray(0, 12)),
+    );
+    expect(new Set(ivs.map((iv) => Buffer.from(iv).toString('hex'))).size).toBe(8);
     expect(openStream(raw, own.id, a, NO_AAD).equals(big)).toBe(true);
     expect((await through(session.decryptStream(own), [b])).equals(big)).toBe(true);
   });
@@ -131,7 +135,7 @@ describe('damage', () => {
   beforeAll(async () => {
     sealed = await through(session.encryptStream(key, { aad }), [big]);
     segments = [...cut(sealed.subarray(HEADER), [SEALED])].map((segment) => Buffer.from(segment));
-    expect(segments.map((segment) => segment.length)).toEqual([SEALED, SEALED, SEALED, 17]);
+    expect(segments.map((segment) => segment.length)).toEqual([SEALED, SEALED, SEALED, 1 + OVERHEAD]);
   });
 
   /** The damaged stream is refused with the one code; whole segments of plaintext before it may have come out, and nothing else. */
@@ -155,7 +159,7 @@ describe('damage', () => {
 
   test('cut off anywhere near a boundary, it is refused, and what was whole before came out', async () => {
     for (const boundary of [0, HEADER, HEADER + SEALED, HEADER + 2 * SEALED, HEADER + 3 * SEALED]) {
-      for (const shift of [-17, -16, -1, 0, 1, 15, 16, 17]) {
+      for (const shift of [-29, -28, -17, -16, -12, -1, 0, 1, 11, 12, 15, 16, 27, 28, 29]) {
         const at = boundary + shift;
         if (at < 0 || at >= sealed.length) continue;
         // The last full segment that is there was not made as the last.
@@ -167,7 +171,8 @@ describe('damage', () => {
 
   test('no byte may change: in the header, at each boundary, in each tag', async () => {
     const places = [...Array(HEADER).keys()];
-    for (const start of [0, 1, 2, 3].map((i) => HEADER + i * SEALED)) places.push(start, start + 1, start + 16);
+    for (const start of [0, 1, 2, 3].map((i) => HEADER + i * SEALED))
+      for (let i = 0; i < 14; i++) places.push(start + i);
     for (const end of [1, 2, 3].map((i) => HEADER + i * SEALED)) places.push(end - 17, end - 16, end - 1);
     places.push(sealed.length - 1);
     for (const place of places) {
@@ -195,6 +200,7 @@ describe('damage', () => {
       [[d], 0],
       [[a], 0],
       [[a, b, c, d, Buffer.alloc(16)], 3],
+      [[a, b, c, d, Buffer.alloc(OVERHEAD)], 3],
       [[a, b, c, d, Buffer.alloc(1)], 3],
       [[a, b, c, d, a], 3],
     ];
@@ -225,7 +231,7 @@ describe('damage', () => {
   });
 
   test('a division that no writer makes: an empty last segment, a short one in the middle, a last flag too early', async () => {
-    const stream = { keyId: key.id, keyVersion: 1, nonce: bytes(19, 8), aad };
+    const stream = { keyId: key.id, keyVersion: 1, salt: bytes(32, 8), aad };
     const seal = (index: number, last: boolean, plaintext: Uint8Array) =>
       sealSegment(raw, stream, index, last, plaintext);
     const full = big.subarray(0, SEGMENT);
@@ -238,7 +244,8 @@ describe('damage', () => {
     // An envelope's or another suite's header.
     for (const [at, value] of [
       [3, 0x45],
-      [4, 2],
+      [4, 1],
+      [4, 3],
       [5, 2],
       [7, 1],
       [27, 2],
@@ -261,15 +268,21 @@ describe('keys and sizes', () => {
     return 'done';
   };
 
-  test('only 256-bit keys with the usage, and none with callerIv', async () => {
+  test('keys of every size with the usage, and none with callerIv', async () => {
     const make = (template: object) => session.generateKey({ type: 'AES', bits: 256, usage: [], ...template } as never);
-    const small = (await make({ bits: 128, usage: ['encrypt', 'decrypt'] })) as AesKey;
     const caller = (await make({ callerIv: true, usage: ['encrypt', 'decrypt'] })) as AesKey;
     const reader = (await make({ usage: ['decrypt'] })) as AesKey;
     const writer = (await make({ usage: ['encrypt'] })) as AesKey;
-    const sealed = sealStream(raw, { keyId: small.id, keyVersion: 1, nonce: bytes(19) }, bytes(5));
-    expect(await fails(session.encryptStream(small))).toBe('KEYCELL_MECHANISM_INVALID');
-    expect(await fails(session.decryptStream(small), [sealed])).toBe('KEYCELL_MECHANISM_INVALID');
+    for (const bits of [128, 192, 256] as const) {
+      const own = bytes(bits / 8, 3);
+      const imported = { type: 'AES', bits, usage: ['encrypt', 'decrypt'] } as const;
+      const any: AesKey = await session.importKey(imported, own);
+      const ours = await through(session.encryptStream(any), [big]);
+      expect(openStream(own, any.id, ours, NO_AAD).equals(big)).toBe(true);
+      const theirs = sealStream(own, { keyId: any.id, keyVersion: 1, salt: bytes(32) }, big);
+      expect((await through(session.decryptStream(any), [theirs])).equals(big)).toBe(true);
+    }
+    const sealed = sealStream(raw, { keyId: writer.id, keyVersion: 1, salt: bytes(32) }, bytes(5));
     expect(await fails(session.encryptStream(caller))).toBe('KEYCELL_INPUT_INVALID');
     expect(await fails(session.encryptStream(reader))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await fails(session.decryptStream(writer), [sealed])).toBe('KEYCELL_PERMISSION_DENIED');
@@ -308,23 +321,17 @@ describe('keys and sizes', () => {
     expect(await code(() => writer.closed)).toBe('KEYCELL_KEY_NOT_FOUND');
   });
 
-  test('the counter ends at 2^32 segments', async () => {
+  test('the counter ends at 2^31 segments', async () => {
     const send = sender(key);
-    const stream = { keyId: key.id, keyVersion: 1, nonce: NO_AAD, aad: NO_AAD };
-    const sealed = await through(encryptingStream(lane(), send, {}, 0xffff_fffe), [big.subarray(0, SEGMENT + 5)]);
-    const made = { ...stream, nonce: sealed.subarray(28, HEADER) };
-    const expected = [
-      streamHeader(made),
-      sealSegment(raw, made, 0xffff_fffe, false, big.subarray(0, SEGMENT)),
-      sealSegment(raw, made, 0xffff_ffff, true, big.subarray(SEGMENT, SEGMENT + 5)),
-    ];
-    expect(sealed.equals(Buffer.concat(expected))).toBe(true);
-    const opened = await through(decryptingStream(lane(), send, {}, 0xffff_fffe), [sealed]);
+    const late = 0x7fff_fffe;
+    const sealed = await through(encryptingStream(lane(), send, {}, late), [big.subarray(0, SEGMENT + 5)]);
+    expect(openStream(raw, key.id, sealed, NO_AAD, late).equals(big.subarray(0, SEGMENT + 5))).toBe(true);
+    const opened = await through(decryptingStream(lane(), send, {}, late), [sealed]);
     expect(opened.equals(big.subarray(0, SEGMENT + 5))).toBe(true);
-    expect(await fails(encryptingStream(lane(), send, {}, 0xffff_fffe), [big.subarray(0, 2 * SEGMENT + 1)])).toBe(
+    expect(await fails(encryptingStream(lane(), send, {}, late), [big.subarray(0, 2 * SEGMENT + 1)])).toBe(
       'KEYCELL_LIMIT_EXCEEDED',
     );
-    expect(await fails(decryptingStream(lane(), send, {}, 0xffff_ffff), [sealed])).toBe('KEYCELL_LIMIT_EXCEEDED');
+    expect(await fails(decryptingStream(lane(), send, {}, late + 1), [sealed])).toBe('KEYCELL_LIMIT_EXCEEDED');
   });
 });
 
@@ -355,7 +362,7 @@ function sender(key: AesKey, given?: Uint8Array, hsm = it.hsm): Send {
   };
 }
 
-describe('a nonce that no cell drew for this session', () => {
+describe('a salt that no cell drew for this session', () => {
   const hash = createHash('sha256').digest();
   const number = (n: number) => Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n);
   let writer: AesKey;
@@ -386,13 +393,45 @@ describe('a nonce that no cell drew for this session', () => {
 
   test('with its own grant it encrypts', async () => {
     const [sealed] = await send(segment());
-    const stream = { keyId: writer.id, keyVersion: 1, nonce: header.subarray(28) };
-    expect(Buffer.from(sealed!)).toEqual(sealSegment(raw, stream, 0, true, new Uint8Array(10)));
+    const stream = { keyId: writer.id, keyVersion: 1, salt: header.subarray(28) };
+    const expected = sealSegment(raw, stream, 0, true, new Uint8Array(10), sealed!.subarray(0, 12));
+    expect(Buffer.from(sealed!)).toEqual(expected);
   });
 
-  test('a foreign header gives no keystream to who may only encrypt', async () => {
-    // Somebody else's stream under the same key: zeros under its nonce would be its keystream.
-    const victim = streamHeader({ keyId: writer.id, keyVersion: 1, nonce: bytes(19, 33) });
+  test('the same number twice: neither keystream nor H, and one as good as the other', async () => {
+    const xor = (a: Uint8Array, b: Uint8Array) => Buffer.from(a.map((byte, i) => byte ^ b[i]!));
+    const texts = [bytes(16, 1), bytes(16, 2), bytes(16, 1)];
+    const sealed: Bytes[] = [];
+    for (const text of texts) sealed.push((await send(segment({ text })))[0]!);
+    const body = (i: number) => sealed[i]!.subarray(12, 28);
+    const hex = (part: Uint8Array) => Buffer.from(part).toString('hex');
+    expect(new Set(sealed.map((one) => hex(one.subarray(0, 12)))).size).toBe(3);
+    for (const [i, j] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ] as const) {
+      expect(xor(body(i), body(j)).equals(xor(texts[i]!, texts[j]!))).toBe(false);
+      // With one keystream, tags too would differ by a product with H alone, and equal texts have equal tags.
+      expect(hex(sealed[i]!.subarray(28))).not.toBe(hex(sealed[j]!.subarray(28)));
+    }
+    const reader = await session.importKey(
+      { type: 'AES', bits: 256, usage: ['decrypt'], id: writer.id, persistent: false },
+      raw,
+    );
+    for (const [i, one] of sealed.entries()) {
+      const [plaintext] = await send([one, header, hash, number(0)], { op: 'decryptSegment', key: reader });
+      expect(plaintext).toEqual(texts[i]);
+      for (const index of [1, 2]) {
+        const elsewhere = [one, header, hash, number(index)];
+        expect(await code(() => send(elsewhere, { op: 'decryptSegment', key: reader }))).toBe('KEYCELL_DECRYPT_FAILED');
+      }
+    }
+  });
+
+  test('a foreign header takes no segment of whoever may only encrypt', async () => {
+    // Somebody else's stream under the same key: a segment of the caller's in the place of one of its own.
+    const victim = streamHeader({ keyId: writer.id, keyVersion: 1, salt: bytes(32, 33) });
     expect(await code(() => send(segment({ header: victim })))).toBe('KEYCELL_PERMISSION_DENIED');
     expect((await refusal(() => send(segment({ header: victim })))).message).toContain('not opened');
     expect(await code(() => send(segment({ header: victim, grant: new Uint8Array(32) })))).toBe(
@@ -411,7 +450,7 @@ describe('a nonce that no cell drew for this session', () => {
     for (const wrong of [NO_AAD, grant.slice(0, 16), bytes(33)]) {
       expect(await code(() => send(segment({ grant: wrong })))).toBe('KEYCELL_INPUT_INVALID');
     }
-    expect(await code(() => send(segment({ header: header.slice(0, 46) })))).toBe('KEYCELL_INPUT_INVALID');
+    expect(await code(() => send(segment({ header: header.slice(0, 59) })))).toBe('KEYCELL_INPUT_INVALID');
   });
 
   test('the grant of one header does not serve for another of the same session, nor for another key', async () => {
@@ -443,8 +482,11 @@ describe('a nonce that no cell drew for this session', () => {
     expect(await code(() => send(segment(), { flags: 0 }))).toBe('KEYCELL_INPUT_INVALID');
     expect(await code(() => send(segment({ text: bytes(SEGMENT + 1) })))).toBe('KEYCELL_INPUT_INVALID');
     expect(await code(() => send(segment({ text: NO_AAD, index: 1 })))).toBe('KEYCELL_INPUT_INVALID');
-    const full = segment({ text: bytes(SEGMENT), index: 0xffff_ffff });
+    const full = segment({ text: bytes(SEGMENT), index: 0x7fff_ffff });
     expect(await code(() => send(full, { flags: 0 }))).toBe('KEYCELL_INPUT_INVALID');
+    for (const index of [0x8000_0000, 0xffff_ffff]) {
+      expect(await code(() => send(segment({ index })))).toBe('KEYCELL_INPUT_INVALID');
+    }
     expect(await code(() => send(segment().slice(0, 4)))).toBe('KEYCELL_INPUT_INVALID');
     expect(await code(() => send([bytes(10), header, grant, bytes(31), number(0)]))).toBe('KEYCELL_INPUT_INVALID');
   });
@@ -640,7 +682,7 @@ describe('who reads, waits or leaves', () => {
 });
 
 test('the header is what the document says', () => {
-  const stream = { keyId: '00112233445566778899aabbccddeeff', keyVersion: 1, nonce: bytes(19) };
+  const stream = { keyId: '00112233445566778899aabbccddeeff', keyVersion: 1, salt: bytes(32) };
   expect(streamHeader(stream)).toHaveLength(HEADER);
   expect(Buffer.from(fromHex(stream.keyId, 16))).toEqual(streamHeader(stream).subarray(8, 24));
 });

@@ -3,6 +3,7 @@
  * It shares no line with src/wire or assembly, so that agreement means something.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
+import { cmac } from '@noble/ciphers/aes.js';
 
 export const u32 = (n: number): Buffer => Buffer.from([n >>> 24, n >>> 16, n >>> 8, n].map((b) => b & 255));
 export const u64 = (n: number): Buffer => Buffer.concat([u32(Math.floor(n / 2 ** 32)), u32(n % 2 ** 32)]);
@@ -90,6 +91,16 @@ export function openRecord(master: Uint8Array, record: Uint8Array, session?: str
   };
 }
 
+/** The check value of an AES key. */
+export function checkValue(key: Uint8Array): Buffer {
+  const message = Buffer.from('keycell/v1/check');
+  return Buffer.from(cmac(message, cmac(message, key))).subarray(0, 3);
+}
+
+/** K_e, which the envelopes of an AES key are under. */
+export const envelopeKey = (key: Uint8Array): Buffer =>
+  kdf108(key, Buffer.concat([Buffer.from('keycell/v1/envelope'), Buffer.of(0), u32(256)]));
+
 /** The key that XAES-256-GCM derives from the first twelve bytes of its nonce. */
 export function xaesKey(key: Uint8Array, nonce: Uint8Array): Buffer {
   const ecb = (block: Uint8Array) => createCipheriv('aes-256-ecb', key, null).setAutoPadding(false).update(block);
@@ -114,8 +125,8 @@ export function sealEnvelope(
   aad: Uint8Array,
   plaintext: Uint8Array,
 ): Buffer {
-  const header = Buffer.concat([Buffer.from('KCEV'), Buffer.of(1, 1, 0, 0), unhex(keyId), u32(keyVersion)]);
-  return Buffer.concat([header, nonce, sealXaes(key, nonce, Buffer.concat([header, aad]), plaintext)]);
+  const header = Buffer.concat([Buffer.from('KCEV'), Buffer.of(2, 1, 0, 0), unhex(keyId), u32(keyVersion)]);
+  return Buffer.concat([header, nonce, sealXaes(envelopeKey(key), nonce, Buffer.concat([header, aad]), plaintext)]);
 }
 
 export function sealKeyslot(

@@ -14,7 +14,7 @@ import { statedKey } from '../../src/wire/plain.ts';
 import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
 import { decodeStreamHeader, encodeStreamHeader } from '../../src/wire/stream.ts';
 import { decodeTicket, encodeTicketBody, type Ticket } from '../../src/wire/ticket.ts';
-import { gcm, hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import { checkValue, gcm, hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
 import { sealStream, streamHeader } from '../support/stream.ts';
 
 const GOLDEN = new URL('../golden/formats.json', import.meta.url);
@@ -131,7 +131,7 @@ const lease: Lease = {
   ],
 };
 
-const stream = { keyId: id(0x20), keyVersion: 1, nonce: run(0xb0, 19), aad: Buffer.from('aad') };
+const stream = { keyId: id(0x20), keyVersion: 1, salt: run(0xb0, 32), aad: Buffer.from('aad') };
 const common = { hsmId, epoch, revision: 1, owner: id(0x70), fresh: run(0x90, 32) };
 const withMac = (purpose: string, body: Uint8Array) =>
   Buffer.concat([body, hmac(purposeKey(master, purpose, hsmId, epoch), body)]);
@@ -172,6 +172,8 @@ const made: Record<string, Buffer> = {
   ticket: withMac('ticket', encodeTicketBody(ticket)),
   lease: withMac('lease', encodeLeaseBody(lease)),
   envelope: sealEnvelope(run(1, 32), id(0x20), 1, run(0xb0, 24), Buffer.from('aad'), Buffer.from('plaintext')),
+  envelopeOf128: sealEnvelope(run(1, 16), id(0x20), 1, run(0xb0, 24), Buffer.alloc(0), Buffer.alloc(0)),
+  checkValues: Buffer.concat([16, 24, 32].map((length) => checkValue(run(1, length)))),
   keyslot: sealKeyslot(master, Buffer.from('correct horse'), hsmId, epoch, 14, run(0xd0, 32)),
   stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
   emptyStream: sealStream(run(1, 32), { ...stream, aad: Buffer.alloc(0) }, Buffer.alloc(0)),
@@ -251,9 +253,9 @@ describe('decoders give back what was encoded', () => {
     expect(decodeTicket(bytesOf('ticket'))).toEqual(ticket);
     expect(decodeLease(bytesOf('lease'))).toEqual(lease);
     expect(encodeEnvelopeHeader({ keyId: id(0x20), keyVersion: 1 })).toEqual(bytesOf('envelope').subarray(0, 28));
-    const head = { keyId: id(0x20), keyVersion: 1, nonce: run(0xb0, 19) };
-    expect(decodeStreamHeader(bytesOf('stream').subarray(0, 47))).toEqual(head);
-    expect(encodeStreamHeader(head)).toEqual(bytesOf('stream').subarray(0, 47));
+    const head = { keyId: id(0x20), keyVersion: 1, salt: run(0xb0, 32) };
+    expect(decodeStreamHeader(bytesOf('stream').subarray(0, 60))).toEqual(head);
+    expect(encodeStreamHeader(head)).toEqual(bytesOf('stream').subarray(0, 60));
     const slot = decodeKeyslotHeader(bytesOf('keyslot'));
     expect(slot).toMatchObject({ hsmId, epoch, scrypt: { log2N: 14, r: 8 } });
     expect(encodeKeyslotHeader(slot)).toEqual(bytesOf('keyslot').subarray(0, 60));
@@ -379,11 +381,11 @@ describe.each(Object.keys(decoders))('a damaged %s', (name) => {
 
 test('the header of a stream is refused at every length but its own, and with any other magic, format or suite', () => {
   const whole = bytesOf('stream');
-  for (let length = 0; length < 60; length++) {
-    if (length !== 47) expect(() => decodeStreamHeader(whole.subarray(0, length))).toThrow(FormatError);
+  for (let length = 0; length < 70; length++) {
+    if (length !== 60) expect(() => decodeStreamHeader(whole.subarray(0, length))).toThrow(FormatError);
   }
   for (let at = 0; at < 8; at++) {
-    const damaged = whole.slice(0, 47);
+    const damaged = whole.slice(0, 60);
     damaged[at]! ^= 1;
     expect(() => decodeStreamHeader(damaged)).toThrow(FormatError);
   }
