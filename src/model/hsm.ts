@@ -463,7 +463,7 @@ export interface Session extends AsyncDisposable {
     options?: SignOptions,
   ): Promise<boolean>;
 
-  /** One self-describing envelope: format, key id, version, XAES-256-GCM. */
+  /** One self-describing envelope: format, key id, version, XAES-256-GCM under a key derived from this one, of any size. */
   encrypt(key: AesKey, plaintext: Uint8Array, options?: EnvelopeOptions): Promise<Bytes>;
   /** Ciphertext with the tag at its end, and the IV that the cell drew. */
   encrypt(key: AesKey, plaintext: Uint8Array, options: GcmEncryptOptions): Promise<{ iv: Bytes; ciphertext: Bytes }>;
@@ -483,8 +483,8 @@ export interface Session extends AsyncDisposable {
    */
   reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes>;
   /**
-   * A plaintext of any length as a stream, docs/formats.md §7: 47 bytes, then segments of 64 KiB with 16 bytes each, under
-   * a 256-bit key. Chunks may have any size. At most four segments are under way or unread, so a slow reader slows the
+   * A plaintext of up to 128 TiB as a stream, docs/formats.md §7: 60 bytes, then segments of 64 KiB with 28 bytes each.
+   * Chunks may have any size. At most four segments are under way or unread, so a slow reader slows the
    * writer. `timeout` (milliseconds) counts for each segment, `signal` ends the whole.
    */
   encryptStream(key: AesKey, options?: CallOptions & AadOption): TransformStream<Uint8Array, Bytes>;

@@ -185,7 +185,7 @@ export interface AesKey extends CommonKey {
   readonly type: 'AES';
   readonly bits: AesBits;
   readonly usage: readonly UsageOf['AES'][];
-  /** The first three bytes of the encryption of a zero block, in hex (PKCS#11 CKA_CHECK_VALUE). */
+  /** Three bytes of a CMAC in hex, docs/formats.md §2.1: equal for equal keys. Not PKCS#11's CKA_CHECK_VALUE. */
   readonly checkValue: string;
   readonly callerIv: boolean;
   readonly rewrapPolicy: 'trusted' | 'any' | 'issuer';

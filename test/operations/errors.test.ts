@@ -186,7 +186,7 @@ describe('bad input', () => {
     expect(await code(() => session.sign({ ...aes, type: 'GENERIC' } as never, bytes(1)))).toBe(
       'KEYCELL_MECHANISM_INVALID',
     );
-    expect(await code(() => session.encrypt(small, bytes(1)))).toBe('KEYCELL_MECHANISM_INVALID');
+    expect(await session.encrypt(small, bytes(1))).toHaveLength(69);
     expect(await code(() => session.encrypt(pair as never, bytes(1)))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await code(() => session.wrapKey(pair as never, aes, KW))).toBe('KEYCELL_PERMISSION_DENIED');
     expect(

@@ -14,7 +14,16 @@ import { statedKey } from '../../src/wire/plain.ts';
 import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
 import { decodeStreamHeader, encodeStreamHeader } from '../../src/wire/stream.ts';
 import { decodeTicket, encodeTicketBody, type Ticket } from '../../src/wire/ticket.ts';
-import { checkValue, gcm, hmac, purposeKey, sealEnvelope, sealKeyslot, sealRecord } from '../support/reference.ts';
+import {
+  checkValue,
+  envelopeKey,
+  gcm,
+  hmac,
+  purposeKey,
+  sealEnvelope,
+  sealKeyslot,
+  sealRecord,
+} from '../support/reference.ts';
 import { sealStream, streamHeader } from '../support/stream.ts';
 
 const GOLDEN = new URL('../golden/formats.json', import.meta.url);
@@ -173,6 +182,7 @@ const made: Record<string, Buffer> = {
   lease: withMac('lease', encodeLeaseBody(lease)),
   envelope: sealEnvelope(run(1, 32), id(0x20), 1, run(0xb0, 24), Buffer.from('aad'), Buffer.from('plaintext')),
   envelopeOf128: sealEnvelope(run(1, 16), id(0x20), 1, run(0xb0, 24), Buffer.alloc(0), Buffer.alloc(0)),
+  envelopeKey: envelopeKey(run(1, 32)),
   checkValues: Buffer.concat([16, 24, 32].map((length) => checkValue(run(1, length)))),
   keyslot: sealKeyslot(master, Buffer.from('correct horse'), hsmId, epoch, 14, run(0xd0, 32)),
   stream: sealStream(run(1, 32), stream, Buffer.from('plaintext')),
@@ -226,6 +236,13 @@ const bytesOf = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer
 
 test.each(Object.keys(made))('the golden %s is what the document says', (name) => {
   expect(made[name]!.toString('hex')).toBe(golden[name]);
+});
+
+test('the vectors in the document are these', () => {
+  const text = readFileSync(new URL('../../docs/formats.md', import.meta.url), 'utf8');
+  expect(text).toContain(`For K = 0102…20, K_e is ${golden['envelopeKey']}.`);
+  const [a, b, c] = golden['checkValues']!.match(/.{6}/g)!;
+  expect(text).toContain(`it is ${a}, ${b} and ${c}.`);
 });
 
 test('the golden file holds nothing else', () => {
