@@ -43,7 +43,6 @@ export class Transfer {
     this.#scalar = work.take(SCALAR_SIZE);
     const point = work.take(POINT_SIZE);
     const seed = work.take(KEY_SEED_SIZE);
-    random.reseed();
     random.fill(seed, KEY_SEED_SIZE);
     if (core.call.ecKeyGenerate(P256, this.#scalar, point, seed) !== 1)
       throw new IntegrityError('key generation failed');

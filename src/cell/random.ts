@@ -1,6 +1,6 @@
 /**
- * Randomness of a cell: HMAC_DRBG, reseeded from the kernel in every batch, before it gives the first byte, and with what
- * tells a copy of this machine apart (entropy.ts).
+ * Randomness of a cell or the warden: HMAC_DRBG, reseeded from the kernel and with what tells a copy of this machine apart
+ * (entropy.ts): in every batch, before it gives the first byte; outside of batches whenever something is drawn.
  */
 import { Refusal } from '../errors.ts';
 import { ID_SIZE, toHex, ZERO_ID } from '../wire/fields.ts';
@@ -76,10 +76,19 @@ export class Random {
     work.release(mark);
   }
 
-  reseed(): void {
-    const mark = this.#work.mark();
-    this.#reseedThrough(this.#work.take(RESEED_SIZE));
-    this.#work.release(mark);
+  /**
+   * A new seed where one is due: in a batch through its own room, of which nothing was given yet, so that a batch that fills
+   * working memory finds it all the same.
+   */
+  #reseed(): void {
+    if (this.#roomEnd === 0) {
+      const mark = this.#work.mark();
+      this.#reseedThrough(this.#work.take(RESEED_SIZE));
+      this.#work.release(mark);
+    } else if (this.#reseedDue) {
+      this.#reseedThrough(this.#next);
+      this.#reseedDue = false;
+    }
   }
 
   #reseedThrough(seed: number): void {
@@ -167,11 +176,7 @@ export class Random {
   }
 
   #generate(at: number, length: number): void {
-    if (this.#reseedDue) {
-      // Through the batch's room, of which nothing was given yet: a batch that fills working memory finds it all the same.
-      this.#reseedThrough(this.#next);
-      this.#reseedDue = false;
-    }
+    this.#reseed();
     if (length > 16 * REQUEST_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
     for (let done = 0; done < length; done += REQUEST_MAX) {
       if (this.#core.call.drbgGenerate(at + done, Math.min(REQUEST_MAX, length - done), 0, 0) !== 1) {

@@ -92,10 +92,11 @@ function drawnByTwo(entropy: Entropy, seed: (random: Random) => void): readonly 
 }
 
 describe.each([
-  ['a reseed', (random: Random) => random.reseed()],
-  ['the seed of a batch', (random: Random) => random.beginBatch(1)],
-  ['a new state', (random: Random) => random.restart()],
-] as const)('after %s', (_, seed) => {
+  ['in a batch', (random: Random) => random.beginBatch(1)],
+  // The warden has none.
+  ['outside of batches', () => {}],
+  ['after a seal', (random: Random) => random.restart()],
+] as const)('%s', (_, seed) => {
   test('copies of one generator go apart, though the kernel gives both the same', () => {
     for (const entropy of [new Copied(), new CopiedWhole()]) expect(new Set(drawnByTwo(entropy, seed)).size).toBe(2);
   });
@@ -116,7 +117,7 @@ test('what is added: 32 bytes of node:crypto, both clocks, the process; and noth
   const random = new Random(watched, work, 'test');
   const times = [[Date.now(), performance.now()] as const];
   for (let i = 0; i < 3; i++) {
-    random.reseed();
+    random.bytes(1);
     times.push([Date.now(), performance.now()]);
   }
   added.forEach(({ bytes }, i) => {

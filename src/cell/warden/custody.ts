@@ -36,7 +36,6 @@ export class Custody {
 
   /** A new master key in its place; the vault is not unlocked by this. */
   make(): void {
-    this.#random.reseed();
     this.#random.fill(this.#vault.master, MASTER_KEY_SIZE);
   }
 
