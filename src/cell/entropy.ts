@@ -1,6 +1,7 @@
 /** What a generator is seeded with: the kernel's bytes, and besides them what tells two copies of this machine apart. */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { ownBytes } from '../wire/own.ts';
 import { type Core, IntegrityError } from './core.ts';
 
 const KERNEL = '/dev/urandom';
@@ -10,11 +11,16 @@ const LINUX_URANDOM = 0x109;
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 const OTHER_SIZE = 32;
+/** node:crypto is asked for 32 seeds at a time: cold, a call costs as much as a batch of six small messages. */
+const OTHER_AHEAD = 32 * OTHER_SIZE;
 /** node:crypto's bytes (32), the clock (8), the monotonic clock (8), the process (4). */
 export const DISTINCTION_SIZE = OTHER_SIZE + 20;
 
 export class Entropy {
   readonly #device: number;
+  /** node:crypto's bytes that no seed has had: the last #otherLeft of these. */
+  readonly #other = ownBytes(OTHER_AHEAD);
+  #otherLeft = 0;
 
   /** Throws IntegrityError where something else stands in the place of the kernel's generator. */
   constructor(path = KERNEL) {
@@ -40,13 +46,34 @@ export class Entropy {
    * A file in the place of our descriptor, which some other code of the process closed, leaves node:crypto's.
    */
   distinguish(core: Core, at: number): void {
-    randomFillSync(core.bytes, at, OTHER_SIZE);
+    this.#takeOther(core.bytes, at);
     core.view.setFloat64(at + OTHER_SIZE, Date.now());
     core.view.setFloat64(at + OTHER_SIZE + 8, performance.now());
     core.view.setUint32(at + OTHER_SIZE + 16, process.pid);
   }
 
+  #takeOther(bytes: Uint8Array, at: number): void {
+    const other = this.#other;
+    if (this.#otherLeft === 0) {
+      randomFillSync(other);
+      this.#otherLeft = OTHER_AHEAD;
+    }
+    const from = OTHER_AHEAD - this.#otherLeft;
+    for (let i = 0; i < OTHER_SIZE; i++) {
+      bytes[at + i] = other[from + i]!;
+      other[from + i] = 0;
+    }
+    this.#otherLeft -= OTHER_SIZE;
+  }
+
+  /** Forget what was drawn ahead: after a seal nothing of before is used. */
+  restart(): void {
+    this.#other.fill(0);
+    this.#otherLeft = 0;
+  }
+
   close(): void {
+    this.restart();
     closeSync(this.#device);
   }
 }

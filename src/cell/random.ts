@@ -63,6 +63,7 @@ export class Random {
     const work = this.#work;
     const mark = work.mark();
     const seed = work.take(SEED_SIZE);
+    this.#entropy.restart();
     this.#entropy.read(core, seed, SEED_SIZE);
     const text = new TextEncoder().encode(this.#personal);
     const length = DISTINCTION_SIZE + text.length;
