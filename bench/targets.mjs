@@ -103,6 +103,7 @@ export const HSM = [
   whole('unwrap', 'unwrapKey of 32 B, against the same', 1.5, 3),
   whole('encrypt-64', 'encrypt of 64 B records, against the same', 1, 1.5),
   whole('encrypt-64-envelope', 'encrypt of 64 B records, as envelopes'),
+  whole('encrypt-64-keys', 'encrypt of 64 B records, as envelopes, 1 000 keys in turn'),
   whole('licence', 'a licence with 4 keys, against node:crypto', 1.5, 2.5),
   whole('cpu-outside', 'CPU of a P-256 signature outside the kernel', 6, 3, 'µs'),
   whole('cpu-main', 'of it the main thread', 4, 2, 'µs'),
