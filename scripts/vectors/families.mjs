@@ -72,6 +72,10 @@ const curveRefusal = (name) => (CURVES.has(name) ? undefined : `the curve ${name
 
 // Signatures
 
+/** What comes of a base here: standard bytes, taken out and compared. */
+const DERIVED = { type: 'GENERIC', extractable: 'plaintext' };
+const OPEN = { extractable: 'plaintext', persistent: false };
+
 /** @param {'der' | 'p1363'} format @returns {Family} */
 const ecdsa = (format) => ({
   refusal: (_, group) => curveRefusal(group.publicKey.curve) ?? named(group.sha, HASHES, 'the hash'),
@@ -158,7 +162,7 @@ const keyWrap = {
       type: 'AES',
       bits: 4 * vector.key.length,
       usage: ['wrap', 'unwrap'],
-      unwrapTemplate: { extractable: 'plaintext' },
+      unwrapTemplate: { type: 'GENERIC', usage: [], extractable: 'plaintext' },
       rewrapPolicy: 'any',
       persistent: false,
     };
@@ -196,7 +200,7 @@ const ecdh = (read) => ({
     const { curve, size } = CURVES.get(group.curve);
     return taken(async () => {
       const { own, peer } = read(vector, size);
-      const template = { type: 'EC', curve, usage: ['derive'], extractable: 'plaintext', persistent: false };
+      const template = { type: 'EC', curve, usage: ['derive'], deriveTemplate: DERIVED, ...OPEN };
       const base = await session.importKey(template, own);
       const z = await session.deriveKey(
         base,
@@ -218,7 +222,8 @@ const hkdf = {
   run: async ({ session, algorithm, vector }) =>
     taken(async () => {
       const generic = { type: 'GENERIC', usage: ['derive'], extractable: 'plaintext', persistent: false };
-      const ikm = await session.importKey({ ...generic, bits: 4 * vector.ikm.length }, hex(vector.ikm));
+      const base = { ...generic, deriveTemplate: DERIVED, bits: 4 * vector.ikm.length };
+      const ikm = await session.importKey(base, hex(vector.ikm));
       const kdf = {
         name: 'hkdf',
         hash: algorithm.replace('HKDF-', ''),
