@@ -26,7 +26,8 @@ const GROUPS = [
     [
       ...['Key', 'AesKey', 'EcKey', 'HmacKey', 'GenericKey', 'KeyOf', 'KeyType', 'KeyClass', 'Curve', 'AesBits'],
       ...['Usage', 'UsageOf', 'Extractable', 'PublicJwk', 'KeyTemplate', 'AesTemplate', 'EcTemplate', 'HmacTemplate'],
-      ...['GenericTemplate', 'PublicKeyTemplate', 'UnwrapTemplate', 'RewrapPolicy', 'KeyChanges', 'KeyFilter'],
+      ...['GenericTemplate', 'PublicKeyTemplate', 'KeyPattern', 'PartialTemplate', 'RewrapPolicy', 'IssuerPolicy'],
+      ...['PatternInfo', 'IssuerInfo', 'Origin', 'KeyChanges', 'KeyFilter'],
     ],
   ],
   ['Options and other types', null],

@@ -53,20 +53,25 @@ export function kindOf(key: Key): string {
 /** The same, with the label. */
 export const nameOf = (key: Key): string => `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`;
 
-/** A document a line each, as `show` and `status` print it. */
-export function lines(document: Record<string, unknown>): string {
-  const width = Math.max(...Object.keys(document).map((name) => name.length));
-  const text = (value: unknown): string =>
-    value === null
-      ? '-'
-      : Array.isArray(value)
-        ? value.join(', ')
-        : typeof value === 'object'
-          ? JSON.stringify(value)
-          : String(value);
-  return Object.entries(document)
-    .map(([name, value]) => `${name.padEnd(width)}  ${text(value)}`)
+/** A document a line each, as `show` and `status` print it; what a member holds that is a document itself stands below it. */
+export function lines(document: object): string {
+  const members = Object.entries(document).filter(([, value]) => value !== undefined);
+  const width = Math.max(...members.map(([name]) => name.length));
+  return members
+    .map(([name, value]) =>
+      isDocument(value) ? `${name}\n${indented(lines(value))}` : `${name.padEnd(width)}  ${text(value)}`,
+    )
     .join('\n');
+}
+
+const isDocument = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+const indented = (block: string): string => block.replace(/^/gm, '    ');
+
+function text(value: unknown): string {
+  if (value === null || (Array.isArray(value) && value.length === 0)) return '-';
+  if (Array.isArray(value)) return value.join(', ');
+  return value instanceof Date ? value.toISOString() : String(value);
 }
 
 /** Rows under a heading, each column as wide as it must be. */

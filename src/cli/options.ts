@@ -1,6 +1,15 @@
 /** Options that several commands share, and how their texts become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Curve, Extractable, KeyTemplate, KeyTemplateBelow, KeyType, Usage } from '../model/key.ts';
+import type {
+  Curve,
+  Extractable,
+  KeyPattern,
+  KeyTemplate,
+  KeyType,
+  PartialTemplate,
+  PatternInfo,
+  Usage,
+} from '../model/key.ts';
 import { ENCODINGS } from './encode.ts';
 import { UsageError } from './failure.ts';
 
@@ -64,7 +73,7 @@ const TYPES: KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
 export const CURVES: Curve[] = ['P-256', 'P-384', 'secp256k1'];
 const USAGES: Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
 
-const DEFAULT_BITS: Partial<Record<KeyType, number>> = { AES: 256, HMAC: 256, GENERIC: 256 };
+const DEFAULT_BITS = 256;
 const DEFAULT_USAGE: Record<KeyType, Usage[]> = {
   AES: ['encrypt', 'decrypt'],
   EC: ['sign', 'verify'],
@@ -90,33 +99,41 @@ export interface TemplateOptions {
   readonly dualUse?: true;
   readonly callerIv?: true;
   readonly rewrapPolicy?: string;
-  readonly unwrapTemplate?: KeyTemplateBelow;
-  readonly deriveTemplate?: KeyTemplateBelow;
+  readonly unwrapTemplate?: KeyPattern | 'any';
+  readonly deriveTemplate?: KeyPattern | 'any';
   readonly proofMaxAge?: number;
   readonly proofBlobs?: 'required';
 }
 
+/** Whose template fills in what is left out. */
+interface Above {
+  readonly template: string;
+  /** What is derived leaves only if that is asked for. */
+  readonly extractable: boolean;
+}
+
 /** What a new key shall be, however it comes in. */
-export function templateOptions(command: Command): Command {
+export function templateOptions(command: Command, above?: Above): Command {
+  const otherwise = (text: string): string => (above === undefined ? text : `${above.template}, else ${text}`);
   return command
-    .addOption(typeOption().default(undefined, 'EC where --curve is given, else AES'))
+    .addOption(typeOption().default(undefined, otherwise('EC where --curve is given, else AES')))
     .addOption(
       new Option('--bits <n>', 'AES: 128, 192 or 256; HMAC, GENERIC: a multiple of 8')
         .argParser(whole)
-        .default(undefined, '256'),
+        .default(undefined, otherwise('256')),
     )
-    .addOption(curveOption().default(undefined, 'P-256 for type EC'))
+    .addOption(curveOption().default(undefined, otherwise('P-256 for type EC')))
     .addOption(
       new Option('--usage <list>', `of ${USAGES.join(', ')}; "" for none`)
         .argParser(list)
-        .default(undefined, 'encrypt,decrypt; sign,verify for EC and HMAC; derive for GENERIC'),
+        .default(undefined, otherwise('encrypt,decrypt; sign,verify for EC and HMAC; derive for GENERIC')),
     )
     .option('-l, --label <label>', 'unique among the keys of this user')
     .option('--id <id>', '32 hex digits; random unless given')
     .addOption(
       new Option('--extractable <how>', 'how it may leave the HSM')
         .choices(['no', 'wrapped', 'plaintext'])
-        .default('no'),
+        .default(undefined, above?.extractable ? otherwise('no') : 'no'),
     )
     .option('--not-before <time>', 'works from then on', time)
     .option('--not-after <time>', 'works until then', time)
@@ -127,7 +144,7 @@ export function templateOptions(command: Command): Command {
     .addOption(
       new Option('--rewrap-policy <whom>', 'AES: to whom it may re-wrap: trusted, any, or issuer:KEY').default(
         undefined,
-        'trusted',
+        otherwise('trusted'),
       ),
     )
     .option('--proof-max-age <seconds>', "issuer:KEY: a proof's longest life, 3600 unless given", whole)
@@ -138,11 +155,31 @@ export function templateOptions(command: Command): Command {
 
 /** The options as the library's template; whether their values suit each other is for the HSM to say. */
 export function templateOf(options: TemplateOptions, issuer?: { readonly id: string }): KeyTemplate {
-  const { label, id, notBefore, notAfter, wrapWithTrusted, dualUse, callerIv, rewrapPolicy } = options;
-  const { unwrapTemplate, deriveTemplate, proofMaxAge, proofBlobs: blobs } = options;
-  const type = options.type ?? (options.curve === undefined ? 'AES' : 'EC');
-  const bits = options.bits ?? DEFAULT_BITS[type];
-  const misfit = type === 'EC' ? options.bits !== undefined && '--bits' : options.curve !== undefined && '--curve';
+  const given = givenOf(options, issuer);
+  const type = given.type ?? 'AES';
+  return { type, usage: DEFAULT_USAGE[type], extractable: false, ...sizeOf(type), ...given } as KeyTemplate;
+}
+
+/** The same for a key that comes of another, whose `template` fills in what the options leave out, except what it leaves open. */
+export function partialTemplateOf(
+  options: TemplateOptions,
+  issuer: { readonly id: string } | undefined,
+  template: PatternInfo | 'any' | undefined,
+): PartialTemplate {
+  const given = givenOf(options, issuer);
+  const type = given.type ?? (template === 'any' ? 'AES' : template?.type);
+  if (template === undefined || template === 'any' || type !== template.type) return templateOf(options, issuer);
+  const open = (type === 'EC' ? template.curve : template.bits) === undefined;
+  return { ...(open && sizeOf(type)), ...given } as PartialTemplate;
+}
+
+/** What the options say, and nothing else. */
+export function givenOf(options: TemplateOptions, issuer?: { readonly id: string }): PartialTemplate {
+  const { bits, curve, usage, label, id, extractable, notBefore, notAfter } = options;
+  const { wrapWithTrusted, dualUse, callerIv, rewrapPolicy, unwrapTemplate, deriveTemplate } = options;
+  const { proofMaxAge, proofBlobs: blobs } = options;
+  const type = options.type ?? (curve === undefined ? undefined : 'EC');
+  const misfit = type === 'EC' ? bits !== undefined && '--bits' : curve !== undefined && '--curve';
   if (misfit) throw new UsageError(`${misfit} does not suit a key of type ${type}`);
   if (issuer === undefined && (proofMaxAge !== undefined || blobs !== undefined)) {
     throw new UsageError('--proof-max-age and --proof-blobs go with --rewrap-policy issuer:KEY');
@@ -150,11 +187,11 @@ export function templateOf(options: TemplateOptions, issuer?: { readonly id: str
   const proofs = { ...(proofMaxAge !== undefined && { proofMaxAge }), ...(blobs && { blobs }) };
   const policy = issuer === undefined ? rewrapPolicy : { issuer, ...proofs };
   return {
-    type,
-    usage: options.usage ?? DEFAULT_USAGE[type],
-    extractable: EXTRACTABLE[options.extractable ?? 'no'],
+    ...(type !== undefined && { type }),
+    ...(usage !== undefined && { usage }),
+    ...(extractable !== undefined && { extractable: EXTRACTABLE[extractable] }),
     ...(bits !== undefined && { bits }),
-    ...(type === 'EC' && { curve: options.curve ?? 'P-256' }),
+    ...(curve !== undefined && { curve }),
     ...(label !== undefined && { label }),
     ...(id !== undefined && { id }),
     ...(notBefore && { notBefore }),
@@ -166,8 +203,11 @@ export function templateOf(options: TemplateOptions, issuer?: { readonly id: str
     ...(policy !== undefined && { rewrapPolicy: policy }),
     ...(unwrapTemplate && { unwrapTemplate }),
     ...(deriveTemplate && { deriveTemplate }),
-  } as KeyTemplate;
+  } as PartialTemplate;
 }
+
+const sizeOf = (type: KeyType): { curve: Curve } | { bits: number } =>
+  type === 'EC' ? { curve: 'P-256' } : { bits: DEFAULT_BITS };
 
 export const EXTRACTABLE: Record<string, Extractable> = { no: false, wrapped: 'wrapped', plaintext: 'plaintext' };
 

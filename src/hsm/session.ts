@@ -34,10 +34,10 @@ import type {
   KeyClass,
   KeyOf,
   KeyTemplate,
-  KeyWithin,
-  NarrowedTemplate,
+  PartialTemplate,
   PublicJwk,
 } from '../model/key.ts';
+import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
 import type { Finish, SubmitOptions } from '../pool/pool.ts';
 import {
@@ -209,7 +209,7 @@ export class SessionImpl implements Session {
 
   /** Every way to a new key ends here: ask the cell, and keep the record where the template says. */
   #make<K extends Key>(
-    template: KeyTemplate | NarrowedTemplate,
+    template: KeyTemplate | PartialTemplate,
     persistent: boolean,
     options: CallOptions | undefined,
     request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => CellRequest,
@@ -463,12 +463,12 @@ export class SessionImpl implements Session {
     }
   }
 
-  unwrapKey<const T extends NarrowedTemplate>(
+  unwrapKey<const T extends PartialTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
-  ): Promise<KeyWithin<T>> {
+  ): Promise<KeyOf<T>> {
     return promised(() => {
       const sealed = this.#sealed(wrapping);
       const own = copy(blob);
@@ -502,11 +502,7 @@ export class SessionImpl implements Session {
     return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
   }
 
-  deriveKey<const T extends NarrowedTemplate>(
-    base: BaseKey,
-    options: DeriveOptions,
-    template: T,
-  ): Promise<KeyWithin<T>> {
+  deriveKey<const T extends PartialTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>> {
     return promised(() => {
       const sealed = this.#sealed(base);
       object(options, 'options');
@@ -603,14 +599,18 @@ export class SessionImpl implements Session {
   }
 }
 
-/** What the cell allows at most, to take from there what a template leaves out; refusing, and logging that, is the cell's. */
+/**
+ * What the cell allows at most, to take from there what a template leaves out. Where that is nothing, any key will do to ask
+ * for: refusing it, and logging that, is the cell's.
+ */
 function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
   try {
     return derivedBy(base, { kdf: kdf.name, algorithm: kdf.name === 'concat' ? kdf.algorithm : '' });
   } catch {
-    return null;
+    return ANY_KEY;
   }
 }
+const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
 
 const NO_KEYS: readonly SealedKey[] = [];
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>

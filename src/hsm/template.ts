@@ -17,9 +17,8 @@ import type {
   KeyClass,
   KeyPattern,
   KeyTemplate,
-  KeyTemplateBelow,
   KeyType,
-  NarrowedTemplate,
+  PartialTemplate,
   RewrapPolicy,
   Usage,
 } from '../model/key.ts';
@@ -47,7 +46,7 @@ export interface Above {
 }
 
 /** A template as it was when it was read: a getter, too, says a thing once. */
-type Read = NarrowedTemplate & { readonly class?: KeyClass } & Readonly<Record<string, unknown>>;
+type Read = PartialTemplate & { readonly class?: KeyClass } & Readonly<Record<string, unknown>>;
 
 function read(template: Read): Read {
   const { type, curve, bits, label, extractable, wrapWithTrusted, destroyable, dualUse, callerIv, persistent } =
@@ -117,7 +116,7 @@ const NONE_ABOVE: Above = { template: null, unwrapping: false };
 
 /** `persistent` where the template does not say. Throws INPUT_INVALID. */
 export function wantedOf(
-  template: KeyTemplate | NarrowedTemplate,
+  template: KeyTemplate | PartialTemplate,
   persistent: boolean,
   { template: most, unwrapping }: Above = NONE_ABOVE,
 ): Wanted {
@@ -155,7 +154,7 @@ export function encoded(attributes: KeyAttributes): Uint8Array {
 
 /** `persistent` where the template does not say. Throws INPUT_INVALID. */
 export function attributesOf(
-  template: (KeyTemplate | NarrowedTemplate) & { readonly class?: KeyClass },
+  template: (KeyTemplate | PartialTemplate) & { readonly class?: KeyClass },
   persistent: boolean,
   now: number,
   above: Above = NONE_ABOVE,
@@ -199,8 +198,8 @@ const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
 };
 
 type AnyPattern = Omit<KeyPattern, 'unwrapTemplate' | 'deriveTemplate'> & {
-  readonly unwrapTemplate?: KeyTemplateBelow;
-  readonly deriveTemplate?: KeyTemplateBelow;
+  readonly unwrapTemplate?: KeyPattern | 'any';
+  readonly deriveTemplate?: KeyPattern | 'any';
 };
 
 /** The members that keys and patterns have in common, in canonical form; what `most` says where `pattern` says nothing. */
@@ -239,7 +238,7 @@ const PATTERN_MEMBERS = [
 ];
 
 /** A template below a key; `extractable` where it does not say. What is not known would not bind anything: it is refused. */
-function templateOf(template: KeyTemplateBelow, extractable: Extractable): Template {
+function templateOf(template: KeyPattern | 'any', extractable: Extractable): Template {
   if (template === 'any') return 'any';
   if (typeof template !== 'object' || template === null) throw invalid("a template of a key is an object, or 'any'");
   const unknown = Object.keys(template).find((name) => !PATTERN_MEMBERS.includes(name));

@@ -257,7 +257,8 @@ async function openContentKey(
   const usage = wrap === null ? 'decrypt' : 'unwrap';
   const outer = key.type === 'AES' ? key : await openAgreed(session, key, alg, enc, header, usage, call);
   if (wrap === null) return outer;
-  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage: ['decrypt'], persistent: false } as const;
+  const narrowed = { usage: ['decrypt'], extractable: false, persistent: false } as const;
+  const template = { type: 'AES', bits: ENCRYPTIONS[enc], ...narrowed } as const;
   return session.unwrapKey(outer, encryptedKey, template, { ...call, mechanism: 'AES-KW' });
 }
 

@@ -12,8 +12,7 @@ import type {
   KeyOf,
   KeyTemplate,
   KeyType,
-  KeyWithin,
-  NarrowedTemplate,
+  PartialTemplate,
   PublicJwk,
 } from './key.ts';
 
@@ -513,12 +512,12 @@ export interface Session extends AsyncDisposable {
    * not authentic. The key ends when the wrapping key does, and may leave only under trusted keys, unless the wrapping key's
    * `rewrapPolicy` is `'any'`.
    */
-  unwrapKey<const T extends NarrowedTemplate>(
+  unwrapKey<const T extends PartialTemplate>(
     wrapping: AesKey,
     blob: Uint8Array,
     template: T,
     options: WrapOptions,
-  ): Promise<KeyWithin<T>>;
+  ): Promise<KeyOf<T>>;
   /**
    * Open blobs (at most 4096) and wrap them for another key of this HSM, in one message: no key becomes a key object on the
    * way. All or nothing. KEYCELL_PERMISSION_DENIED unless `to` is trusted or the policy of `from` is `'any'`.
@@ -536,11 +535,7 @@ export interface Session extends AsyncDisposable {
    * EC key derives by the `concat` KDF for an algorithm of RFC 7518, which says what the key is for; an HMAC or GENERIC key by `bound`. KEYCELL_INPUT_INVALID for a public key that is not valid,
    * KEYCELL_PERMISSION_DENIED for any other derivation.
    */
-  deriveKey<const T extends NarrowedTemplate>(
-    base: BaseKey,
-    options: DeriveOptions,
-    template: T,
-  ): Promise<KeyWithin<T>>;
+  deriveKey<const T extends PartialTemplate>(base: BaseKey, options: DeriveOptions, template: T): Promise<KeyOf<T>>;
 
   /** Random bytes from the cell's generator (HMAC_DRBG, SP 800-90A, reseeded from the kernel in each batch), 1 to 65 536. */
   random(bytes: number, options?: CallOptions): Promise<Bytes>;

@@ -73,9 +73,6 @@ export interface KeyPattern {
   readonly deriveTemplate?: KeyPattern;
 }
 
-/** `'any'` only for keys with `dualUse`. */
-export type KeyTemplateBelow = KeyPattern | 'any';
-
 interface CommonTemplate {
   /** Unique for each owner; 1 to 128 characters. */
   readonly label?: string;
@@ -108,9 +105,9 @@ export interface AesTemplate extends CommonTemplate {
   readonly usage: readonly UsageOf['AES'][];
   /**
    * For keys that wrap or unwrap: the most that a key can be which is unwrapped by this one. Default: an AES key that encrypts
-   * and decrypts, extractable `'wrapped'`.
+   * and decrypts, extractable `'wrapped'`. `'any'` only with `dualUse`.
    */
-  readonly unwrapTemplate?: KeyTemplateBelow;
+  readonly unwrapTemplate?: KeyPattern | 'any';
   /** To whom this key may re-wrap what it holds. Default `'trusted'`. */
   readonly rewrapPolicy?: RewrapPolicy;
   /**
@@ -127,8 +124,11 @@ export interface EcTemplate extends CommonTemplate {
   readonly type: 'EC';
   readonly curve: Curve;
   readonly usage: readonly UsageOf['EC'][];
-  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
-  readonly deriveTemplate?: KeyTemplateBelow;
+  /**
+   * With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. `'any'` only with
+   * `dualUse`.
+   */
+  readonly deriveTemplate?: KeyPattern | 'any';
 }
 /** An HMAC key: MACs (`sign`, `verify`), or the base of others (`derive`), not both without `dualUse`. */
 export interface HmacTemplate extends CommonTemplate {
@@ -136,8 +136,11 @@ export interface HmacTemplate extends CommonTemplate {
   /** 112 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['HMAC'][];
-  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
-  readonly deriveTemplate?: KeyTemplateBelow;
+  /**
+   * With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. `'any'` only with
+   * `dualUse`.
+   */
+  readonly deriveTemplate?: KeyPattern | 'any';
 }
 /** A secret that is no key yet, such as what an agreement gives: others are derived from it. */
 export interface GenericTemplate extends CommonTemplate {
@@ -145,8 +148,11 @@ export interface GenericTemplate extends CommonTemplate {
   /** 8 to 4096, a multiple of 8. */
   readonly bits: number;
   readonly usage: readonly UsageOf['GENERIC'][];
-  /** With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. */
-  readonly deriveTemplate?: KeyTemplateBelow;
+  /**
+   * With the usage `derive`: the most that a key can be which is derived from this one. Without it, see `Kdf`. `'any'` only with
+   * `dualUse`.
+   */
+  readonly deriveTemplate?: KeyPattern | 'any';
 }
 /** What a key shall be; sealed in with it, and read by the cell at each use. */
 export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
@@ -249,14 +255,11 @@ export interface GenericKey extends CommonKey {
 export type Key = AesKey | EcKey | HmacKey | GenericKey;
 
 /** What `unwrapKey` and `deriveKey` take: members that are left out come from the template of the other key. */
-export type NarrowedTemplate =
+export type PartialTemplate =
   | (Partial<Omit<AesTemplate, 'type'>> & { readonly type?: 'AES' })
   | (Partial<Omit<EcTemplate, 'type'>> & { readonly type: 'EC' })
   | (Partial<Omit<HmacTemplate, 'type'>> & { readonly type: 'HMAC' })
   | (Partial<Omit<GenericTemplate, 'type'>> & { readonly type: 'GENERIC' });
 
-/** The handle that it gives. */
-export type KeyWithin<T> = T extends { readonly type: infer Type extends KeyType } ? Extract<Key, { type: Type }> : Key;
-
 /** The handle that a template asks for. */
-export type KeyOf<T extends { type: KeyType }> = Extract<Key, { type: T['type'] }>;
+export type KeyOf<T> = T extends { readonly type: infer Type extends KeyType } ? Extract<Key, { type: Type }> : Key;

@@ -164,3 +164,136 @@ test('a wrapping key asks for a proof that names this HSM, the device and the bl
     expect(refused).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(reason) });
   }
 });
+
+/** What `key show` prints for people. */
+const shown = async (name: string): Promise<string> => (await shell.ok(['key', 'show', name])).stdout;
+
+test('templates are shown to people a member a line, and to programs as they are', async () => {
+  const vault = { usage: ['wrap', 'unwrap'], bits: 256, extractable: false, unwrapTemplate: { usage: [], bits: 128 } };
+  const usage = ['--usage', 'wrap,unwrap'];
+  const made = await generate('vault', ...usage, '--unwrap-template', JSON.stringify(vault));
+  const content = {
+    ...{ type: 'AES', bits: 128, usage: [], callerIv: false, extractable: 'wrapped', wrapWithTrusted: false },
+    rewrapPolicy: 'trusted',
+  };
+  const vaults = { ...content, bits: 256, usage: ['wrap', 'unwrap'], extractable: false, unwrapTemplate: content };
+  expect(made).toMatchObject({ origin: 'generated', rewrapPolicy: 'trusted', issuer: null });
+  expect(made.unwrapTemplate).toEqual(vaults);
+  expect((await shell.ok(['key', 'show', 'vault', '--json'])).json()).toEqual(made);
+
+  const text = await shown('vault');
+  expect(text).not.toMatch(/[{}[\]"]|undefined|object/);
+  const block = text.slice(text.indexOf('unwrapTemplate'));
+  expect(block.split('\n').slice(0, 12)).toEqual([
+    'unwrapTemplate',
+    '    type             AES',
+    '    bits             256',
+    '    usage            wrap, unwrap',
+    '    callerIv         false',
+    '    extractable      false',
+    '    wrapWithTrusted  false',
+    '    rewrapPolicy     trusted',
+    '    unwrapTemplate',
+    '        type             AES',
+    '        bits             128',
+    '        usage            -',
+  ]);
+  // An officer, who is to vouch for it, sees the same.
+  const officers = await shell.officer(['key', 'show', 'vault']);
+  expect(officers.stdout).toBe(text);
+
+  // A key without one that wraps has the default, a key that does not wrap has none.
+  await generate('plain-kek', ...usage);
+  expect(await shown('plain-kek')).toMatch(/unwrapTemplate\n {4}type +AES\n {4}usage +encrypt, decrypt\n/);
+  await generate('cipher');
+  expect(await shown('cipher')).toMatch(/^unwrapTemplate +-$/m);
+});
+
+test("a template is JSON, or 'any' where the key says --dual-use", async () => {
+  const any = ['key', 'generate', '--usage', 'wrap,unwrap', '--unwrap-template', 'any', '--json'];
+  const refused = await shell.run(any);
+  expect(refused.code).toBe(3);
+  expect(refused.error().message).toContain("a template is 'any' only where the key has dualUse: true");
+  expect((await shell.ok([...any, '--dual-use'])).json()).toMatchObject({ unwrapTemplate: 'any' });
+  for (const text of ['all', '7', '{', 'null']) {
+    expect(await shell.run(['key', 'generate', '--usage', 'unwrap', '--unwrap-template', text])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('It is a JSON object, or "any".'),
+    });
+  }
+  const misspelt = await shell.run(['key', 'generate', '--usage', 'unwrap', '--unwrap-template', '{"usages":[]}']);
+  expect(misspelt).toMatchObject({ code: 2, stderr: expect.stringContaining('usages is no member') });
+});
+
+test('what the options leave out comes from the template of the key above', async () => {
+  const template = JSON.stringify({ bits: 192, usage: ['decrypt'], extractable: 'wrapped' });
+  await generate('strict', '--usage', 'wrap,unwrap', '--unwrap-template', template);
+  await generate('made', '--bits', '192', '--usage', 'decrypt', '--extractable', 'wrapped');
+  await shell.ok(['wrap', '--key', 'strict', 'made', '--out', 'made.kw']);
+  const unwrap = async (...args: string[]) =>
+    (await shell.ok(['unwrap', '--key', 'strict', 'made.kw', '--json', ...args])).json();
+  expect(await unwrap()).toMatchObject({ bits: 192, usage: ['decrypt'], extractable: 'wrapped', origin: 'unwrapped' });
+  expect(await unwrap('--usage', '', '--extractable', 'no')).toMatchObject({ usage: [], extractable: false });
+  const refused = await shell.run(['unwrap', '--key', 'strict', 'made.kw', '--usage', 'encrypt,decrypt', '--json']);
+  expect(refused.error().message).toContain("the wrapping key's unwrapTemplate does not allow such a key");
+  // Another type is the template's to refuse, not a mistake in what was filled in.
+  const other = await shell.run(['unwrap', '--key', 'strict', 'made.kw', '--type', 'HMAC', '--bits', '192']);
+  expect(other).toMatchObject({ code: 3, stderr: expect.stringContaining('unwrapTemplate does not allow') });
+  // What the template leaves open, the options' own defaults say.
+  await generate('open', '--usage', 'wrap,unwrap');
+  await generate('large', '--extractable', 'wrapped');
+  await shell.ok(['wrap', '--key', 'open', 'large', '--out', 'large.kw']);
+  const large = (await shell.ok(['unwrap', '--key', 'open', 'large.kw', '--json'])).json();
+  expect(large).toMatchObject({ bits: 256, usage: ['encrypt', 'decrypt'], extractable: 'wrapped' });
+});
+
+test('keys are derived within the template of their base, or bound to what they are for', async () => {
+  const template = JSON.stringify({ bits: 128, usage: ['decrypt'] });
+  await generate('inbox', '--curve', 'P-256', '--usage', 'derive', '--derive-template', template);
+  await shell.bash('openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout > peer.pem');
+  const derive = (key: string, ...args: string[]) => shell.run(['key', 'derive', '--key', key, '--json', ...args]);
+  const letter = ['--peer', 'peer.pem', '--info', 'letter'];
+  expect((await derive('inbox', ...letter)).json()).toMatchObject({
+    ...{ type: 'AES', bits: 128, usage: ['decrypt'], extractable: false, origin: 'derived' },
+  });
+  const wider = await derive('inbox', ...letter, '--usage', 'encrypt,decrypt');
+  expect(wider).toMatchObject({ code: 3, stderr: expect.stringContaining("the base's deriveTemplate") });
+
+  // An EC key without a template: for an algorithm that says what its key is, and for nothing else.
+  await generate('agree', '--curve', 'P-256', '--usage', 'derive');
+  const agreed = await derive('agree', '--peer', 'peer.pem', '--kdf', 'concat', '--info', 'A192KW');
+  expect(agreed.json()).toMatchObject({ type: 'AES', bits: 192, usage: ['wrap', 'unwrap'], extractable: false });
+  for (const how of [letter, ['--peer', 'peer.pem', '--kdf', 'concat', '--info', 'A192']]) {
+    const unknown = await derive('agree', ...how);
+    expect(unknown).toMatchObject({ code: 3, stderr: expect.stringContaining('name what may be derived') });
+  }
+
+  // A secret without one: other keys come of it where they are for something else.
+  await generate('base', '--type', 'GENERIC', '--usage', 'derive');
+  const bound = ['--kdf', 'bound', '--info', 'rows', '--context', '1'];
+  const [one, same, other] = await Promise.all(
+    ['encrypt', 'decrypt', 'sign'].map((usage) => derive('base', ...bound, '--usage', usage)),
+  );
+  expect(one!.json()).toMatchObject({ bits: 256, usage: ['encrypt'] });
+  expect(same!.json().checkValue).toBe(one!.json().checkValue);
+  expect(other!.json().checkValue).not.toBe(one!.json().checkValue);
+  const standard = await derive('base', '--info', 'rows');
+  expect(standard).toMatchObject({ code: 3, stderr: expect.stringContaining("kdf: { name: 'bound'") });
+});
+
+test('an officer vouches for an imported key only where they say so', async () => {
+  const usage = ['--usage', 'wrap,unwrap'];
+  await shell.ok(['key', 'import', '--type', 'AES', '--label', 'partner', ...usage], { input: randomBytes(32) });
+  const refused = await shell.officer(['key', 'set', 'partner', '--trusted', '--json']);
+  expect(refused.code).toBe(3);
+  expect(refused.error().message).toContain('acceptImported: true');
+  const marked = await shell.officer(['key', 'set', 'partner', '--trusted', '--accept-imported', '--json']);
+  expect(marked.json()).toMatchObject({ trusted: true, origin: 'imported', unwrapTemplate: { type: 'AES' } });
+
+  // The log keeps what they vouched for.
+  const marks = readFileSync(shell.path('hsm/audit.log'), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('acceptImported'));
+  expect(marks).toHaveLength(1);
+  expect(marks[0]).toContain('"unwrapTemplate":{"type":"AES"');
+});

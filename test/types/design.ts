@@ -87,6 +87,43 @@ export async function keys(session: Session): Promise<void> {
     rewrapPolicy: { issuer },
   });
   same<typeof kek, AesKey>(true);
+  // Templates nest, and 'any' takes the place of a key's own, not of one below it.
+  await session.generateKey({
+    type: 'AES',
+    bits: 256,
+    usage: ['wrap', 'unwrap'],
+    unwrapTemplate: {
+      bits: 256,
+      usage: ['wrap', 'unwrap'],
+      extractable: false,
+      unwrapTemplate: { type: 'EC', curve: 'P-384', usage: ['sign'], notAfter: new Date(1) },
+      rewrapPolicy: { issuer: { id: issuer.id }, proofMaxAge: 60, blobs: 'required' },
+    },
+  });
+  await session.generateKey({ type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: 'any', dualUse: true });
+  // @ts-expect-error: 'any' inside of a template
+  await session.generateKey({ type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: { unwrapTemplate: 'any' } });
+  // @ts-expect-error: no such member
+  await session.generateKey({ type: 'AES', bits: 256, usage: ['unwrap'], unwrapTemplate: { usages: [] } });
+  // @ts-expect-error: AES keys derive nothing
+  await session.generateKey({ type: 'AES', bits: 256, usage: [], deriveTemplate: {} });
+  for (const type of ['HMAC', 'GENERIC'] as const) {
+    const base = await session.generateKey({ type, bits: 256, usage: ['derive'], deriveTemplate: { bits: 128 } });
+    base.deriveTemplate satisfies PatternInfo | 'any' | undefined;
+  }
+  if (typeof kek.unwrapTemplate === 'object') {
+    same<typeof kek.unwrapTemplate, PatternInfo>(true);
+    kek.unwrapTemplate.unwrapTemplate satisfies PatternInfo | 'any' | undefined;
+    // @ts-expect-error: a handle is frozen, and what it shows is
+    kek.unwrapTemplate.bits = 128;
+  }
+  kek.issuer satisfies IssuerInfo | undefined;
+  kek.origin satisfies 'generated' | 'imported' | 'derived' | 'unwrapped';
+  await session.setAttributes(kek, { trusted: true, acceptImported: true });
+  const policy: IssuerPolicy = { issuer };
+  policy satisfies RewrapPolicy;
+  const pattern: KeyPattern = {};
+  pattern satisfies KeyPattern;
   same<Awaited<ReturnType<Session['exportKey']>>, Bytes>(true);
   const found = await session.getKey({ label: 'licence-signing', type: 'EC' });
   same<typeof found, Key>(true);
@@ -140,6 +177,15 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
     { mechanism: 'AES-KW' },
   );
   same<typeof cek2, AesKey>(true);
+  // What is left out comes from the template; a template without a type may give any key.
+  const filled = await session.unwrapKey(kek, blob, { label: 'title', persistent: true }, { mechanism: 'AES-KW' });
+  same<typeof filled, Key>(true);
+  const partial: PartialTemplate = { type: 'HMAC' };
+  same<KeyOf<{ type: 'HMAC' }>, HmacKey>(true);
+  same<KeyOf<KeyTemplate>, Key>(true);
+  await session.unwrapKey(kek, blob, partial, { mechanism: 'AES-KW' });
+  // @ts-expect-error: no such usage for the type
+  await session.unwrapKey(kek, blob, { type: 'HMAC', usage: ['wrap'] }, { mechanism: 'AES-KW' });
   const jwes = await session.rewrapKeys([blob], {
     from: kek,
     mechanism: 'AES-KW',
@@ -156,6 +202,14 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
     { type: 'AES', bits: 256, usage: ['wrap'] },
   );
   same<typeof derived, AesKey>(true);
+  const within = await session.deriveKey(
+    key,
+    { mechanism: 'ECDH', publicKey: jwk, kdf: { name: 'hkdf', hash: 'SHA-256' } },
+    {},
+  );
+  same<typeof within, Key>(true);
+  const bound: Kdf = { name: 'bound', hash: 'SHA-256', label: bytes, context: bytes };
+  bound satisfies Kdf;
   await session.wrapKey(kek, cek, { mechanism: 'AES-GCM', aad: bytes });
   // @ts-expect-error: AES-KW has no associated data
   await session.wrapKey(kek, cek, { mechanism: 'AES-KW', aad: bytes });

@@ -10,8 +10,8 @@ import {
   aadOptions,
   issuerName,
   keyOption,
+  partialTemplateOf,
   type TemplateOptions,
-  templateOf,
   templateOptions,
 } from '../options.ts';
 import { wrapMechanism, wrapOptionsOf } from './wrap.ts';
@@ -23,10 +23,15 @@ export function unwrap(parent: Command): void {
         parent,
         'unwrap [file]',
         'Unwrap a wrapped key into the HSM, where it stays: a key of the store with the attributes given here.\n' +
-          'It can be no more than the unwrap template of the wrapping key allows. Prints its id.',
-        ['keycell unwrap --key kek --type AES --bits 128 --usage encrypt,decrypt --label title-7 content-key.kw'],
+          "It can be no more than the wrapping key's unwrap template allows, which fills in what you leave out.\n" +
+          'Prints its id.',
+        [
+          'keycell unwrap --key kek --label title-7 content-key.kw',
+          'keycell unwrap --key kek --bits 128 --usage encrypt --label title-7 content-key.kw',
+        ],
       ),
     ).addOption(keyOption('the key it is wrapped under (AES, usage unwrap): its label or id')),
+    { template: "the wrapping key's template", extractable: true },
   )
     .addOption(wrapMechanism())
     .action(run(task));
@@ -42,7 +47,8 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
   await cli.withSession(async (session) => {
     const wrapping = await findAes(session, options.key);
     const issuer = issuerName(options);
-    const template = templateOf(options, issuer === undefined ? undefined : await findKey(session, issuer));
+    const named = issuer === undefined ? undefined : await findKey(session, issuer);
+    const template = partialTemplateOf(options, named, wrapping.unwrapTemplate);
     const key = await session.unwrapKey(wrapping, blob, { ...template, persistent: true }, wrapOptionsOf(options));
     cli.note(`Unwrapped ${nameOf(key)}`);
     cli.answer(keyDocument(key), key.id);

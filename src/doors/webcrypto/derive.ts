@@ -1,6 +1,6 @@
 /** ECDH and HKDF. What ECDH agrees on stays in the cell and goes through HKDF before it is a key. */
 import type { DeriveOptions, Session } from '../../model/hsm.ts';
-import type { EcKey, GenericKey, KeyTemplate, KeyWithin } from '../../model/key.ts';
+import type { EcKey, GenericKey, KeyOf, KeyTemplate } from '../../model/key.ts';
 import { ALGORITHMS, aesBits, coordinateSize, hashOf, hmacBits, type Parameters } from './algorithms.ts';
 import { bytesOf } from './data.ts';
 import { failure, notSupported } from './errors.ts';
@@ -27,7 +27,7 @@ export function derive<const T extends KeyTemplate>(
   parameters: Parameters,
   base: HandleKey,
   template: T,
-): Promise<KeyWithin<T>> {
+): Promise<KeyOf<T>> {
   return session.deriveKey(base.handle as EcKey | GenericKey, derivation(parameters, base), template);
 }
 

@@ -7,7 +7,15 @@ import { keyDocument, nameOf } from '../../describe.ts';
 import { UsageError } from '../../failure.ts';
 import { readInput } from '../../files.ts';
 import { command } from '../../group.ts';
-import { hex, issuerName, keyOption, type TemplateOptions, templateOf, templateOptions } from '../../options.ts';
+import {
+  givenOf,
+  hex,
+  issuerName,
+  keyOption,
+  partialTemplateOf,
+  type TemplateOptions,
+  templateOptions,
+} from '../../options.ts';
 import { publicKey } from '../../public-key.ts';
 
 export function derive(parent: Command): void {
@@ -16,12 +24,15 @@ export function derive(parent: Command): void {
       parent,
       'derive',
       'Derive a key from another: from an EC key by ECDH with the public key of a --peer, or from an HMAC or GENERIC key.\n' +
+        "It can be no more than the base's derive template allows, which fills in what you leave out. A base without one\n" +
+        'derives by --kdf bound, or by ECDH with --kdf concat for an algorithm of RFC 7518.\n' +
         'The result stays in the HSM, a key of the store. Prints its id.',
       [
-        'keycell key derive --key mailbox --peer sender.pem --info "file 7" --type AES --usage decrypt',
+        'keycell key derive --key mailbox --peer sender.pem --info "file 7" --label file-7',
         'keycell key derive --key base --kdf bound --info tokens --type HMAC --label tokens',
       ],
     ).addOption(keyOption('the key to derive from (usage derive): its label or id')),
+    { template: "the base's template", extractable: false },
   )
     .option('--peer <file>', 'ECDH: the public key of the other side, as SPKI (PEM or DER), raw point or JWK')
     .addOption(new Option('--kdf <name>', 'how').choices(['hkdf', 'sp800-108', 'concat', 'bound']).default('hkdf'))
@@ -56,7 +67,10 @@ async function task(cli: Cli, options: Options): Promise<void> {
     if (base.type !== 'EC' && peer !== undefined)
       throw new UsageError(`--peer does not suit a key of type ${base.type}`);
     const issuer = issuerName(options);
-    const template = templateOf(options, issuer === undefined ? undefined : await findKey(session, issuer));
+    const named = issuer === undefined ? undefined : await findKey(session, issuer);
+    // Without a template an algorithm of RFC 7518 says what its key is.
+    const agreed = options.kdf === 'concat' && base.deriveTemplate === undefined;
+    const template = agreed ? givenOf(options, named) : partialTemplateOf(options, named, base.deriveTemplate);
     const how = peer === undefined ? { mechanism: 'KDF', kdf } : { mechanism: 'ECDH', publicKey: publicKey(peer), kdf };
     const key = await session.deriveKey(base, how as DeriveOptions, { ...template, persistent: true });
     cli.note(`Derived ${nameOf(key)}`);
