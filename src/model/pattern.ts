@@ -5,7 +5,7 @@
  */
 import { Refusal } from '../errors.ts';
 import { CURVE } from './algorithms.ts';
-import { EXTRACTABLES, type Pattern, PROOF_MAX_AGE, type Rewrap, type Template } from './attributes.ts';
+import { EXTRACTABLES, type Issuer, type Pattern, PROOF_MAX_AGE, type Rewrap, type Template } from './attributes.ts';
 import type { Extractable, KeyType, Usage } from './key.ts';
 
 const USAGES_OF: Readonly<Record<KeyType, readonly Usage[]>> = {
@@ -71,6 +71,18 @@ export function bitsFit(type: KeyType, bits: number): boolean {
     case 'GENERIC':
       return bits >= 8 && bits <= 4096 && bits % 8 === 0;
   }
+}
+
+/** The same pattern, or key, with other issuers, those of its templates included. */
+export function mapIssuers<P extends Pattern>(pattern: P, to: (issuer: Issuer) => Issuer): P {
+  const below = (template: Template | null): Template | null =>
+    template === null || template === 'any' ? template : mapIssuers(template, to);
+  return {
+    ...pattern,
+    issuer: pattern.issuer && to(pattern.issuer),
+    unwrapTemplate: below(pattern.unwrapTemplate),
+    deriveTemplate: below(pattern.deriveTemplate),
+  };
 }
 
 /** May a key have this template? `deep` counts the patterns above it. Throws a Refusal. */

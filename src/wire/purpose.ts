@@ -5,7 +5,8 @@
 import { hash } from 'node:crypto';
 import { EXTRACTABLES, type KeyAttributes, TYPES, USAGES } from '../model/attributes.ts';
 import type { Usage } from '../model/key.ts';
-import { FieldWriter } from './fields.ts';
+import { mapIssuers } from '../model/pattern.ts';
+import { FieldWriter, ZERO_ID } from './fields.ts';
 import { bitsOf, rewrapSize, templateSize, writeRewrap, writeTemplate } from './pattern.ts';
 
 const LABEL = 'keycell/v1/purpose';
@@ -23,9 +24,11 @@ const FIXED_SIZE = LABEL.length + 1 + 1 + 2 + 1 + 1 + 1 + 4;
 
 /**
  * SHA-256(label ‖ 00 ‖ type ‖ bits (2) ‖ group ‖ extractable ‖ flags ‖ usage (4; zero unless of several groups) ‖ re-wrap
- * policy with its issuer ‖ unwrapTemplate ‖ deriveTemplate). Dates, label, id, owner and persistence are no part of it.
+ * policy with its issuer ‖ unwrapTemplate ‖ deriveTemplate). Dates, label, id, owner and persistence are no part of it, nor
+ * is an issuer's id: the same public key, imported again, is the same issuer.
  */
-export function purposeOf(key: KeyAttributes): Uint8Array {
+export function purposeOf(named: KeyAttributes): Uint8Array {
+  const key = mapIssuers(named, (issuer) => ({ ...issuer, id: ZERO_ID }));
   const found = GROUPS.findIndex((group) => key.usage.every((usage) => group.includes(usage)));
   const group = found === -1 ? SEVERAL : found;
   const size = FIXED_SIZE + rewrapSize(key) + templateSize(key.unwrapTemplate) + templateSize(key.deriveTemplate);

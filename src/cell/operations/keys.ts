@@ -1,8 +1,8 @@
 /** Keys are made, brought in, given out, changed and ended: generateKey, importKey, exportKey, setAttributes, destroyKey. */
 import { Refusal } from '../../errors.ts';
-import type { Issuer, KeyAttributes, Pattern, Template } from '../../model/attributes.ts';
+import type { Issuer, KeyAttributes, Pattern } from '../../model/attributes.ts';
 import type { Origin } from '../../model/key.ts';
-import { earlierEnd } from '../../model/pattern.ts';
+import { earlierEnd, mapIssuers } from '../../model/pattern.ts';
 import { checkChange, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
 import { CHECK_VALUE_OFFSET, CHECK_VALUE_SIZE, decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
 import { FLAG, type Span } from '../../wire/batch.ts';
@@ -51,7 +51,7 @@ export function wantedFrom(call: Call, n: number, issuerKey: number, parent?: Ke
     if (fresh.id !== id) throw new Refusal('KEYCELL_INPUT_INVALID', 'oneIssuer');
     return { id, point: fresh.point, proofMaxAge, blobs };
   };
-  return withIssuers(wanted, resolve);
+  return mapIssuers(wanted, resolve);
 }
 
 const templates = ({ unwrapTemplate, deriveTemplate }: Pattern): Pattern[] =>
@@ -65,17 +65,6 @@ const issuersIn = (pattern: Pattern): Issuer[] => [
   ...(pattern.issuer === null ? [] : [pattern.issuer]),
   ...templates(pattern).flatMap(issuersIn),
 ];
-
-function withIssuers<P extends Pattern>(pattern: P, resolve: (issuer: Issuer) => Issuer): P {
-  const below = (template: Template | null): Template | null =>
-    template === null || template === 'any' ? template : withIssuers(template, resolve);
-  return {
-    ...pattern,
-    issuer: pattern.issuer && resolve(pattern.issuer),
-    unwrapTemplate: below(pattern.unwrapTemplate),
-    deriveTemplate: below(pattern.deriveTemplate),
-  };
-}
 
 /** The attributes that part `n` states. Throws INPUT_INVALID. */
 function attributesAt(call: Call, n: number): KeyAttributes {
