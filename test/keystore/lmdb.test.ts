@@ -87,7 +87,7 @@ test('concurrent commits share flushes', async () => {
   await store.close();
 });
 
-test('a file of a newer format, without its format record, or with a foreign one, is refused and left alone', async () => {
+test('a file of another format, without its format record, or with a foreign one, is refused and left alone', async () => {
   const folder = temporaryFolder();
   await sampleStore(folder);
   const rewrite = async (meta: string | undefined) => {
@@ -101,15 +101,25 @@ test('a file of a newer format, without its format record, or with a foreign one
     else await db.put(Buffer.from('meta'), Buffer.from(meta));
     await db.close();
   };
-  for (const newer of ['keycell-store/2', 'keycell-store/10']) {
+  const file = () => readFileSync(join(folder, 'keycell.mdb'));
+  for (const newer of ['keycell-store/3', 'keycell-store/10']) {
     await rewrite(newer);
+    const before = file();
     await expect(openLmdbStore(folder)).rejects.toMatchObject({ code: 'KEYCELL_STORE_TOO_NEW' });
+    expect(Buffer.compare(file(), before)).toBe(0);
   }
-  for (const foreign of [undefined, '', 'keycell-store/', 'keycell-store/0', 'keycell-store/01', 'other/1']) {
+  await rewrite('keycell-store/1');
+  const before = file();
+  await expect(openLmdbStore(folder)).rejects.toMatchObject({
+    code: 'KEYCELL_STORE_TOO_OLD',
+    message: expect.stringMatching(/keycell\.mdb was made by Keycell 0\.1\.0.*docs\/operations\.md/),
+  });
+  expect(Buffer.compare(file(), before)).toBe(0);
+  for (const foreign of [undefined, '', 'keycell-store/', 'keycell-store/0', 'keycell-store/02', 'other/2']) {
     await rewrite(foreign);
     await expect(openLmdbStore(folder)).rejects.toMatchObject(corrupt('format record'));
   }
-  await rewrite('keycell-store/1');
+  await rewrite('keycell-store/2');
   const store = await openLmdbStore(folder);
   expect(await store.get('key/299')).toBeDefined();
   await store.close();
