@@ -161,7 +161,8 @@ export function attributesOf(
 ): KeyAttributes {
   if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
   const { label } = template;
-  const most = above.template === 'any' ? null : above.template;
+  // Nothing of it is meant for a key of another type, which the cell refuses.
+  const most = above.template === 'any' || isOtherType(template, above.template) ? null : above.template;
   const type = template.type ?? most?.type;
   if (type === undefined || !TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
@@ -189,6 +190,9 @@ export function attributesOf(
     label: label ?? null,
   };
 }
+
+const isOtherType = ({ type }: { readonly type?: KeyType }, most: Pattern | null): boolean =>
+  type !== undefined && type !== most?.type;
 
 const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
   AES: ['encrypt', 'decrypt'],

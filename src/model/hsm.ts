@@ -345,7 +345,7 @@ export type Kdf =
   | { readonly name: 'hkdf'; readonly hash: HashName; readonly salt?: Uint8Array; readonly info?: Uint8Array }
   /**
    * For an HMAC or GENERIC key without a `deriveTemplate`: `sp800-108` with the derived key's purpose, 32 bytes that follow
-   * from its template (docs/formats.md §9), after the context. Another template gives another key.
+   * from its template (docs/formats.md §10), after the context. Another template gives another key.
    */
   | { readonly name: 'bound'; readonly hash: HashName; readonly label: Uint8Array; readonly context?: Uint8Array };
 

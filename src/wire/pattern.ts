@@ -1,6 +1,6 @@
 /**
  * Patterns, issuers and templates in canonical binary form, docs/formats.md §2.1: one pattern has one encoding, which also
- * goes into the purpose of what is derived (§9).
+ * goes into the purpose of what is derived (§10).
  */
 import { CURVE } from '../model/algorithms.ts';
 import {

@@ -1,5 +1,5 @@
 /**
- * The purpose of a derived key, docs/formats.md §9: what it is for, as bytes that go into its derivation. Two keys that are
+ * The purpose of a derived key, docs/formats.md §10: what it is for, as bytes that go into its derivation. Two keys that are
  * for different purposes come out different, whatever the base and the input. All of it is public.
  */
 import { hash } from 'node:crypto';

@@ -328,6 +328,28 @@ describe.each(CURVES)('ECDH, %s', (namedCurve) => {
     expect([hkdf.type, hkdf.algorithm, hkdf.extractable]).toEqual(['secret', { name: 'HKDF' }, false]);
   });
 
+  test('a key of the HSM keeps to its template all the way', async () => {
+    const deriveTemplate = { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], callerIv: true } as const;
+    const template = { type: 'EC', curve: namedCurve, usage: ['derive'], persistent: false } as const;
+    const { privateKey } = crypto.keyPair(await hsm.session.generateKey({ ...template, deriveTemplate }), 'ECDH');
+    const { publicKey } = (await ours.generateKey(ecdh, false, ['deriveKey'])) as CryptoKeyPair;
+    const params = { name: 'ECDH', public: publicKey };
+    const middle = await ours.deriveKey(params as never, privateKey, 'HKDF', false, ['deriveKey']);
+    expect(crypto.handleOf(middle)).toMatchObject({ type: 'GENERIC', deriveTemplate });
+    const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: bytes(32), info: bytes(5) };
+    const derive = (name: string, usage: KeyUsage, extractable = false) =>
+      ours.deriveKey(hkdf, middle, { name, length: 256 }, extractable, [usage]);
+    expect((await derive('AES-GCM', 'encrypt')).algorithm.name).toBe('AES-GCM');
+    for (const wider of [
+      () => derive('AES-KW', 'unwrapKey'),
+      () => derive('AES-GCM', 'encrypt', true),
+      () => ours.deriveKey(hkdf, middle, { name: 'HMAC', hash: 'SHA-256', length: 256 }, false, ['sign']),
+    ]) {
+      const { name, cause } = await failure(wider);
+      expect([name, (cause as HsmError).code]).toEqual(['InvalidAccessError', 'KEYCELL_PERMISSION_DENIED']);
+    }
+  });
+
   test('partners that do not fit', async () => {
     const mine = (await ours.generateKey(ecdh, true, ['deriveBits'])) as CryptoKeyPair;
     const signer = (await ours.generateKey({ ...ecdh, name: 'ECDSA' }, false, ['sign', 'verify'])) as CryptoKeyPair;

@@ -1,5 +1,5 @@
 /**
- * The purpose of a bound key and the derivation that it goes into, docs/formats.md §9, written a second time over node:crypto
+ * The purpose of a bound key and the derivation that it goes into, docs/formats.md §10, written a second time over node:crypto
  * from the document alone: an outside party that has the base computes the same keys.
  */
 import { createHash, createHmac } from 'node:crypto';

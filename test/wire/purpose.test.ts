@@ -1,4 +1,4 @@
-/** The purpose of bound keys: docs/formats.md §9 has its formula and vectors, which another implementation computes, too. */
+/** The purpose of bound keys: docs/formats.md §10 has its formula and vectors, which another implementation computes, too. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

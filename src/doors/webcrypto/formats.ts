@@ -9,6 +9,7 @@ import type {
   GenericTemplate,
   HmacKey,
   HmacTemplate,
+  PatternInfo,
   PublicJwk,
 } from '../../model/key.ts';
 import {
@@ -138,12 +139,16 @@ export const unbound = {
   wrapping: { dualUse: true, unwrapTemplate: 'any' },
 } as const;
 
-/** The template of a symmetric key of this algorithm and size. */
+/**
+ * The template of a symmetric key of this algorithm and size. `within`, the template of the key that it comes of, binds what
+ * comes of it in turn, too.
+ */
 export function templateFor(
   parameters: Parameters,
   bits: number,
   usages: readonly Usage[],
   extractable: unknown,
+  within: PatternInfo | 'any' = 'any',
 ): AesTemplate | HmacTemplate | GenericTemplate {
   const { name } = parameters;
   const { type, callerIv } = ALGORITHMS[name];
@@ -156,7 +161,7 @@ export function templateFor(
       return {
         ...{ ...common, type, bits: bits as AesBits },
         ...(callerIv && { callerIv }),
-        ...(name === 'AES-KW' && unbound.wrapping),
+        ...(name === 'AES-KW' && within === 'any' && unbound.wrapping),
       };
     case 'HMAC':
       hashOf(parameters['hash']);
@@ -164,7 +169,7 @@ export function templateFor(
       return { ...common, type };
     case 'GENERIC':
       if (extractable) throw failure('SyntaxError', `a key for ${name} is not extractable`);
-      return { ...common, type, ...(common.usage.length > 0 && unbound.deriving) };
+      return { ...common, type, ...(common.usage.length > 0 && within === 'any' && unbound.deriving) };
     default:
       throw notSupported(`${name} has no secret keys`);
   }

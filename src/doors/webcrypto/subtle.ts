@@ -122,7 +122,8 @@ export class SessionSubtle {
     const base = keyFor(baseKey, parameters.name, 'deriveKey');
     const usages = checkUsages(wanted.name, keyUsages, ALGORITHMS[wanted.name].usages);
     mustHaveUsages(usages);
-    const template = templateFor(wanted, derivedBits(base, wanted), usages, extractable);
+    const { deriveTemplate } = base.handle as EcKey | GenericKey;
+    const template = templateFor(wanted, derivedBits(base, wanted), usages, extractable, deriveTemplate);
     const handle = await translated(() => derive(this.#session, parameters, base, template));
     return secretKey(handle as SymmetricKey, wanted, usages);
   }
@@ -149,7 +150,8 @@ export class SessionSubtle {
     mustHaveUsages(usages);
     const blob = bytesOf(wrappedKey);
     // RFC 3394 §2.2.1: a key grows by 8 bytes.
-    const template = templateFor(wanted, 8 * (blob.length - 8), usages, extractable);
+    const bits = 8 * (blob.length - 8);
+    const template = templateFor(wanted, bits, usages, extractable, wrapping.unwrapTemplate);
     const handle = await translated(() => this.#session.unwrapKey(wrapping, blob, template, { mechanism: 'AES-KW' }));
     return secretKey(handle as SymmetricKey, wanted, usages);
   }
