@@ -183,7 +183,10 @@ export class KeycellVault implements Vault {
   }
 }
 
-/** What it unwraps can be used for nothing, and leaves only to devices that the shop vouches for, blob by blob. */
+/**
+ * What it unwraps can be used for nothing, however often it is opened, and leaves only to devices that the shop vouches for,
+ * blob by blob, or to a key with no wider template: `usage` and `extractable` hold for the content keys for good.
+ */
 const makeKek = (session: Session, shop: EcKey): Promise<AesKey> =>
   session.generateKey({
     type: 'AES',

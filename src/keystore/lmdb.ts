@@ -33,7 +33,8 @@ export interface LmdbOptions {
 /**
  * Open the store in `folder`, or create both, under the folder's exclusive lock.
  * Throws KEYCELL_STORE_LOCKED, naming the holder's pid; KEYCELL_STORE_CORRUPT when the file is damaged, cut
- * short or none of ours; KEYCELL_STORE_TOO_NEW; KEYCELL_STORE_UNAVAILABLE when the disk refuses.
+ * short or none of ours; KEYCELL_STORE_TOO_OLD and KEYCELL_STORE_TOO_NEW, with nothing written; KEYCELL_STORE_UNAVAILABLE when
+ * the disk refuses.
  */
 export async function openLmdbStore(folder: string, options: LmdbOptions = {}): Promise<Store> {
   const lock = await acquireLock(folder, { timeout: options.lockTimeout ?? 0 });
