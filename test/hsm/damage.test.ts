@@ -260,9 +260,10 @@ describe('the store’s own', () => {
     expect((await errorOf(openHsm({ path, workers: 1, unseal }))).code).toBe('KEYCELL_STORE_CORRUPT');
   });
 
-  test('a store of a newer version, and one of none', async () => {
+  test('a store of a newer version, of an older one, and of none', async () => {
     for (const [format, code] of [
-      ['keycell-store/2', 'KEYCELL_STORE_TOO_NEW'],
+      ['keycell-store/3', 'KEYCELL_STORE_TOO_NEW'],
+      ['keycell-store/1', 'KEYCELL_STORE_TOO_OLD'],
       ['keycell-store/x', 'KEYCELL_STORE_CORRUPT'],
     ] as const) {
       const path = await damaged(async () => {});
