@@ -89,6 +89,10 @@ export const REASONS = {
     'what comes back from under that wrapping key could do more than what goes: its template must be within the rights of what it holds',
   ],
   ownCopy: [61, 'a key never wraps itself'],
+  bareScalar: [
+    95,
+    'a bare scalar does not say its curve: name the curve in the unwrapTemplate, or wrap the key as PKCS#8',
+  ],
   templateDualUse: [
     62,
     'the usages of a template together need dualUse, which a template cannot have: choose one purpose',

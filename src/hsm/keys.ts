@@ -60,7 +60,8 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
     label: a.label ?? undefined,
     owner,
     extractable: a.extractable,
-    neverExtractable: a.neverExtractable,
+    // Of an imported key the record tells no more than that nothing here ever gave it out.
+    neverExtractable: a.neverExtractable && a.origin === 'generated',
     local: a.origin === 'generated',
     origin: a.origin,
     trusted: a.trusted,

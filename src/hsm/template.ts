@@ -1,5 +1,5 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
-import { HsmError } from '../errors.ts';
+import { HsmError, REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
   type Issuer,
@@ -22,7 +22,7 @@ import type {
   RewrapPolicy,
   Usage,
 } from '../model/key.ts';
-import { CONTENT_KEY, derives, wraps } from '../model/pattern.ts';
+import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
@@ -207,7 +207,7 @@ type AnyPattern = Omit<KeyPattern, 'unwrapTemplate' | 'deriveTemplate'> & {
 };
 
 /** The members that keys and patterns have in common, in canonical form; what `most` says where `pattern` says nothing. */
-function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extractable | undefined): Pattern {
+function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extractable | undefined, deep = 0): Pattern {
   const type = pattern.type ?? most?.type ?? 'AES';
   if (!TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   const used = { type, usage: usages(pattern.usage ?? most?.usage ?? DEFAULT_USAGE[type]) };
@@ -223,13 +223,13 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
     ...rewrapOf(pattern.rewrapPolicy, type === 'AES' ? most : null),
     unwrapTemplate:
       unwrapTemplate !== undefined
-        ? templateOf(unwrapTemplate, 'wrapped')
+        ? templateOf(unwrapTemplate, 'wrapped', deep)
         : wraps(used)
           ? (most?.unwrapTemplate ?? CONTENT_KEY)
           : null,
     deriveTemplate:
       deriveTemplate !== undefined
-        ? templateOf(deriveTemplate, false)
+        ? templateOf(deriveTemplate, false, deep)
         : derives(used)
           ? (most?.deriveTemplate ?? null)
           : null,
@@ -242,14 +242,16 @@ const PATTERN_MEMBERS = [
 ];
 
 /** A template below a key; `extractable` where it does not say. What is not known would not bind anything: it is refused. */
-function templateOf(template: KeyPattern | 'any', extractable: Extractable): Template {
+function templateOf(template: KeyPattern | 'any', extractable: Extractable, deep: number): Template {
   if (template === 'any') return 'any';
+  // The deepest that the cell takes has the default below it; one that holds itself would have no end.
+  if (deep > NESTING_MAX) throw invalid(REASONS.nesting[1]);
   if (typeof template !== 'object' || template === null) throw invalid("a template of a key is an object, or 'any'");
   const unknown = Object.keys(template).find((name) => !PATTERN_MEMBERS.includes(name));
   if (unknown !== undefined) {
     throw invalid(`${unknown} is no member of an unwrapTemplate or deriveTemplate: ${PATTERN_MEMBERS.join(', ')}`);
   }
-  return patternOf(template, null, extractable);
+  return patternOf(template, null, extractable, deep + 1);
 }
 
 /** The cell fills in the issuer's public key from its record. */

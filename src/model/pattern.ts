@@ -121,13 +121,19 @@ function refuse(reason: 'nesting' | 'usageOfType' | 'keySize' | 'keyType' | 'enc
   throw new Refusal('KEYCELL_INPUT_INVALID', reason);
 }
 
-/** a ⊑ b: whatever is within `a` is within `b`. A partial order on canonical patterns. */
-export function isWithin(a: Pattern, b: Pattern): boolean {
+/**
+ * a ⊑ b: whatever is within `a` is within `b`. A partial order on canonical patterns. An open curve stays open: were it
+ * closed to one here and to another there, a bare scalar would be taken for a key of both (`checkScalar`).
+ */
+export const isWithin = (a: Pattern, b: Pattern): boolean => a.curve === b.curve && isKeyWithin(a, b);
+
+/** The same for a key, which is of one curve where the pattern may leave that open. */
+export function isKeyWithin(key: Pattern, b: Pattern): boolean {
   return (
-    (b.bits === null || a.bits === b.bits) &&
-    (b.curve === null || a.curve === b.curve) &&
-    (!b.wrapWithTrusted || a.wrapWithTrusted) &&
-    hasNoMoreRights(a, b)
+    (b.bits === null || key.bits === b.bits) &&
+    (b.curve === null || key.curve === b.curve) &&
+    (!b.wrapWithTrusted || key.wrapWithTrusted) &&
+    hasNoMoreRights(key, b)
   );
 }
 

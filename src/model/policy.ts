@@ -13,8 +13,8 @@ import {
   earlierEnd,
   hasDualUse,
   hasNoMoreRights,
+  isKeyWithin,
   isTemplateWithin,
-  isWithin,
   rank,
   usagesFit,
 } from './pattern.ts';
@@ -52,8 +52,8 @@ function sizeFits({ type, bits, curve, class: keyClass }: KeyAttributes): boolea
 }
 
 /**
- * May `wrapping` carry `key` out? What a key protects whose records all say `wrapWithTrusted` comes back, by whoever unwraps
- * it, with no more rights than it has now. Another key's owner can take it anywhere, so nothing is won by binding it.
+ * May `wrapping` carry `key` out at `now`? A secret whose records all say `wrapWithTrusted` comes back, whoever unwraps it,
+ * with no more rights than it has now. Another key's owner can take it anywhere, so nothing is won by binding it.
  */
 export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes, now: number): void {
   if (key.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
@@ -69,23 +69,44 @@ export function checkWrap(wrapping: KeyAttributes, key: KeyAttributes, now: numb
 export const isBound = (key: KeyAttributes): boolean => key.extractable === 'wrapped' && key.wrapWithTrusted;
 
 function comesBackAsLess(wrapping: KeyAttributes, key: KeyAttributes): boolean {
-  const template = templateOf(wrapping);
-  if (template === 'any') return false;
-  const sized = (template.bits ?? key.bits) === key.bits && (template.curve ?? key.curve) === key.curve;
-  const back = { ...template, notAfter: earlierEnd(wrapping.notAfter, template.notAfter) };
-  return sized && (template.wrapWithTrusted || boundToTrusted(wrapping)) && hasNoMoreRights(back, key);
+  const back = comesBackAs(wrapping);
+  if (back === 'any') return false;
+  const sized = (back.bits ?? key.bits) === key.bits && (back.curve ?? key.curve) === key.curve;
+  return sized && back.wrapWithTrusted && hasNoMoreRights(back, key);
 }
 
-/** What comes back from under this key. One that only wraps, elsewhere, has a template all the same. */
+/** The most that unwrapping by this key may ask for. One that only wraps, elsewhere, has a template all the same. */
 const templateOf = ({ unwrapTemplate }: KeyAttributes): Template => unwrapTemplate ?? CONTENT_KEY;
+
+/** The most that comes of it: the wrapping key's own end and policy count, too. */
+function comesBackAs(wrapping: KeyAttributes): Template {
+  const template = templateOf(wrapping);
+  if (template === 'any') return template;
+  return {
+    ...template,
+    notAfter: earlierEnd(wrapping.notAfter, template.notAfter),
+    wrapWithTrusted: template.wrapWithTrusted || boundToTrusted(wrapping),
+  };
+}
 
 /** May `wrapping` bring in a key with these attributes? */
 export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
   checkWithin(key, templateOf(wrapping), 'template');
 }
 
+/**
+ * May `length` bytes from under `wrapping` be this key? A bare scalar does not say its curve. Taken for a key of P-256 and for
+ * one of secp256k1, which have orders of one size, it would sign one digest on both with one deterministic nonce: two
+ * equations in two unknowns. So its curve is the template's; any other encoding names it.
+ */
+export function checkScalar(wrapping: KeyAttributes, { curve }: KeyAttributes, length: number): void {
+  const template = templateOf(wrapping);
+  if (curve === null || length !== CURVE[curve].size || template === 'any' || template.curve !== null) return;
+  throw new Refusal('KEYCELL_INPUT_INVALID', 'bareScalar');
+}
+
 function checkWithin(key: KeyAttributes, template: Template, reason: 'template' | 'deriveTemplate'): void {
-  if (template === 'any' || (!key.dualUse && isWithin(key, template))) return;
+  if (template === 'any' || (!key.dualUse && isKeyWithin(key, template))) return;
   throw new Refusal('KEYCELL_PERMISSION_DENIED', reason);
 }
 
@@ -123,7 +144,7 @@ export function checkRecipientKey(from: KeyAttributes, to: KeyAttributes): void 
 /** May `from` re-wrap to this wrapping key? What `to` opens later has no more rights than what `from` would have opened. */
 export function checkRecipientWrapping(from: KeyAttributes, to: KeyAttributes): void {
   checkRecipientKey(from, to);
-  if (from.rewrap !== 'any' && !isTemplateWithin(templateOf(to), templateOf(from))) {
+  if (from.rewrap !== 'any' && !isTemplateWithin(comesBackAs(to), comesBackAs(from))) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'comesBack');
   }
 }
@@ -224,12 +245,10 @@ function checkTrust(key: KeyAttributes, acceptImported: boolean): void {
   if (key.type !== 'AES' || !wrapOnly || key.dualUse) refuse('trustUsage');
   if (key.rewrap === 'any') refuse('trustPolicy');
   if (template === 'any' || template.extractable === 'plaintext') refuse('trustTemplate');
-  if (key.origin === 'generated') {
-    // Born so: what was extractable once may be outside, whatever the key says now.
-    if (!key.neverExtractable) refuse('trustExtractable');
-  } else if (key.origin !== 'imported') refuse('trustOrigin');
-  else if (!acceptImported) refuse('trustImported');
-  else if (key.extractable !== false) refuse('trustExtractable');
+  if (key.origin !== 'generated' && key.origin !== 'imported') refuse('trustOrigin');
+  if (key.origin === 'imported' && !acceptImported) refuse('trustImported');
+  // Born so: what was extractable once may be outside, whatever the key says now. Who vouches for an importer knows no more.
+  if (!key.neverExtractable) refuse('trustExtractable');
 }
 
 type TrustReason =

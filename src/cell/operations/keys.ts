@@ -89,7 +89,7 @@ function finish(call: Call, wanted: KeyAttributes, material: Material, source: S
   return {
     ...wanted,
     origin,
-    neverExtractable: origin === 'generated' && wanted.extractable === false,
+    neverExtractable: (origin === 'generated' || origin === 'imported') && wanted.extractable === false,
     trusted: false,
     wrapWithTrusted: wanted.wrapWithTrusted || (source.wrapWithTrusted ?? false),
     notBefore,

@@ -8,6 +8,7 @@ import {
   checkRecipientKey,
   checkRecipientWrapping,
   checkRewrapSize,
+  checkScalar,
   checkUnwrap,
   checkWrap,
   isBound,
@@ -163,7 +164,11 @@ export const unwrapKey: Operation = (call) => {
   const parent = wrapping.attributes;
   const source = { origin: 'unwrapped', wrapWithTrusted: boundToTrusted(parent), parent } as const;
   const unwrapped = unwrapOne(call, by, call.part(2));
-  return () => [sealNew(call, wanted, read(call, wanted, unwrapped()), source)];
+  return () => {
+    const plain = unwrapped();
+    checkScalar(parent, wanted, plain.length);
+    return [sealNew(call, wanted, read(call, wanted, plain), source)];
+  };
 };
 
 /**
