@@ -101,7 +101,9 @@ export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
  */
 export function checkScalar(wrapping: KeyAttributes, { curve }: KeyAttributes, length: number): void {
   const template = templateOf(wrapping);
-  if (curve === null || length !== CURVE[curve].size || template === 'any' || template.curve !== null) return;
+  if (curve === null || length !== CURVE[curve].size || template === 'any') return;
+  // One that may come out in the clear has nothing to lose.
+  if (template.curve !== null || template.extractable === 'plaintext') return;
   throw new Refusal('KEYCELL_INPUT_INVALID', 'bareScalar');
 }
 

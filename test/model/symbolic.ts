@@ -4,7 +4,7 @@
  */
 import { attributesOf } from '../../src/hsm/template.ts';
 import type { KeyAttributes, Pattern, Template } from '../../src/model/attributes.ts';
-import type { KeyTemplate, NarrowedTemplate } from '../../src/model/key.ts';
+import type { KeyTemplate, PartialTemplate } from '../../src/model/key.ts';
 import { earlierEnd, hasDualUse } from '../../src/model/pattern.ts';
 import {
   boundToTrusted,
@@ -126,7 +126,7 @@ function finished(wanted: KeyAttributes, origin: KeyAttributes['origin'], bound:
 /** A template as the facade asks for it and the cell takes it; null where it is refused. */
 function wantedOf(
   name: string,
-  template: KeyTemplate | NarrowedTemplate,
+  template: KeyTemplate | PartialTemplate,
   above?: { template: Template | null; unwrapping: boolean },
 ) {
   return remember(name, () => {
@@ -164,7 +164,7 @@ export const GENERATED: readonly KeyTemplate[] = [
 /** … and `importKey`, of bytes that the coalition knows. */
 export const IMPORTED: readonly KeyTemplate[] = [WRAP, CIPHER];
 /** What they ask `deriveKey` for. */
-export const DERIVED: readonly NarrowedTemplate[] = [
+export const DERIVED: readonly PartialTemplate[] = [
   WRAP,
   { ...WRAP, unwrapTemplate: { usage: [] } },
   CIPHER,
@@ -183,7 +183,7 @@ export const DERIVATIONS: readonly Derivation[] = [
   { kdf: 'concat', algorithm: 'A256GCM' },
 ];
 /** … and `unwrapKey`. */
-export const UNWRAPPED: readonly NarrowedTemplate[] = [
+export const UNWRAPPED: readonly PartialTemplate[] = [
   { bits: 256 },
   { bits: 256, extractable: false },
   { bits: 256, usage: ['encrypt', 'decrypt'] },

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AesKey, type Hsm, HsmError, openHsm, type Session } from '../../dist/index.js';
 import { attributesOf } from '../../src/hsm/template.ts';
-import type { NarrowedTemplate } from '../../src/model/key.ts';
+import type { PartialTemplate } from '../../src/model/key.ts';
 import { purposeOf } from '../../src/wire/purpose.ts';
 import { bytes, nodeGcmOpen, nodeWrap } from './support.ts';
 
@@ -93,7 +93,7 @@ describe('A1: one input, derived twice', () => {
       { usage: WRAP, unwrapTemplate: { usage: WRAP } },
       { usage: WRAP, unwrapTemplate: { type: 'HMAC', usage: ['sign'] } },
     ] as const) {
-      const again = () => alice.deriveKey(agree, how, { bits: 256, ...template, type: 'AES' } as NarrowedTemplate);
+      const again = () => alice.deriveKey(agree, how, { bits: 256, ...template, type: 'AES' } as PartialTemplate);
       expect(await outcome(again), JSON.stringify(template)).toMatch(denied(/does not allow such a key/));
     }
     for (const template of [
@@ -475,7 +475,7 @@ describe('A3, A4: what a template does not name is not granted', () => {
       { type: 'HMAC', usage: [] },
       { type: 'GENERIC', usage: ['derive'] },
     ]) {
-      const call = () => alice.unwrapKey(kek, blob, { bits: 128, ...asked } as NarrowedTemplate, KW);
+      const call = () => alice.unwrapKey(kek, blob, { bits: 128, ...asked } as PartialTemplate, KW);
       expect(await outcome(call), JSON.stringify(asked)).toMatch(denied(/unwrapTemplate does not allow/));
     }
     const key = await alice.unwrapKey(kek, blob, {}, KW);
