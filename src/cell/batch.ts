@@ -89,6 +89,8 @@ export class BatchServer {
   readonly #cell: string;
   #entries = 0;
   #slots = 0;
+  /** Of the batch in hand: the time of its lease, carried on. */
+  #now = 0;
   /** Did the last batch make an entry for the log? */
   entered = false;
   /** How many requests it had. */
@@ -113,17 +115,16 @@ export class BatchServer {
     const batch = readBatch(this.#core, call.WINDOW.value, length);
     this.served = batch.requests.length;
     this.#reply.take(replyBytesOffset(this.served));
-    const now = Date.now();
     const inHand = batch.requests.map(({ op }) => new InHand(operation(op)?.name ?? 'unknown'));
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
       this.#random.beginBatch(batch.requests.length);
-      this.#run(batch, inHand, now);
+      this.#run(batch, inHand);
       this.#count(inHand, uses);
     }
     this.entered = !uses.empty;
-    const audit = uses.empty ? NO_ENTRY : this.#entry(uses, now);
+    const audit = uses.empty ? NO_ENTRY : this.#entry(uses);
     const reply = call.REPLY.value;
     writeReply(this.#core, reply, this.#reply.length, inHand, audit);
     return this.#core.bytes.subarray(reply, reply + this.#reply.length);
@@ -139,17 +140,15 @@ export class BatchServer {
     this.#reply.reset();
   }
 
-  #run(batch: ReadBatch, inHand: readonly InHand[], now: number): void {
+  #run(batch: ReadBatch, inHand: readonly InHand[]): void {
     const core = this.#core;
     try {
-      this.#authority.takeLease(batch.lease.offset, batch.lease.length, now);
+      this.#now = this.#authority.takeLease(batch.lease.offset, batch.lease.length);
     } catch (error) {
       for (const each of inHand) each.refusal = asRefusal(error);
       return;
     }
-    const tickets = batch.tickets.map((span) =>
-      attempt(() => this.#authority.readTicket(span.offset, span.length, now)),
-    );
+    const tickets = batch.tickets.map((span) => attempt(() => this.#authority.readTicket(span.offset, span.length)));
     const sessions = tickets.map((ticket, i) => firstOfSession(tickets, ticket, i));
     const opened: (OpenKey | Refusal)[][] = batch.keys.map(() => []);
     const bench: Bench = {
@@ -159,7 +158,7 @@ export class BatchServer {
       random: this.#random,
       records: this.#records,
       grants: this.#grants,
-      now,
+      now: this.#now,
       jobs: this.#jobs,
       alike: new Alike(core),
       open: (index, ticket, number) => {
@@ -257,9 +256,9 @@ export class BatchServer {
     }
   }
 
-  #entry(uses: Uses, now: number): Span {
+  #entry(uses: Uses): Span {
     this.#entries++;
-    const open = `{"at":${now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
+    const open = `{"at":${this.#now},"by":"${this.#cell}","n":${this.#entries},"uses":${uses.json(this.#core)}`;
     return writeEntry(this.#core, this.#reply, this.#vault, open);
   }
 }

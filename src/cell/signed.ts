@@ -45,7 +45,7 @@ export function checkTicket(ticket: Ticket, now: number, isRevoked: boolean): vo
   if (now >= ticket.expiresAt) throw new Refusal('KEYCELL_SESSION_EXPIRED');
 }
 
-/** The lease at `at`, of this boot; how old it may be the caller knows. Throws LEASE_EXPIRED. */
+/** The lease at `at`, of this boot; whether it is good now the caller knows. Throws LEASE_EXPIRED. */
 export function openLease(core: Core, vault: Vault, at: number, length: number): Lease {
   const lease = open(core, vault, 'lease', at, length, decodeLease);
   if (lease === undefined || lease.boot !== vault.identity.boot) throw new Refusal('KEYCELL_LEASE_EXPIRED');

@@ -1,10 +1,13 @@
 /**
  * Changes of state on their way to the disk: each goes with the next control record in one atomic commit, and changes
- * that come while one is being written go together in the next.
+ * that come while one is being written go together in the next. A store that fails may have written all the same: the
+ * control record is read back, and the warden told what came of it. While the store does not tell, nothing more is written.
  */
+import type { WriteOutcome } from '../cell/warden/protocol.ts';
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
 import { type WardenLink, WardenRefusal } from '../pool/pool.ts';
+import { sameBytes } from '../wire/fields.ts';
 import type { Journal } from './journal.ts';
 
 export interface Change {
@@ -20,37 +23,71 @@ interface Waiting extends Change {
   readonly reject: (error: Error) => void;
 }
 
+/** A group that went to the store, and the control record that went with it. */
+interface Write {
+  readonly group: readonly Change[];
+  readonly control: Uint8Array;
+  readonly outcome: WriteOutcome;
+  /** What the store said where it did not say that it was done. */
+  readonly error: HsmError | undefined;
+}
+
 export const CONTROL_KEY = 'control';
 /** Bounds one transaction; about 200 KB. */
 const GROUP_MAX = 512;
+/** While it is unknown what came of a write, the store is asked so often. */
+const RETRY_MS = 500;
 
 export class Commits {
   readonly #store: Store;
   readonly #journal: Journal;
   /** The warden, once it holds the state that the store does. */
   readonly #warden: () => Promise<WardenLink>;
+  readonly #onLate: (change: Change) => void;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   /** The change that is with the warden or the store. Never rejects. */
   #writing: Promise<void> = Promise.resolve();
   /** Records that a change replaces or has replaced: whoever starts from one of them would take it out of the digest twice. */
   readonly #superseded = new WeakSet<Uint8Array>();
-  /** What the warden counted but the store did not take: the next control record takes it back. */
-  #undo: Change[] = [];
+  /** The last write, where nobody knows whether it is on the disk. */
+  #unknown: Write | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
-  constructor(store: Store, journal: Journal, warden: () => Promise<WardenLink>) {
+  /** `onLate` hears of each change that is on the disk though its caller was told that nobody knows. */
+  constructor(
+    store: Store,
+    journal: Journal,
+    warden: () => Promise<WardenLink>,
+    onLate: (change: Change) => void = () => {},
+  ) {
     this.#store = store;
     this.#journal = journal;
     this.#warden = warden;
+    this.#onLate = onLate;
   }
 
-  /** Resolves when the store stands still, for a warden that goes on from what it holds: nothing is to be taken back then. */
+  /** Resolves when the store stands still, for a warden that goes on from what it holds. */
+  still(): Promise<void> {
+    return this.#writing;
+  }
+
+  /** Begin with what the store holds, all of which is read now: what was unknown is not of interest any more. */
   async begin(): Promise<void> {
     await this.#writing;
-    this.#undo = [];
+    this.forget();
   }
 
-  /** Resolves when the change is on the disk. Throws KEY_CONFLICT where another change came first. */
+  /** What is unknown is not of interest any more. */
+  forget(): void {
+    this.#unknown = undefined;
+    clearTimeout(this.#retry);
+  }
+
+  /**
+   * Resolves when the change is on the disk, and what it revokes in force. Throws KEY_CONFLICT where another change came
+   * first, and STORE_UNAVAILABLE, with outcome `not-executed` where the store does not hold the change.
+   */
   commit(change: Change): Promise<void> {
     const { before } = change;
     if (before !== null && this.#superseded.has(before)) {
@@ -58,11 +95,7 @@ export class Commits {
     }
     if (before !== null) this.#superseded.add(before);
     return new Promise((resolve, reject) => {
-      const failed = (error: Error): void => {
-        if (before !== null) this.#superseded.delete(before);
-        reject(error);
-      };
-      this.#waiting.push({ ...change, resolve, reject: failed });
+      this.#waiting.push({ ...change, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -75,7 +108,9 @@ export class Commits {
   /** Hold changes back while `task` runs on a store that stands still. */
   async quiet<T>(task: () => Promise<T>): Promise<T> {
     while (this.#running !== undefined) await this.#running;
-    const done = task();
+    const done = this.#warden()
+      .then((warden) => this.#clear(warden))
+      .then(task);
     this.#running = done.then(
       () => this.#run(),
       () => this.#run(),
@@ -92,6 +127,7 @@ export class Commits {
         await this.#write(group);
         for (const change of group) change.resolve();
       } catch (error) {
+        if (this.#unknown?.group !== group) this.#giveBack(group);
         for (const change of group) change.reject(error as Error);
       }
     }
@@ -110,35 +146,96 @@ export class Commits {
     return this.#waiting.splice(0, count);
   }
 
-  async #write(group: readonly Change[]): Promise<void> {
-    const warden = await this.#warden();
-    const written = this.#writeWith(warden, group);
-    this.#writing = written.catch(() => {});
-    await written;
+  /** The records that a change did not replace can be changed by another. */
+  #giveBack(group: readonly Change[]): void {
+    for (const { before } of group) if (before !== null) this.#superseded.delete(before);
   }
 
-  async #writeWith(warden: WardenLink, group: readonly Change[]): Promise<void> {
-    const undo = this.#undo;
+  async #write(group: readonly Change[]): Promise<void> {
+    const warden = await this.#warden();
+    await this.#clear(warden);
+    const writing = this.#writeWith(warden, group);
+    this.#writing = writing.then(
+      () => {},
+      () => {},
+    );
+    const write = await writing;
+    if (write.outcome === 'unknown') {
+      this.#unknown = write;
+      this.#askAgain();
+    }
+    const settled = this.#settle(warden, write.outcome);
+    // What it takes away is gone when the call returns. The warden hears of other changes before it is asked anything else.
+    if (write.outcome !== 'written' || group.some(changesUser)) await settled;
+    if (write.error !== undefined) throw write.error;
+  }
+
+  async #writeWith(warden: WardenLink, group: readonly Change[]): Promise<Write> {
     const present = (records: (Uint8Array | null)[]) => records.filter((record) => record !== null);
-    const added = present([...group.map((c) => c.record), ...undo.map((c) => c.before)]);
-    const removed = present([...group.map((c) => c.before), ...undo.map((c) => c.record)]);
+    const added = present(group.map((c) => c.record));
+    const removed = present(group.map((c) => c.before));
     const log = await this.#journal.durableHead();
     const { answer } = await warden.call('commit', { added, removed, log }).catch((error) => {
       throw error instanceof WardenRefusal ? error.error : error;
     });
-    this.#undo = [];
+    const { control } = answer;
     try {
       await this.#store.commit({
-        put: [
-          ...group.flatMap((c) => (c.record === null ? [] : [[c.key, c.record] as const])),
-          [CONTROL_KEY, answer.control],
-        ],
+        put: [...group.flatMap((c) => (c.record === null ? [] : [[c.key, c.record] as const])), [CONTROL_KEY, control]],
         remove: group.flatMap((c) => (c.record === null ? [c.key] : [])),
       });
-    } catch (error) {
-      this.#undo = [...group];
-      if (error instanceof HsmError) throw error;
-      throw new HsmError('KEYCELL_STORE_UNAVAILABLE', undefined, { cause: error, outcome: 'unknown' });
+      return { group, control, outcome: 'written', error: undefined };
+    } catch (cause) {
+      const outcome = await this.#readBack(control);
+      return { group, control, outcome, error: outcome === 'written' ? undefined : failed(cause, outcome) };
     }
   }
+
+  /** Which control record does the store hold? All of a commit is there, or nothing. */
+  async #readBack(control: Uint8Array): Promise<WriteOutcome> {
+    try {
+      const found = await this.#store.get(CONTROL_KEY);
+      if (found === undefined) return 'unknown';
+      return sameBytes(found, control) ? 'written' : 'refused';
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  #askAgain(): void {
+    this.#retry = setTimeout(async () => {
+      await this.quiet(async () => {}).catch(() => {});
+      if (this.#unknown !== undefined) this.#askAgain();
+    }, RETRY_MS).unref();
+  }
+
+  /** Find out what came of the last write. Throws STORE_UNAVAILABLE while the store does not tell. */
+  async #clear(warden: WardenLink): Promise<void> {
+    if (this.#unknown === undefined) return;
+    const { group, control } = this.#unknown;
+    const outcome = await this.#readBack(control);
+    if (outcome === 'unknown') {
+      throw new HsmError('KEYCELL_STORE_UNAVAILABLE', 'it does not tell whether the last change was written');
+    }
+    this.forget();
+    if (outcome === 'written') for (const change of group) this.#onLate(change);
+    else this.#giveBack(group);
+    await this.#settle(warden, outcome);
+  }
+
+  async #settle(warden: WardenLink, outcome: WriteOutcome): Promise<void> {
+    const answered = await warden.call('settle', { outcome }).catch(() => undefined);
+    // A warden that died is followed by one that began with what the store holds.
+    if (answered === undefined) await this.#warden();
+    // Evidence of what was not done: it waits for a log that can't be written, nobody waits for it.
+    else this.#journal.durableAll(answered.entries).catch(() => {});
+  }
+}
+
+const changesUser = ({ key }: Change): boolean => key.startsWith('user/');
+
+function failed(cause: unknown, outcome: WriteOutcome): HsmError {
+  if (cause instanceof HsmError && outcome === 'refused') return cause;
+  const options = { cause, outcome: outcome === 'refused' ? 'not-executed' : 'unknown' } as const;
+  return new HsmError('KEYCELL_STORE_UNAVAILABLE', undefined, options);
 }

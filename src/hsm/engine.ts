@@ -7,7 +7,7 @@ import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
 import type { Lane } from './lane.ts';
 
-/** A user as the store holds him. */
+/** A user as the store holds them. */
 export interface UserEntry {
   readonly id: string;
   readonly name: string;
@@ -35,6 +35,8 @@ export interface Engine {
   readonly wave: number;
   /** The way of segments of streams. */
   readonly lane: Lane;
+  /** Changes of users go one at a time: each is authorised by the warden after the one before has ended its sessions. */
+  readonly userChanges: Lane;
 }
 
 export const keyName = (id: string): string => `key/${id}`;

@@ -30,8 +30,9 @@ import {
 } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
+import { monotonic } from '../wire/clock.ts';
 import { FormatError } from '../wire/fields.ts';
-import { decodeLease } from '../wire/lease.ts';
+import { decodeLease, leaseAge } from '../wire/lease.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { batchObserver, publish } from './channels.ts';
@@ -69,6 +70,7 @@ export class HsmImpl implements Hsm, Engine {
   readonly wave: number;
   /** Two a cell: one in work, one at its door. */
   readonly lane = new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
+  readonly userChanges = new Lane(() => 1);
   readonly #parts: Parts;
   readonly #events = new EventEmitter();
   readonly #journal: Journal;
@@ -97,7 +99,12 @@ export class HsmImpl implements Hsm, Engine {
       onUnavailable: (error) => this.#emit('audit-unavailable', { error }),
       onAvailable: () => this.#emit('audit-available'),
     });
-    this.#commits = new Commits(parts.store, this.#journal, () => this.#readyWarden());
+    this.#commits = new Commits(
+      parts.store,
+      this.#journal,
+      () => this.#readyWarden(),
+      (change) => this.#apply(change),
+    );
     this.#warden = parts.startWarden((error, broken) => this.#onWardenDeath(error, broken));
     this.#pool = parts.startPool(this.#journal, () => parts.board.lease(), {
       onCellStart: (counter) => {
@@ -212,6 +219,18 @@ export class HsmImpl implements Hsm, Engine {
     return this.#commits.commit(change);
   }
 
+  /** A change is on the disk that its caller could not be told of: the directories follow. */
+  #apply({ key, record }: Change): void {
+    const id = key.slice(key.indexOf('/') + 1);
+    if (key.startsWith('user/')) {
+      for (const user of this.users.values()) if (user.id === id) this.users.delete(user.name);
+      if (record === null) return;
+      const user = userEntryOf(record);
+      this.users.set(user.name, user);
+    } else if (record === null) this.keys.remove(id);
+    else this.keys.put(entryOf(record));
+  }
+
   // Life
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -257,6 +276,7 @@ export class HsmImpl implements Hsm, Engine {
           [CONTROL_KEY, control],
         ],
       });
+      await this.ask('settle', { outcome: 'written' });
       this.users.set(name, admin);
       this.#id = decodeRecordHeader(control).hsmId;
       await this.#openCells();
@@ -459,7 +479,7 @@ export class HsmImpl implements Hsm, Engine {
       keys: this.keys.size,
       logins: this.#logins,
       wardenRestarts: this.#wardenRestarts,
-      leaseAge: ready ? Date.now() - decodeLease(this.#parts.board.lease()).time : undefined,
+      leaseAge: ready ? leaseAge(decodeLease(this.#parts.board.lease()), monotonic()) : undefined,
       logEntries: this.#journal.head.seq,
       logBacklog: this.#journal.backlog,
     };
@@ -515,7 +535,7 @@ export class HsmImpl implements Hsm, Engine {
   async #adopt(warden: WardenLink): Promise<void> {
     await warden.ready();
     // The old warden's last change may still be on its way to the disk.
-    await this.#commits.begin();
+    await this.#commits.still();
     const control = await this.#parts.store.get(CONTROL_KEY);
     if (control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
     const lease = this.#parts.board.lease();
@@ -547,6 +567,7 @@ export class HsmImpl implements Hsm, Engine {
       if (this.#state === 'ready') await this.#seal();
     } finally {
       await this.#warden.end();
+      this.#commits.forget();
       // A log that cannot be flushed must not keep the folder locked.
       await this.#journal.close().finally(() => this.#parts.store.close());
     }

@@ -78,6 +78,7 @@ export class SessionImpl implements Session {
   readonly #engine: Engine;
   #ticket: Uint8Array;
   #closed = false;
+  #logout: Promise<void> | undefined;
   #expiresAt: number;
   readonly id: string;
   readonly user: UserInfo;
@@ -102,9 +103,17 @@ export class SessionImpl implements Session {
     this.#expiresAt = decodeTicket(ticket).expiresAt;
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  close(): Promise<void> {
     this.#closed = true;
+    // Where the logout failed, the ticket may still be good: another call asks again.
+    this.#logout ??= this.#endTicket().catch((error) => {
+      this.#logout = undefined;
+      throw error;
+    });
+    return this.#logout;
+  }
+
+  async #endTicket(): Promise<void> {
     try {
       await this.#engine.ask('logout', { ticket: this.#ticket });
     } catch (error) {
@@ -533,56 +542,59 @@ export class SessionImpl implements Session {
     const { name, role } = user;
     if (typeof name !== 'string') throw invalid('a name is a string');
     const password = await takePassword(user.password, user.wipe);
-    try {
-      this.#mustBeOpen();
+    return this.#changingUsers(password, async () => {
       if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
       if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
-    } catch (error) {
-      password.fill(0);
-      throw error;
-    }
-    const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
-      ticket: this.#ticket,
-      name,
-      role,
-      password: ref!,
-    }));
-    const entry = userEntryOf(answer.user);
-    // scrypt took a while: somebody else may have made the user meanwhile.
-    if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
-    this.#engine.users.set(name, entry);
-    try {
+      const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
+        ticket: this.#ticket,
+        name,
+        role,
+        password: ref!,
+      }));
+      const entry = userEntryOf(answer.user);
       await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
-    } catch (error) {
-      this.#engine.users.delete(name);
-      throw error;
-    }
-    return infoOf(entry);
+      this.#engine.users.set(name, entry);
+      return infoOf(entry);
+    });
   }
 
-  async removeUser(name: string): Promise<void> {
-    const entry = this.#userNamed(name);
-    await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
-    await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
-    this.#engine.users.delete(name);
+  removeUser(name: string): Promise<void> {
+    return this.#changingUsers(NO_SECRET, async () => {
+      const entry = this.#userNamed(name);
+      await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
+      await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
+      this.#engine.users.delete(name);
+    });
   }
 
   async setPassword(name: string, password: Password, options: { readonly wipe?: boolean } = {}): Promise<void> {
     const own = await takePassword(password, options.wipe);
-    let entry: UserEntry;
+    return this.#changingUsers(own, async () => {
+      const entry = this.#userNamed(name);
+      const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
+        ticket: this.#ticket,
+        user: entry.record,
+        password: ref!,
+      }));
+      await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
+      this.#engine.users.set(name, userEntryOf(user));
+    });
+  }
+
+  /**
+   * A change of users, when those before it are done: authorised by the warden, then on the disk and in force, then in the
+   * directory. Nobody logs in by a record that might never be written.
+   */
+  async #changingUsers<T>(secret: Uint8Array, change: () => Promise<T>): Promise<T> {
     try {
-      entry = this.#userNamed(name);
-    } catch (error) {
-      own.fill(0);
-      throw error;
+      this.#mustBeOpen();
+      return await this.#engine.userChanges.run(() => {
+        this.#mustBeOpen();
+        return change();
+      });
+    } finally {
+      secret.fill(0);
     }
-    const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
-      ticket: this.#ticket,
-      user: entry.record,
-      password: ref!,
-    }));
-    await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
-    this.#engine.users.set(name, userEntryOf(user));
   }
 
   async listUsers(): Promise<UserInfo[]> {
@@ -592,7 +604,6 @@ export class SessionImpl implements Session {
   }
 
   #userNamed(name: string): UserEntry {
-    this.#mustBeOpen();
     const entry = this.#engine.users.get(name);
     if (entry === undefined) throw new HsmError('KEYCELL_USER_NOT_FOUND');
     return entry;
@@ -613,6 +624,7 @@ function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
 const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
 
 const NO_KEYS: readonly SealedKey[] = [];
+const NO_SECRET = new Uint8Array(0);
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
   issuer.length === 0 ? [key] : [key, ...issuer];
 

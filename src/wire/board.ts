@@ -3,24 +3,35 @@
  * so that neither waits for the other's event loop.
  *
  *   0   BigUint64  entries written to the log
- *   8   Uint32     version of the lease, odd while it is being written
- *   12  Uint32     its length
- *   16  the lease
+ *   8   Uint32     version of the lease, odd while the next one is being written
+ *   16  two slots in halves of what is left, each a Uint32 length and a lease; versions 2n lie in slot n mod 2
+ *
+ * A seqlock with two slots: the last whole lease can always be read, though its warden died while it wrote the next. Who
+ * takes over from that one must know every revocation that cells have been told of.
  */
-export const BOARD_SIZE = 65536;
-const LEASE_AT = 16;
+import { LEASE_MAX_SIZE } from './lease.ts';
+
+const SLOTS_AT = 16;
+const LENGTH_SIZE = 4;
+export const BOARD_SIZE = SLOTS_AT + 2 * ((LENGTH_SIZE + LEASE_MAX_SIZE + 7) & ~7);
+
+const slotOf = (version: number): number => (version >>> 1) & 1;
 
 export class Board {
   readonly #entries: BigUint64Array;
-  readonly #words: Int32Array;
+  readonly #version: Int32Array;
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #slotSize: number;
   #seen = 0;
   #lease: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
   constructor(board: SharedArrayBuffer) {
     this.#entries = new BigUint64Array(board, 0, 1);
-    this.#words = new Int32Array(board, 8, 2);
+    this.#version = new Int32Array(board, 8, 1);
     this.#bytes = new Uint8Array(board);
+    this.#view = new DataView(board);
+    this.#slotSize = ((board.byteLength - SLOTS_AT) >> 4) << 3;
   }
 
   postEntries(count: number): void {
@@ -33,22 +44,29 @@ export class Board {
 
   postLease(lease: Uint8Array): void {
     // Odd already where a warden died while it wrote: its successor must not turn the meaning round.
-    const writing = Atomics.load(this.#words, 0) | 1;
-    Atomics.store(this.#words, 0, writing);
-    this.#words[1] = lease.length;
-    this.#bytes.set(lease, LEASE_AT);
-    Atomics.store(this.#words, 0, (writing + 1) | 0);
+    const writing = Atomics.load(this.#version, 0) | 1;
+    Atomics.store(this.#version, 0, writing);
+    const next = (writing + 1) | 0;
+    const at = SLOTS_AT + this.#slotSize * slotOf(next);
+    this.#view.setUint32(at, lease.length);
+    this.#bytes.set(lease, at + LENGTH_SIZE);
+    Atomics.store(this.#version, 0, next);
   }
 
   /** The lease as last posted, empty before the first; the same array until a new one is posted. */
   lease(): Uint8Array<ArrayBuffer> {
-    const version = Atomics.load(this.#words, 0);
-    if (version === this.#seen || version % 2 !== 0) return this.#lease;
-    const lease = this.#bytes.slice(LEASE_AT, LEASE_AT + this.#words[1]!);
-    if (Atomics.load(this.#words, 0) !== version) return this.#lease;
-    this.#seen = version;
-    // A slice of shared memory is shared no more: the type only cannot say so.
-    this.#lease = new Uint8Array(lease);
-    return this.#lease;
+    for (;;) {
+      const version = Atomics.load(this.#version, 0) & ~1;
+      if (version === this.#seen) return this.#lease;
+      const at = SLOTS_AT + this.#slotSize * slotOf(version);
+      const from = at + LENGTH_SIZE;
+      const lease = this.#bytes.slice(from, from + Math.min(this.#view.getUint32(at), this.#slotSize));
+      // Two posts later its slot is written again: then there is a newer one to read.
+      if (((Atomics.load(this.#version, 0) - version) | 0) > 2) continue;
+      this.#seen = version;
+      // A slice of shared memory is shared no more: the type only cannot say so.
+      this.#lease = new Uint8Array(lease);
+      return this.#lease;
+    }
   }
 }

@@ -3,8 +3,8 @@ import { asInteger, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { checkScrypt, type ScryptParameters } from './keyslot.ts';
 
-const CONTROL_VERSION = 1;
-const CONTROL_SIZE = 72;
+const CONTROL_VERSION = 2;
+const CONTROL_SIZE = 80;
 export const DIGEST_SIZE = 32;
 const USER_VERSION = 1;
 const USER_MEMBERS = 6;
@@ -16,8 +16,10 @@ export const USER_VERIFIER_SIZE = 32;
 /** What must be one for the whole HSM, sealed anew with every change. The digest over the records is the record's secret. */
 export interface ControlState {
   readonly incarnation: number;
-  /** Rises by one with every change. */
+  /** Rises with every change. */
   readonly sequence: number;
+  /** The sequence of the last change that ended sessions: a user was removed, or has a new password. */
+  readonly revokedAt: number;
   /** Sealed records in the store besides this one. */
   readonly records: number;
   /** The log must hold this entry. */
@@ -32,6 +34,7 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
     .zero(3)
     .u32(state.incarnation)
     .u64(state.sequence)
+    .u64(state.revokedAt)
     .u64(state.records)
     .u64(state.logSequence)
     .raw(state.logHash)
@@ -41,11 +44,14 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
 /** Throws FormatError. */
 export function decodeControl(bytes: Uint8Array): ControlState {
   const reader = new FieldReader(bytes);
-  if (reader.u8() !== CONTROL_VERSION) throw new FormatError('unknown version of the control state');
+  const version = reader.u8();
+  if (version === 1) throw new FormatError('it was made by Keycell 0.1.0, whose formats this release does not read');
+  if (version !== CONTROL_VERSION) throw new FormatError('unknown version of the control state');
   reader.zero(3);
   const state = {
     incarnation: reader.u32(),
     sequence: reader.u64(),
+    revokedAt: reader.u64(),
     records: reader.u64(),
     logSequence: reader.u64(),
     logHash: reader.copy(32),

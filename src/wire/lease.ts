@@ -1,35 +1,58 @@
 /** The lease, docs/formats.md §4: the warden's word, once a second, on time and revocations. */
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
-import { MAC_SIZE } from './ticket.ts';
+import { MAC_SIZE, type Ticket } from './ticket.ts';
 
 const MAGIC = 'KCLS';
-const FORMAT = 1;
-const FIXED_SIZE = 70;
-const REVOCATION_SIZE = 21;
-/** Revocations live as long as a ticket (15 minutes); more than this many at once end every session instead. */
-export const LEASE_MAX_REVOCATIONS = 2048;
+const FORMAT = 2;
+const FIXED_SIZE = 84;
+const USER_SIZE = 28;
+const SESSION_SIZE = 16;
+/** How long cells serve on one lease. The warden issues one each second. */
+export const LEASE_LIFETIME_MS = 5000;
+/** Revocations live as long as a ticket (15 minutes). Users have room of their own, which no number of logouts can take. */
+export const REVOKED_USERS_MAX = 2048;
+export const ENDED_SESSIONS_MAX = 2048;
+/** The largest lease with its MAC. */
+export const LEASE_MAX_SIZE = FIXED_SIZE + USER_SIZE * REVOKED_USERS_MAX + SESSION_SIZE * ENDED_SESSIONS_MAX + MAC_SIZE;
 
-/** A session that is over, or a user of whom tickets below `epoch` are void. */
-export type Revocation =
-  | { readonly kind: 'session'; readonly id: string }
-  | { readonly kind: 'user'; readonly id: string; readonly epoch: number };
+/** Which tickets of a user are void: those of user epochs below `epoch`, and those of logins before `before`. */
+export interface UserRevocation {
+  readonly user: string;
+  readonly epoch: number;
+  /** Milliseconds of the warden's time. */
+  readonly before: number;
+}
 
 export interface Lease {
   readonly hsmId: string;
   readonly incarnation: number;
   /** Random, new with each unseal. */
   readonly boot: string;
-  /** Rises by one with each lease of a boot. */
+  /** Rises with each lease of a boot. */
   readonly number: number;
   readonly controlSequence: number;
-  /** Milliseconds since 1970. */
+  /** The warden's time when it issued this: milliseconds since 1970, and never back within a boot. */
   readonly time: number;
-  readonly revocations: readonly Revocation[];
+  /** The end of this lease, on the clock of `monotonic()`: LEASE_LIFETIME_MS after it was issued. */
+  readonly goodUntil: number;
+  /** Tickets of older epochs are void. */
+  readonly ticketEpoch: number;
+  readonly users: readonly UserRevocation[];
+  /** Sessions that are over. */
+  readonly sessions: readonly string[];
 }
+
+/** Milliseconds since the lease was issued, at `now` of `monotonic()`. */
+export const leaseAge = ({ goodUntil }: Lease, now: number): number => now - (goodUntil - LEASE_LIFETIME_MS);
+
+/** Is the ticket, of the revocation's user, void by it? */
+export const voids = ({ epoch, before }: UserRevocation, { userEpoch, loggedInAt }: Ticket): boolean =>
+  userEpoch < epoch || loggedInAt < before;
 
 /** What the MAC covers. */
 export function encodeLeaseBody(lease: Lease): Uint8Array<ArrayBuffer> {
-  const writer = new FieldWriter(FIXED_SIZE + REVOCATION_SIZE * lease.revocations.length)
+  const { users, sessions } = lease;
+  const writer = new FieldWriter(FIXED_SIZE + USER_SIZE * users.length + SESSION_SIZE * sessions.length)
     .magic(MAGIC)
     .u8(FORMAT)
     .zero(3)
@@ -39,11 +62,12 @@ export function encodeLeaseBody(lease: Lease): Uint8Array<ArrayBuffer> {
     .u64(lease.number)
     .u64(lease.controlSequence)
     .u64(lease.time)
-    .u16(lease.revocations.length);
-  for (const revocation of lease.revocations) {
-    if (revocation.kind === 'session') writer.u8(1).id(revocation.id).u32(0);
-    else writer.u8(2).id(revocation.id).u32(revocation.epoch);
-  }
+    .u64(lease.goodUntil)
+    .u32(lease.ticketEpoch)
+    .u16(users.length)
+    .u16(sessions.length);
+  for (const { user, epoch, before } of users) writer.id(user).u32(epoch).u64(before);
+  for (const session of sessions) writer.id(session);
   return writer.bytes;
 }
 
@@ -53,24 +77,26 @@ export function decodeLease(bytes: Uint8Array): Lease {
   reader.magic(MAGIC);
   if (reader.u8() !== FORMAT) throw new FormatError('unknown lease format');
   reader.zero(3);
-  const hsmId = reader.id();
-  const incarnation = reader.u32();
-  const boot = reader.id();
-  const number = reader.u64();
-  const controlSequence = reader.u64();
-  const time = reader.u64();
-  const count = reader.u16();
-  if (count > LEASE_MAX_REVOCATIONS) throw new FormatError('too many revocations');
-  const revocations: Revocation[] = [];
-  for (let i = 0; i < count; i++) {
-    const kind = reader.u8();
-    const id = reader.id();
-    const epoch = reader.u32();
-    if (kind === 1) revocations.push({ kind: 'session', id });
-    else if (kind === 2) revocations.push({ kind: 'user', id, epoch });
-    else throw new FormatError('unknown revocation');
+  const fixed = {
+    hsmId: reader.id(),
+    incarnation: reader.u32(),
+    boot: reader.id(),
+    number: reader.u64(),
+    controlSequence: reader.u64(),
+    time: reader.u64(),
+    goodUntil: reader.u64(),
+    ticketEpoch: reader.u32(),
+  };
+  const userCount = reader.u16();
+  const sessionCount = reader.u16();
+  if (userCount > REVOKED_USERS_MAX || sessionCount > ENDED_SESSIONS_MAX) {
+    throw new FormatError('too many revocations');
   }
+  const users: UserRevocation[] = [];
+  for (let i = 0; i < userCount; i++) users.push({ user: reader.id(), epoch: reader.u32(), before: reader.u64() });
+  const sessions: string[] = [];
+  for (let i = 0; i < sessionCount; i++) sessions.push(reader.id());
   reader.view(MAC_SIZE);
   reader.end();
-  return { hsmId, incarnation, boot, number, controlSequence, time, revocations };
+  return { ...fixed, users, sessions };
 }

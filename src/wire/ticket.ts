@@ -7,11 +7,13 @@ export type TicketRole = keyof typeof TICKET_ROLE;
 export const MAC_SIZE = 32;
 /** Milliseconds from issue to expiry; less where the login's own end comes first. */
 export const TICKET_LIFETIME = 15 * 60_000;
-export const TICKET_BODY_SIZE = 80;
+/** Milliseconds from the login to the end of its last renewal. */
+export const SESSION_LIFETIME = 12 * 3_600_000;
+export const TICKET_BODY_SIZE = 84;
 export const TICKET_SESSION_OFFSET = 28;
 
 const MAGIC = 'KCTK';
-const FORMAT = 1;
+const FORMAT = 2;
 
 export interface Ticket {
   readonly role: TicketRole;
@@ -20,10 +22,12 @@ export interface Ticket {
   readonly session: string;
   readonly user: string;
   readonly userEpoch: number;
-  /** Milliseconds since 1970. */
+  /** Of the HSM: rises where there are more revocations than a lease has room for, and voids every ticket before. */
+  readonly ticketEpoch: number;
+  /** Milliseconds of the warden's time. */
   readonly expiresAt: number;
-  /** No renewal reaches beyond this. */
-  readonly renewableUntil: number;
+  /** When the session began, by the warden's time; no renewal reaches further than SESSION_LIFETIME from it. */
+  readonly loggedInAt: number;
 }
 
 /** What the MAC covers. */
@@ -38,8 +42,9 @@ export function encodeTicketBody(ticket: Ticket): Uint8Array<ArrayBuffer> {
     .id(ticket.session)
     .id(ticket.user)
     .u32(ticket.userEpoch)
+    .u32(ticket.ticketEpoch)
     .u64(ticket.expiresAt)
-    .u64(ticket.renewableUntil).bytes;
+    .u64(ticket.loggedInAt).bytes;
 }
 
 /** Read body ‖ MAC; the MAC is for the caller to check first. Throws FormatError. */
@@ -57,8 +62,9 @@ export function decodeTicket(bytes: Uint8Array): Ticket {
     session: reader.id(),
     user: reader.id(),
     userEpoch: reader.u32(),
+    ticketEpoch: reader.u32(),
     expiresAt: reader.u64(),
-    renewableUntil: reader.u64(),
+    loggedInAt: reader.u64(),
   };
   reader.view(MAC_SIZE);
   reader.end();

@@ -1,7 +1,7 @@
 /** The code of cell and warden in this process, over a core of its own: frozen formats, leases, and what a batch leaves behind. */
 import { createCipheriv, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Arena } from '../../dist/cell/arena.js';
 import { Authority } from '../../dist/cell/authority.js';
 import { BatchServer } from '../../dist/cell/batch.js';
@@ -21,7 +21,8 @@ import { codeOf as codeOfStatus } from '../../dist/errors.js';
 import { decodeAttributes, encodeAttributes } from '../../dist/wire/attributes.js';
 import { type CellRequest, FLAG, readReply, writeBatch } from '../../dist/wire/batch.js';
 import { Board } from '../../dist/wire/board.js';
-import { encodeLeaseBody, type Lease } from '../../dist/wire/lease.js';
+import { monotonic } from '../../dist/wire/clock.js';
+import { encodeLeaseBody, LEASE_LIFETIME_MS, type Lease } from '../../dist/wire/lease.js';
 import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
@@ -150,33 +151,39 @@ describe('the frozen formats are read by the code that serves', () => {
   });
 
   test('ticket and lease', () => {
-    const authority = new Authority(core, vault);
+    // The golden lease was issued at 86400000 of the monotonic clock.
+    let now = 86400000;
+    const authority = new Authority(core, vault, () => now);
     const at = core.call.WINDOW.value;
     const put = (bytes: Uint8Array) => {
       core.bytes.set(bytes, at);
       return bytes.length;
     };
-    expect(codeOf(() => authority.takeLease(at, put(frozen('lease')), 1795000001000))).toBe('a result');
-    const now = 1795000000000;
-    expect(authority.readTicket(at, put(frozen('ticket')), now)).toMatchObject({ user: ALICE, session: SESSION });
-    expect(codeOf(() => authority.readTicket(at, put(frozen('ticket')), 1795000900000))).toBe(
-      'KEYCELL_SESSION_EXPIRED',
-    );
+    expect(authority.takeLease(at, put(frozen('lease')))).toBe(1795000001000);
+    expect(authority.readTicket(at, put(frozen('ticket')))).toMatchObject({ user: ALICE, session: SESSION });
     const ticket = frozen('ticket');
     for (let i = 0; i < ticket.length; i++) {
       const forged = ticket.slice();
       forged[i]! ^= 1;
-      expect(codeOf(() => authority.readTicket(at, put(forged), now))).toBe('KEYCELL_SESSION_REVOKED');
+      expect(codeOf(() => authority.readTicket(at, put(forged)))).toBe('KEYCELL_SESSION_REVOKED');
     }
+    // The next lease comes just before the ticket ends.
+    now += 898000;
+    const later = lease({ number: 13, time: 1795000899000, goodUntil: now + LEASE_LIFETIME_MS });
+    expect(authority.takeLease(at, put(later))).toBe(1795000899000);
+    expect(codeOf(() => authority.readTicket(at, put(ticket)))).toBe('a result');
+    now += 1000;
+    expect(authority.takeLease(at, put(later))).toBe(1795000900000);
+    expect(codeOf(() => authority.readTicket(at, put(ticket)))).toBe('KEYCELL_SESSION_EXPIRED');
   });
 
   test('records, tickets and leases that it writes are the reference’s', () => {
     const sessions = new Sessions(core, work, vault, random);
-    const lease = sessions.lease(7, Date.now());
+    const lease = sessions.lease(7);
     const mac = hmac(purposeKey(MASTER, 'lease', HSM, 1), lease.subarray(0, -32));
     expect(hex(lease.subarray(-32))).toBe(hex(mac));
-    const ticket = sessions.open(ALICE, 2, 'crypto-user', Date.now());
-    expect(hex(ticket.subarray(-32))).toBe(hex(hmac(purposeKey(MASTER, 'ticket', HSM, 1), ticket.subarray(0, 80))));
+    const ticket = sessions.open(ALICE, 2, 'crypto-user');
+    expect(hex(ticket.subarray(-32))).toBe(hex(hmac(purposeKey(MASTER, 'ticket', HSM, 1), ticket.subarray(0, 84))));
   });
 });
 
@@ -190,7 +197,10 @@ const lease = (more: Partial<Lease> = {}): Uint8Array =>
       number: 5,
       controlSequence: 1,
       time: Date.now(),
-      revocations: [],
+      goodUntil: monotonic() + LEASE_LIFETIME_MS,
+      ticketEpoch: 1,
+      users: [],
+      sessions: [],
       ...more,
     }),
   );
@@ -204,8 +214,9 @@ const ticketOf = (more: Partial<Ticket> = {}): Uint8Array =>
       session: SESSION,
       user: ALICE,
       userEpoch: 2,
+      ticketEpoch: 1,
       expiresAt: Date.now() + 60_000,
-      renewableUntil: Date.now() + 60_000,
+      loggedInAt: Date.now(),
       ...more,
     }),
   );
@@ -362,13 +373,14 @@ describe('leases', () => {
 
   test('stale, early, older, forged, cut, foreign: refused, and no entry is made', () => {
     expect(codes(lease())).toEqual(['done']);
-    const now = Date.now();
     const forged = lease({ number: 9 });
     forged[80]! ^= 1;
+    const goodUntil = (ms: number) => ({ goodUntil: monotonic() + LEASE_LIFETIME_MS + ms });
     const bad: Record<string, Uint8Array> = {
-      stale: lease({ number: 6, time: now - 5100 }),
-      early: lease({ number: 6, time: now + 6000 }),
+      stale: lease({ number: 6, ...goodUntil(-5100) }),
+      early: lease({ number: 6, ...goodUntil(6000) }),
       older: lease({ number: 4 }),
+      'of an older time': lease({ number: 6, time: Date.now() - 60_000 }),
       forged,
       cut: lease({ number: 9 }).slice(0, -1),
       empty: new Uint8Array(0),
@@ -380,13 +392,18 @@ describe('leases', () => {
       expect([name, codes(each)]).toEqual([name, ['KEYCELL_LEASE_EXPIRED']]);
       expect(server.entered).toBe(false);
     }
-    // One that was good grows stale in the cell's hands.
-    const authority = new Authority(core, vault);
-    const good = lease();
+    // One that was good grows stale in the cell's hands, by the clock that it shares with the warden.
+    let now = monotonic();
+    const authority = new Authority(core, vault, () => now);
+    const good = lease({ goodUntil: now + LEASE_LIFETIME_MS });
     const at = core.call.WINDOW.value;
     core.bytes.set(good, at);
-    const take = (ms: number) => codeOf(() => authority.takeLease(at, good.length, Date.now() + ms));
-    expect([take(0), take(4900), take(5100), take(-5100)]).toEqual([
+    const take = (ms: number) => {
+      now += ms;
+      return codeOf(() => authority.takeLease(at, good.length));
+    };
+    expect([take(0), take(4999), take(1), take(1), take(-10_002)]).toEqual([
+      'a result',
       'a result',
       'a result',
       'KEYCELL_LEASE_EXPIRED',
@@ -395,15 +412,49 @@ describe('leases', () => {
     core.bytes.fill(0, at, at + good.length);
   });
 
+  test('the time of a batch is that of its lease, carried on, whatever the wall clock says', () => {
+    const start = 1_900_000_000_000;
+    const dated = record(id(0x41), { notBefore: start + 1000, notAfter: start + 3000 });
+    const use = (time: number) => {
+      const long = ticketOf({ expiresAt: start + 10_000_000, loggedInAt: start });
+      const asked = request('encrypt', {
+        mechanism: 'envelope',
+        ticket: long,
+        keys: [dated],
+        parts: [run(0, 4), run(0, 0)],
+      });
+      const { codes, results, audit } = serve([asked], lease({ number: 6, time }));
+      return { codes, reason: results[0]!.reason, at: Number(/"at":(\d+)/.exec(audit)?.[1]) };
+    };
+    vi.setSystemTime(0);
+    try {
+      expect(use(start).codes).toEqual(['KEYCELL_PERMISSION_DENIED']);
+      vi.setSystemTime(start + 10_000_000);
+      const served = use(start + 1500);
+      expect(served.codes).toEqual(['done']);
+      expect(served.at - start).toBeGreaterThanOrEqual(1500);
+      expect(served.at - start).toBeLessThan(1500 + LEASE_LIFETIME_MS);
+      vi.setSystemTime(start + 1500);
+      expect(use(start + 3001).codes).toEqual(['KEYCELL_PERMISSION_DENIED']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('revocations in it end sessions and users', () => {
-    expect(codes(lease({ number: 6, revocations: [{ kind: 'session', id: SESSION }] }))).toEqual([
-      'KEYCELL_SESSION_REVOKED',
-    ]);
-    expect(codes(lease({ number: 7, revocations: [{ kind: 'session', id: id(0x61) }] }))).toEqual(['done']);
-    expect(codes(lease({ number: 8, revocations: [{ kind: 'user', id: ALICE, epoch: 3 }] }))).toEqual([
-      'KEYCELL_SESSION_REVOKED',
-    ]);
-    expect(codes(lease({ number: 9, revocations: [{ kind: 'user', id: ALICE, epoch: 2 }] }))).toEqual(['done']);
+    const revoked = ['KEYCELL_SESSION_REVOKED'];
+    const user = (epoch: number, before = 0) => ({ users: [{ user: ALICE, epoch, before }] });
+    const now = Date.now();
+    ticket = ticketOf({ loggedInAt: now });
+    expect(codes(lease({ number: 6, sessions: [SESSION] }))).toEqual(revoked);
+    expect(codes(lease({ number: 7, sessions: [id(0x61)] }))).toEqual(['done']);
+    expect(codes(lease({ number: 8, ...user(3) }))).toEqual(revoked);
+    expect(codes(lease({ number: 9, ...user(2) }))).toEqual(['done']);
+    expect(codes(lease({ number: 10, ...user(0, now + 1) }))).toEqual(revoked);
+    expect(codes(lease({ number: 11, ...user(0, now) }))).toEqual(['done']);
+    expect(codes(lease({ number: 12, ticketEpoch: 2 }))).toEqual(revoked);
+    ticket = ticketOf({ ticketEpoch: 2 });
+    expect(codes(lease({ number: 13, ticketEpoch: 2 }))).toEqual(['done']);
   });
 
   test('a ticket that was good stays so only for this incarnation, and while it is as it was', () => {

@@ -105,6 +105,7 @@ const baseAttributes: KeyAttributes = {
 const control = {
   incarnation: 1,
   sequence: 7,
+  revokedAt: 5,
   records: 3,
   logSequence: 9,
   logHash: run(0xa0, 32),
@@ -124,8 +125,9 @@ const ticket: Ticket = {
   session: id(0x60),
   user: id(0x70),
   userEpoch: 2,
+  ticketEpoch: 1,
   expiresAt: 1795000900000,
-  renewableUntil: 1795043200000,
+  loggedInAt: 1795000000000,
 };
 const lease: Lease = {
   hsmId,
@@ -134,10 +136,10 @@ const lease: Lease = {
   number: 12,
   controlSequence: 7,
   time: 1795000001000,
-  revocations: [
-    { kind: 'session', id: id(0x61) },
-    { kind: 'user', id: id(0x71), epoch: 3 },
-  ],
+  goodUntil: 86405000,
+  ticketEpoch: 1,
+  users: [{ user: id(0x71), epoch: 3, before: 1795000000500 }],
+  sessions: [id(0x61), id(0x62)],
 };
 
 const stream = { keyId: id(0x20), keyVersion: 1, salt: run(0xb0, 32), aad: Buffer.from('aad') };

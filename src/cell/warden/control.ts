@@ -19,8 +19,13 @@ const MODULUS = 1n << 256n;
  * old records whose terms add up: so the sum leaves the warden only as the secret of the control record.
  */
 export class Digest {
-  sum = 0n;
-  records = 0;
+  sum: bigint;
+  records: number;
+
+  constructor(sum = 0n, records = 0) {
+    this.sum = sum;
+    this.records = records;
+  }
 
   add(term: bigint): void {
     this.sum = (this.sum + term) % MODULUS;
@@ -33,6 +38,13 @@ export class Digest {
   }
 }
 
+/** A control record that the store may hold by now, and what is then so. */
+interface Proposal {
+  readonly digest: Digest;
+  readonly sequence: number;
+  readonly revokedAt: number;
+}
+
 export class Control {
   readonly #core: Core;
   readonly #work: Arena;
@@ -40,7 +52,11 @@ export class Control {
   readonly #records: Records;
   #digest = new Digest();
   #sequence = 0;
+  #revokedAt = 0;
   #createdAt = 0;
+  #proposal: Proposal | undefined;
+  /** The last sequence that was proposed: none is used twice, whatever became of it. */
+  #proposed = 0;
 
   constructor(core: Core, work: Arena, vault: Vault, records: Records) {
     this.#core = core;
@@ -49,14 +65,13 @@ export class Control {
     this.#records = records;
   }
 
+  /** Of the last control record that is known to be on the disk. */
   get sequence(): number {
     return this.#sequence;
   }
 
   begin(now: number): void {
-    this.#digest = new Digest();
-    this.#sequence = 0;
-    this.#createdAt = now;
+    this.resume({ sum: 0n, records: 0, sequence: 0, revokedAt: 0, createdAt: now });
   }
 
   /** The state that a control record tells. Throws STORE_CORRUPT where it is not authentic. */
@@ -81,12 +96,13 @@ export class Control {
   }
 
   /** Go on from a control record; what the store holds is compared by `matches`. */
-  resume(state: ControlState & { readonly sum: bigint }): void {
-    this.#digest = new Digest();
-    this.#digest.sum = state.sum;
-    this.#digest.records = state.records;
+  resume(state: Omit<ControlState, 'incarnation' | 'logSequence' | 'logHash'> & { readonly sum: bigint }): void {
+    this.#digest = new Digest(state.sum, state.records);
     this.#sequence = state.sequence;
+    this.#proposed = state.sequence;
+    this.#revokedAt = state.revokedAt;
     this.#createdAt = state.createdAt;
+    this.#proposal = undefined;
   }
 
   /** The 32 bytes at an address as a number, big-endian. */
@@ -117,19 +133,27 @@ export class Control {
     return term;
   }
 
-  /** The next control record, after these changes. */
-  advance(
+  /**
+   * The next control record, after these changes. Nothing advances before `settle`: the state is what the disk holds. Throws
+   * STORE_UNAVAILABLE while the last proposal is not settled.
+   */
+  propose(
     added: readonly Uint8Array[],
     removed: readonly Uint8Array[],
     log: { readonly seq: number; readonly hash: string },
+    revokes: boolean,
   ): Uint8Array<ArrayBuffer> {
-    for (const record of removed) this.#digest.remove(this.term(record));
-    for (const record of added) this.#digest.add(this.term(record));
-    this.#sequence++;
+    if (this.#proposal !== undefined) throw new Refusal('KEYCELL_STORE_UNAVAILABLE');
+    const digest = new Digest(this.#digest.sum, this.#digest.records);
+    for (const record of removed) digest.remove(this.term(record));
+    for (const record of added) digest.add(this.term(record));
+    const sequence = this.#proposed + 1;
+    const revokedAt = revokes ? sequence : this.#revokedAt;
     const attributes = encodeControl({
       incarnation: this.#vault.identity.incarnation,
-      sequence: this.#sequence,
-      records: this.#digest.records,
+      sequence,
+      revokedAt,
+      records: digest.records,
       logSequence: log.seq,
       logHash: fromHex(log.hash, 32),
       createdAt: this.#createdAt,
@@ -137,16 +161,28 @@ export class Control {
     const mark = this.#work.mark();
     const secret = this.#work.take(DIGEST_SIZE);
     for (let i = 0; i < DIGEST_SIZE; i += 8) {
-      this.#core.view.setBigUint64(secret + i, BigInt.asUintN(64, this.#digest.sum >> BigInt(8 * (24 - i))));
+      this.#core.view.setBigUint64(secret + i, BigInt.asUintN(64, digest.sum >> BigInt(8 * (24 - i))));
     }
     const { offset, length } = this.#records.seal(
-      { kind: RECORD_KIND.control, id: ZERO_ID, revision: this.#sequence >>> 0, owner: ZERO_ID, attributes },
+      { kind: RECORD_KIND.control, id: ZERO_ID, revision: sequence >>> 0, owner: ZERO_ID, attributes },
       secret,
       DIGEST_SIZE,
       this.#work,
     );
     const record = this.#core.bytes.slice(offset, offset + length);
     this.#work.release(mark);
+    this.#proposed = sequence;
+    this.#proposal = { digest, sequence, revokedAt };
     return record;
+  }
+
+  /** The proposal is on the disk, or it is not and never will be. */
+  settle(written: boolean): void {
+    const proposal = this.#proposal;
+    this.#proposal = undefined;
+    if (proposal === undefined || !written) return;
+    this.#digest = proposal.digest;
+    this.#sequence = proposal.sequence;
+    this.#revokedAt = proposal.revokedAt;
   }
 }

@@ -29,6 +29,9 @@ export interface StateChange {
   readonly log: { readonly seq: number; readonly hash: string };
 }
 
+/** Is a change on the disk? `refused`: it is not, and will not be. */
+export type WriteOutcome = 'written' | 'refused' | 'unknown';
+
 /** What the warden can be asked. Every answer may bring entries for the log, which must be on the disk before it is used. */
 export interface WardenCalls {
   initialize: {
@@ -80,8 +83,13 @@ export interface WardenCalls {
     answer: { readonly user: Uint8Array };
   };
 
-  /** The next control record. */
+  /** The control record to be written together with a change. The state advances by `settle`; until then no other is given. */
   commit: { ask: StateChange; answer: { readonly control: Uint8Array } };
+  /**
+   * What became of the last control record that was given, as far as the store tells. What it revokes is in force from then
+   * on, and while it is unknown.
+   */
+  settle: { ask: { readonly outcome: WriteOutcome }; answer: Record<never, never> };
   /** How many of these bodies were not made by a cell or warden of this HSM. */
   checkEntries: { ask: { readonly bodies: readonly string[] }; answer: { readonly forged: number } };
 

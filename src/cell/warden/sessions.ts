@@ -1,45 +1,71 @@
-/** Tickets, revocations and leases: who is logged in, as the cells are told once a second. */
+/** Tickets and leases: who is logged in, as the cells are told once a second. */
 import { Refusal } from '../../errors.ts';
-import { encodeLeaseBody, LEASE_MAX_REVOCATIONS, type Revocation } from '../../wire/lease.ts';
-import { encodeTicketBody, MAC_SIZE, TICKET_LIFETIME, type Ticket, type TicketRole } from '../../wire/ticket.ts';
+import { encodeLeaseBody, LEASE_LIFETIME_MS, type Lease, leaseAge, type UserRevocation } from '../../wire/lease.ts';
+import {
+  encodeTicketBody,
+  MAC_SIZE,
+  SESSION_LIFETIME,
+  TICKET_LIFETIME,
+  type Ticket,
+  type TicketRole,
+} from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
 import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
 import { checkTicket, openLease, openTicket } from '../signed.ts';
 import type { Vault } from '../vault.ts';
-
-const SESSION_LIFETIME = 12 * 3_600_000;
+import { WardenClock } from './clock.ts';
+import { type Overflow, Revocations } from './revocations.ts';
 
 export class Sessions {
   readonly #core: Core;
   readonly #work: Arena;
   readonly #vault: Vault;
   readonly #random: Random;
-  /** When each revocation may be forgotten: no ticket that it concerns lives longer. */
-  #revocations: { readonly until: number; readonly revocation: Revocation }[] = [];
+  readonly #clock: WardenClock;
+  readonly #revocations: Revocations;
   #leases = 0;
+  /** When the last lease's life began, by the warden's time, and when it ends, by the monotonic clock. */
+  #life = { time: 0, goodUntil: 0 };
 
-  constructor(core: Core, work: Arena, vault: Vault, random: Random) {
+  constructor(core: Core, work: Arena, vault: Vault, random: Random, clock = new WardenClock()) {
     this.#core = core;
     this.#work = work;
     this.#vault = vault;
     this.#random = random;
+    this.#clock = clock;
+    this.#revocations = new Revocations(clock);
   }
 
   /** Forget the sessions of an earlier boot. */
   begin(): void {
-    this.#revocations = [];
+    this.#clock.begin();
+    this.#revocations.begin();
     this.#leases = 0;
   }
 
-  /** Go on from the last lease of a warden that died. Throws Refusal unless it is of this boot. */
-  resume(lease: Uint8Array, now: number): void {
-    const { number, revocations } = this.#placed(lease, (at) => openLease(this.#core, this.#vault, at, lease.length));
-    this.#leases = number;
-    this.#revocations = revocations.map((revocation) => ({ until: now + TICKET_LIFETIME, revocation }));
+  /** Go on from the last lease of a warden that died, which is returned. Throws Refusal unless it is of this boot. */
+  resume(bytes: Uint8Array): Lease {
+    const lease = this.#placed(bytes, (at) => openLease(this.#core, this.#vault, at, bytes.length));
+    const now = this.#clock.monotonic();
+    this.#clock.resume(lease.time, now - leaseAge(lease, now));
+    this.#revocations.resume(lease);
+    this.#leases = lease.number;
+    return lease;
   }
 
-  open(user: string, userEpoch: number, role: TicketRole, now: number): Uint8Array<ArrayBuffer> {
+  /** What `open` wants to know of the moment when a login began. */
+  get ticketEpoch(): number {
+    return this.#revocations.ticketEpoch;
+  }
+
+  /** A new session. `ticketEpoch` is that of the moment at which the user's record was taken to be true. */
+  open(
+    user: string,
+    userEpoch: number,
+    role: TicketRole,
+    ticketEpoch = this.#revocations.ticketEpoch,
+  ): Uint8Array<ArrayBuffer> {
     const { hsmId, incarnation } = this.#vault.identity;
     return this.#issue({
       role,
@@ -48,52 +74,56 @@ export class Sessions {
       session: this.#random.id(),
       user,
       userEpoch,
-      expiresAt: now + TICKET_LIFETIME,
-      renewableUntil: now + SESSION_LIFETIME,
+      ticketEpoch,
+      expiresAt: this.#clock.now() + TICKET_LIFETIME,
+      loggedInAt: this.#revocations.loginTime(),
     });
   }
 
   /** The ticket's content if it is good now. Throws SESSION_EXPIRED or SESSION_REVOKED. */
-  check(bytes: Uint8Array, now: number): Ticket {
+  check(bytes: Uint8Array): Ticket {
     const ticket = this.#placed(bytes, (at) => openTicket(this.#core, this.#vault, at, bytes.length));
-    checkTicket(ticket, now, this.#isRevoked(ticket));
+    checkTicket(ticket, this.#clock.now(), this.#revocations.covers(ticket));
     return ticket;
   }
 
-  #isRevoked(ticket: Ticket): boolean {
-    return this.#revocations.some(({ revocation }) =>
-      revocation.kind === 'session'
-        ? revocation.id === ticket.session
-        : revocation.id === ticket.user && ticket.userEpoch < revocation.epoch,
-    );
-  }
-
-  renew(bytes: Uint8Array, now: number): Uint8Array<ArrayBuffer> {
-    const ticket = this.check(bytes, now);
-    const expiresAt = Math.min(now + TICKET_LIFETIME, ticket.renewableUntil);
+  renew(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const ticket = this.check(bytes);
+    const now = this.#clock.now();
+    const expiresAt = Math.min(now + TICKET_LIFETIME, ticket.loggedInAt + SESSION_LIFETIME);
     if (expiresAt <= now) throw new Refusal('KEYCELL_SESSION_EXPIRED');
     return this.#issue({ ...ticket, expiresAt });
   }
 
-  revoke(revocation: Revocation, now: number): void {
-    this.#forget(now);
-    if (this.#revocations.length >= LEASE_MAX_REVOCATIONS) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
-    this.#revocations.push({ until: now + TICKET_LIFETIME, revocation });
+  /** The session of a ticket is over. Never refused: Revocations says what ends where there is no room. */
+  end(ticket: Ticket): Overflow {
+    return this.#revocations.endSession(ticket);
   }
 
-  #forget(now: number): void {
-    this.#revocations = this.#revocations.filter(({ until }) => until > now);
+  /** The tickets that a change of users voids, once it is on the disk. */
+  endUsers(revocations: readonly UserRevocation[]): Overflow[] {
+    return revocations.map((revocation) => this.#revocations.endUser(revocation));
   }
 
-  lease(controlSequence: number, now: number): Uint8Array<ArrayBuffer> {
-    this.#forget(now);
+  /** Nobody knows whether the change is on the disk: until somebody does, nobody uses what it would void. */
+  hold(revocations: readonly UserRevocation[]): void {
+    this.#revocations.hold(revocations);
+  }
+
+  endAll(): Overflow {
+    return this.#revocations.endAll();
+  }
+
+  /** The next lease. One that does not `extend` tells of revocations alone: it ends when the last one would have. */
+  lease(controlSequence: number, extend = true): Uint8Array<ArrayBuffer> {
+    if (extend) {
+      const time = this.#clock.now();
+      this.#life = { time, goodUntil: this.#clock.readAt + LEASE_LIFETIME_MS };
+    }
     const { hsmId, incarnation, boot } = this.#vault.identity;
-    const revocations = this.#revocations.map(({ revocation }) => revocation);
     const number = ++this.#leases;
-    return this.#sign(
-      'lease',
-      encodeLeaseBody({ hsmId, incarnation, boot, number, controlSequence, time: now, revocations }),
-    );
+    const body = { hsmId, incarnation, boot, number, controlSequence, ...this.#life, ...this.#revocations.list() };
+    return this.#sign('lease', encodeLeaseBody(body));
   }
 
   #issue(ticket: Ticket): Uint8Array<ArrayBuffer> {

@@ -4,7 +4,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { Refusal } from '../../errors.ts';
 import type { Board } from '../../wire/board.ts';
 import { FormatError } from '../../wire/fields.ts';
-import { decodeRecordHeader, RECORD_KIND } from '../../wire/record.ts';
+import type { UserRevocation } from '../../wire/lease.ts';
+import { decodeRecordHeader, RECORD_KIND, RECORD_KIND_OFFSET } from '../../wire/record.ts';
 import type { Ticket } from '../../wire/ticket.ts';
 import type { Arena } from '../arena.ts';
 import type { Core } from '../core.ts';
@@ -13,11 +14,13 @@ import { type Given, Transfer } from '../provision.ts';
 import { Random } from '../random.ts';
 import { Records } from '../records.ts';
 import { Vault } from '../vault.ts';
+import { WardenClock } from './clock.ts';
 import { Control, Digest } from './control.ts';
 import { EntryCount } from './count.ts';
 import { Custody } from './custody.ts';
 import { Passwords } from './passwords.ts';
 import type { SecretRef, WardenCall, WardenCalls } from './protocol.ts';
+import type { Overflow } from './revocations.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
 
@@ -31,6 +34,13 @@ type Handlers = {
 const LEASE_INTERVAL = 1000;
 const FIRST_EPOCH = 1;
 
+/** What a change of the store means for users. */
+interface UserChange {
+  readonly users: readonly string[];
+  readonly revocations: readonly UserRevocation[];
+}
+const NO_CHANGE: UserChange = { users: [], revocations: [] };
+
 export class Warden implements Handlers {
   readonly #core: Core;
   readonly #work: Arena;
@@ -41,15 +51,18 @@ export class Warden implements Handlers {
   readonly #passwords: Passwords;
   readonly #custody: Custody;
   readonly #users: Users;
+  readonly #clock: WardenClock;
   readonly #sessions: Sessions;
   readonly #control: Control;
   readonly #count = new EntryCount();
   readonly #name = `warden-${randomUUID().slice(0, 8)}`;
   #entries = 0;
   #scan = new Digest();
+  /** The users of the change that was proposed last, and what it revokes once it is on the disk. */
+  #change: UserChange = NO_CHANGE;
   #ticking: NodeJS.Timeout | undefined;
 
-  constructor(core: Core, work: Arena, board: Board, secrets: SharedArrayBuffer) {
+  constructor(core: Core, work: Arena, board: Board, secrets: SharedArrayBuffer, clock = new WardenClock()) {
     this.#core = core;
     this.#work = work;
     this.#board = board;
@@ -59,7 +72,8 @@ export class Warden implements Handlers {
     this.#passwords = new Passwords(core, work, secrets);
     this.#custody = new Custody(core, work, this.#vault, this.#random, this.#passwords);
     this.#users = new Users(core, work, this.#random, this.#records, this.#passwords);
-    this.#sessions = new Sessions(core, work, this.#vault, this.#random);
+    this.#clock = clock;
+    this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock);
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
 
@@ -75,7 +89,7 @@ export class Warden implements Handlers {
     try {
       const { hsmId, epoch } = this.#vault.identity;
       const keyslot = await this.#custody.sealSlot(passphrase, hsmId, epoch, log2N);
-      const user = await this.#users.make(admin.name, 'admin', admin.password, Date.now());
+      const user = await this.#users.make(admin.name, 'admin', admin.password, this.#clock.now());
       entries.push(this.#entry('initialize', { hsm: hsmId, admin: admin.name }));
       this.#tick();
       return { keyslot, user };
@@ -89,14 +103,15 @@ export class Warden implements Handlers {
     this.#begin();
     entries.push(this.#entry('initialize', { hsm: this.#vault.identity.hsmId, ephemeral: true }));
     this.#tick();
-    return { ticket: this.#sessions.open(this.#random.id(), 1, 'crypto-user', Date.now()) };
+    return { ticket: this.#sessions.open(this.#random.id(), 1, 'crypto-user') };
   }
 
   #begin(): void {
     this.#custody.make();
     this.#vault.unlock({ hsmId: this.#random.id(), epoch: FIRST_EPOCH, incarnation: 1, boot: this.#random.id() });
-    this.#control.begin(Date.now());
     this.#sessions.begin();
+    this.#control.begin(this.#clock.now());
+    this.#change = NO_CHANGE;
     this.#count.begin(0);
   }
 
@@ -110,6 +125,7 @@ export class Warden implements Handlers {
       this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation + 1, boot });
       this.#control.resume(state);
       this.#sessions.begin();
+      this.#change = NO_CHANGE;
       return { hsmId };
     } catch (error) {
       this.#lock();
@@ -190,31 +206,33 @@ export class Warden implements Handlers {
   // Logins
 
   async login({ user, password }: WardenCalls['login']['ask'], entries: string[]) {
-    this.#mustBeOpen();
+    const { boot } = this.#vault.identity;
+    // The record was true when the login began: what has ended every session since has ended this one, too.
+    const { ticketEpoch } = this.#sessions;
     const found = await this.#users.verify(user, password);
-    this.#mustBeOpen();
+    if (this.#vault.identity.boot !== boot) throw new Refusal('KEYCELL_SEALED');
     if (found === undefined) {
       entries.push(this.#entry('login-failed', user === null ? {} : { user: this.#users.read(user).id }));
       throw new Refusal('KEYCELL_LOGIN_FAILED');
     }
-    const ticket = this.#sessions.open(found.id, found.epoch, found.role, Date.now());
-    const { session } = this.#sessions.check(ticket, Date.now());
+    const ticket = this.#sessions.open(found.id, found.epoch, found.role, ticketEpoch);
+    const { session } = this.#sessions.check(ticket);
     entries.push(this.#entry('login', { user: found.id, name: found.name, role: found.role, session }));
     return { ticket };
   }
 
   renew({ ticket }: WardenCalls['renew']['ask'], entries: string[]) {
     const { session } = this.#check(ticket);
-    const renewed = this.#sessions.renew(ticket, Date.now());
+    const renewed = this.#sessions.renew(ticket);
     entries.push(this.#entry('renew', { session }));
     return { ticket: renewed };
   }
 
   logout({ ticket }: WardenCalls['logout']['ask'], entries: string[]) {
-    const { session } = this.#check(ticket);
-    this.#sessions.revoke({ kind: 'session', id: session }, Date.now());
-    this.#post();
-    entries.push(this.#entry('logout', { session }));
+    const ended = this.#check(ticket);
+    const overflow = this.#sessions.end(ended);
+    this.#post(false);
+    entries.push(this.#entry('logout', { session: ended.session }), ...this.#overflowed([overflow]));
     return {};
   }
 
@@ -225,7 +243,7 @@ export class Warden implements Handlers {
 
   #check(ticket: Uint8Array): Ticket {
     this.#mustBeOpen();
-    return this.#sessions.check(ticket, Date.now());
+    return this.#sessions.check(ticket);
   }
 
   #mustBeOpen(): void {
@@ -235,18 +253,17 @@ export class Warden implements Handlers {
   // Users
 
   async createUser({ ticket, name, role, password }: WardenCalls['createUser']['ask'], entries: string[]) {
+    this.#admin(ticket);
+    const user = await this.#users.make(name, role, password, this.#clock.now());
+    // scrypt took a while: the caller may have lost the right meanwhile.
     const admin = this.#admin(ticket);
-    const user = await this.#users.make(name, role, password, Date.now());
-    this.#mustBeOpen();
     entries.push(this.#entry('user-create', { caller: admin.user, user: this.#users.read(user).id, name, role }));
     return { user };
   }
 
   removeUser({ ticket, user }: WardenCalls['removeUser']['ask'], entries: string[]) {
     const admin = this.#admin(ticket);
-    const { id, epoch, name } = this.#users.read(user);
-    this.#sessions.revoke({ kind: 'user', id, epoch: epoch + 1 }, Date.now());
-    this.#post();
+    const { id, name } = this.#users.read(user);
     entries.push(this.#entry('user-remove', { caller: admin.user, user: id, name }));
     return {};
   }
@@ -258,9 +275,7 @@ export class Warden implements Handlers {
       throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
     }
     const changed = await this.#users.change(before, password);
-    this.#mustBeOpen();
-    this.#sessions.revoke({ kind: 'user', id: before.id, epoch: before.epoch + 1 }, Date.now());
-    this.#post();
+    this.#check(ticket);
     entries.push(this.#entry('password', { caller: caller.user, user: before.id }));
     return { user: changed };
   }
@@ -275,7 +290,53 @@ export class Warden implements Handlers {
 
   commit({ added, removed, log }: WardenCalls['commit']['ask']) {
     this.#mustBeOpen();
-    return { control: this.#control.advance(added, removed, log) };
+    const change = this.#userChange(added, removed);
+    const control = this.#control.propose(added, removed, log, change.revocations.length > 0);
+    this.#change = change;
+    return { control };
+  }
+
+  /** What is in force follows the disk: revocations come of a change of user records, once that is written. */
+  settle({ outcome }: WardenCalls['settle']['ask'], entries: string[]) {
+    this.#mustBeOpen();
+    const { users, revocations } = this.#change;
+    if (outcome === 'unknown') {
+      this.#sessions.hold(revocations);
+      if (revocations.length > 0) this.#post(false);
+      return {};
+    }
+    this.#change = NO_CHANGE;
+    this.#control.settle(outcome === 'written');
+    this.#sessions.hold([]);
+    if (outcome === 'written') {
+      const overflows = this.#sessions.endUsers(revocations);
+      entries.push(...this.#overflowed(overflows));
+    } else if (users.length > 0) {
+      // The log tells already what was going to be changed.
+      entries.push(this.#entry('not-written', { users }));
+    }
+    if (revocations.length > 0) this.#post(false);
+    return {};
+  }
+
+  /** A user who is removed, or has a new epoch, has no tickets of the old one. */
+  #userChange(added: readonly Uint8Array[], removed: readonly Uint8Array[]): UserChange {
+    const isUser = (record: Uint8Array): boolean => record[RECORD_KIND_OFFSET] === RECORD_KIND.user;
+    const after = new Map(added.filter(isUser).map((record) => [this.#users.read(record).id, record]));
+    const revocations: UserRevocation[] = [];
+    const users = new Set(after.keys());
+    for (const record of removed.filter(isUser)) {
+      const before = this.#users.read(record);
+      const next = after.get(before.id);
+      const epoch = next === undefined ? before.epoch + 1 : this.#users.read(next).epoch;
+      if (epoch > before.epoch) revocations.push({ user: before.id, epoch, before: 0 });
+      users.add(before.id);
+    }
+    return { users: [...users], revocations };
+  }
+
+  #overflowed(overflows: readonly Overflow[]): string[] {
+    return overflows.flatMap((overflow) => (overflow === undefined ? [] : [this.#entry('sessions-ended', overflow)]));
   }
 
   checkEntries({ bodies }: WardenCalls['checkEntries']['ask']) {
@@ -300,7 +361,7 @@ export class Warden implements Handlers {
     this.#entries++;
     this.#count.add(1);
     return makeEntry(this.#core, this.#work, this.#vault, {
-      at: Date.now(),
+      at: this.#clock.now(),
       by: this.#name,
       n: this.#entries,
       event,
@@ -309,14 +370,15 @@ export class Warden implements Handlers {
   }
 
   #tick(): void {
-    this.#post();
+    this.#post(true);
     this.#ticking = setInterval(() => {
-      if (this.#count.tick(this.#board.entries())) this.#post();
+      if (this.#count.tick(this.#board.entries())) this.#post(true);
     }, LEASE_INTERVAL);
   }
 
-  #post(): void {
-    this.#board.postLease(this.#sessions.lease(this.#control.sequence, Date.now()));
+  /** Tell the cells. Only the tick extends their lease, once it has seen the log: no number of logouts does. */
+  #post(extend: boolean): void {
+    this.#board.postLease(this.#sessions.lease(this.#control.sequence, extend));
   }
 
   // Other threads
@@ -339,16 +401,21 @@ export class Warden implements Handlers {
   }
 
   async adopt({ port, control, lease, log }: WardenCalls['adopt']['ask'], entries: string[]) {
+    let told: boolean;
     try {
       await this.#take(port);
-      this.#control.resume(this.#control.read(control));
-      this.#sessions.resume(lease, Date.now());
+      const state = this.#control.read(control);
+      this.#control.resume(state);
+      this.#change = NO_CHANGE;
+      told = this.#sessions.resume(lease).controlSequence >= state.revokedAt;
     } catch (error) {
       this.#lock();
       throw error;
     }
     this.#count.begin(log);
     entries.push(this.#entry('warden-replaced', {}));
+    // The last warden died before it told the cells whose sessions a change on the disk has ended: then all end.
+    if (!told) entries.push(...this.#overflowed([this.#sessions.endAll()]));
     this.#tick();
     return {};
   }

@@ -1,0 +1,8 @@
+/**
+ * Milliseconds of the monotonic clock (CLOCK_MONOTONIC), the same in every thread of this process. `performance.now()`
+ * counts from the start of its own thread, and `Date.now()` goes wherever somebody sets it.
+ */
+export function monotonic(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + Math.floor(nanoseconds / 1e6);
+}
