@@ -1,0 +1,3 @@
+import './wall.mjs';
+
+export { default } from '../../../dist/cell/worker.js';

@@ -1,0 +1,3 @@
+import './wall.mjs';
+
+await import('../../../dist/cell/warden/worker.js');
