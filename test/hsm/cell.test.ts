@@ -11,6 +11,7 @@ import { Random } from '../../dist/cell/random.js';
 import { Records } from '../../dist/cell/records.js';
 import { selfTest } from '../../dist/cell/selftest.js';
 import { Vault } from '../../dist/cell/vault.js';
+import { WardenClock } from '../../dist/cell/warden/clock.js';
 import { Control } from '../../dist/cell/warden/control.js';
 import { EntryCount } from '../../dist/cell/warden/count.js';
 import { Custody } from '../../dist/cell/warden/custody.js';
@@ -20,9 +21,9 @@ import { Users } from '../../dist/cell/warden/users.js';
 import { codeOf as codeOfStatus } from '../../dist/errors.js';
 import { decodeAttributes, encodeAttributes } from '../../dist/wire/attributes.js';
 import { type CellRequest, FLAG, readReply, writeBatch } from '../../dist/wire/batch.js';
-import { Board } from '../../dist/wire/board.js';
+import { BOARD_SIZE, Board } from '../../dist/wire/board.js';
 import { monotonic } from '../../dist/wire/clock.js';
-import { encodeLeaseBody, LEASE_LIFETIME_MS, type Lease } from '../../dist/wire/lease.js';
+import { decodeLease, encodeLeaseBody, LEASE_LIFETIME_MS, LEASE_MAX_SIZE, type Lease } from '../../dist/wire/lease.js';
 import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
@@ -455,6 +456,65 @@ describe('leases', () => {
     expect(codes(lease({ number: 12, ticketEpoch: 2 }))).toEqual(revoked);
     ticket = ticketOf({ ticketEpoch: 2 });
     expect(codes(lease({ number: 13, ticketEpoch: 2 }))).toEqual(['done']);
+    const many = Array.from({ length: 2048 }, (_, n) => n.toString(16).padStart(32, 'f'));
+    const users = many.map((user) => ({ user, epoch: 9, before: 9 }));
+    const full = lease({ number: 14, ticketEpoch: 2, users, sessions: many });
+    expect(full).toHaveLength(LEASE_MAX_SIZE);
+    expect(codes(full)).toEqual(['done']);
+    expect(codes(lease({ number: 15, users, sessions: [...many.slice(1), SESSION] }))).toEqual(revoked);
+  });
+
+  test('a warden that takes over goes on from the last one: time, numbers, epoch and revocations', () => {
+    const clocks = { wall: 1_900_000_000_000, monotonic: 7_000_000 };
+    const make = () =>
+      new Sessions(
+        core,
+        work,
+        vault,
+        random,
+        new WardenClock(
+          () => clocks.wall,
+          () => clocks.monotonic,
+        ),
+      );
+    const pass = (ms: number) => {
+      clocks.wall += ms;
+      clocks.monotonic += ms;
+    };
+    const first = make();
+    first.begin();
+    clocks.wall += 600_000;
+    const [ended, removed, good] = [ALICE, id(0x71), id(0x72)].map((user) => first.open(user, 2, 'crypto-user'));
+    first.end(first.check(ended!));
+    first.endUsers([{ user: id(0x71), epoch: 3, before: 0 }]);
+    for (let i = 0; i < 4; i++) first.lease(7);
+    const last = first.lease(7);
+    const known = decodeLease(last);
+    // Somebody sets the clock right just then.
+    clocks.wall -= 600_000;
+    pass(300);
+    const second = make();
+    second.resume(last);
+    const { number, time, users, sessions, ticketEpoch } = decodeLease(second.lease(7));
+    expect({ number, time, users, sessions, ticketEpoch }).toEqual({
+      number: known.number + 1,
+      time: known.time + 300,
+      users: [{ user: id(0x71), epoch: 3, before: 0 }],
+      sessions: [expect.any(String)],
+      ticketEpoch: 1,
+    });
+    for (const ticket of [ended!, removed!]) expect(codeOf(() => second.check(ticket))).toBe('KEYCELL_SESSION_REVOKED');
+    expect(codeOf(() => second.check(good!))).toBe('a result');
+    pass(15 * 60_000 - 301);
+    expect(codeOf(() => second.check(good!))).toBe('a result');
+    pass(1);
+    for (const ticket of [ended!, removed!]) expect(codeOf(() => second.check(ticket))).toBe('KEYCELL_SESSION_REVOKED');
+    expect(codeOf(() => second.check(good!))).toBe('KEYCELL_SESSION_EXPIRED');
+    second.endAll();
+    const third = make();
+    third.resume(second.lease(7));
+    expect(decodeLease(third.lease(7)).ticketEpoch).toBe(2);
+    expect(codeOf(() => third.check(third.open(ALICE, 2, 'admin')))).toBe('a result');
   });
 
   test('a ticket that was good stays so only for this incarnation, and while it is as it was', () => {
@@ -835,6 +895,7 @@ describe('the warden’s count of the log', () => {
 test('a lease is read whole, even after a warden that died while it wrote one', () => {
   const shared = new SharedArrayBuffer(65536);
   const board = new Board(shared);
+  expect(board.lease()).toHaveLength(0);
   board.postLease(run(1, 100));
   expect(board.lease()).toEqual(run(1, 100));
   // Half of a post: the version is odd, and the bytes are torn.
@@ -846,4 +907,14 @@ test('a lease is read whole, even after a warden that died while it wrote one', 
   expect(board.lease()).toEqual(run(2, 120));
   next.postLease(run(3, 90));
   expect(board.lease()).toEqual(run(3, 90));
+  // Torn again, and read by one who had not looked since the first: the last whole one, not the first.
+  const late = new Board(shared);
+  Atomics.add(new Int32Array(shared, 8, 1), 0, 1);
+  expect(late.lease()).toEqual(run(3, 90));
+  // The largest fits, in both slots.
+  const whole = new Board(new SharedArrayBuffer(BOARD_SIZE));
+  for (const seed of [4, 5, 6]) {
+    whole.postLease(run(seed, LEASE_MAX_SIZE));
+    expect(hex(whole.lease())).toBe(hex(run(seed, LEASE_MAX_SIZE)));
+  }
 });
