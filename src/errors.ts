@@ -32,7 +32,7 @@ const TABLE = {
   KEYCELL_LEASE_EXPIRED: [
     27,
     true,
-    "the cell has no current lease from the warden: is the machine's clock or load in trouble?",
+    'the cell has no current lease from the warden: is the machine overloaded, or did the process stand still?',
   ],
   KEYCELL_CELL_LOST: [28, true, 'the cells that took this call died before they answered'],
   KEYCELL_TAMPERED: [29, false, "one of the HSM's own checks failed: it has wiped itself and serves nothing"],

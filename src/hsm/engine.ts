@@ -31,6 +31,8 @@ export interface Engine {
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']>;
   commit(change: Change): Promise<void>;
+  /** A moment of the warden's time by this machine's wall clock, which may have been set since. */
+  wallTime(wardenTime: number): number;
   /** How many requests one call may have in flight without filling the queue for others. */
   readonly wave: number;
   /** The way of segments of streams. */

@@ -215,6 +215,17 @@ export class HsmImpl implements Hsm, Engine {
     }
   }
 
+  wallTime(wardenTime: number): number {
+    return wardenTime - this.#lease().clockAhead;
+  }
+
+  /** Milliseconds since the last lease, and how far the warden's time, as it tells it, is ahead of the wall clock. */
+  #lease(): { readonly leaseAge: number; readonly clockAhead: number } {
+    const lease = decodeLease(this.#parts.board.lease());
+    const age = leaseAge(lease, monotonic());
+    return { leaseAge: age, clockAhead: lease.time + age - Date.now() };
+  }
+
   commit(change: Change): Promise<void> {
     return this.#commits.commit(change);
   }
@@ -479,7 +490,7 @@ export class HsmImpl implements Hsm, Engine {
       keys: this.keys.size,
       logins: this.#logins,
       wardenRestarts: this.#wardenRestarts,
-      leaseAge: ready ? leaseAge(decodeLease(this.#parts.board.lease()), monotonic()) : undefined,
+      ...(ready ? this.#lease() : { leaseAge: undefined, clockAhead: undefined }),
       logEntries: this.#journal.head.seq,
       logBacklog: this.#journal.backlog,
     };

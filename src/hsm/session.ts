@@ -89,7 +89,7 @@ export class SessionImpl implements Session {
     this.user = user;
     const { session, expiresAt } = decodeTicket(ticket);
     this.id = session;
-    this.#expiresAt = expiresAt;
+    this.#expiresAt = engine.wallTime(expiresAt);
   }
 
   get expiresAt(): Date {
@@ -100,7 +100,7 @@ export class SessionImpl implements Session {
     this.#mustBeOpen();
     const { ticket } = await this.#engine.ask('renew', { ticket: this.#ticket });
     this.#ticket = ticket;
-    this.#expiresAt = decodeTicket(ticket).expiresAt;
+    this.#expiresAt = this.#engine.wallTime(decodeTicket(ticket).expiresAt);
   }
 
   close(): Promise<void> {

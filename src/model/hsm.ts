@@ -106,6 +106,11 @@ export interface HsmStats {
   readonly wardenRestarts: number;
   /** Age of the warden's last word, which comes once a second; cells refuse one of 5 s. Undefined unless `ready`. */
   readonly leaseAge: number | undefined;
+  /**
+   * How far the time by which sessions, keys' dates and proofs are judged is ahead of the wall clock, in ms; about 0 unless
+   * that was set back since the unseal. Undefined unless `ready`.
+   */
+  readonly clockAhead: number | undefined;
   /** Requests that wait for a cell, their bytes, how many may wait before KEYCELL_BUSY; and requests that are with one. */
   readonly queued: number;
   readonly queuedBytes: number;
@@ -398,11 +403,14 @@ export interface Session extends AsyncDisposable {
   /** 32 hex digits, as in the log. */
   readonly id: string;
   readonly user: UserInfo;
-  /** When the ticket ends unless it is renewed. */
+  /** When the ticket ends unless it is renewed, by the wall clock as it was at the login or renewal. */
   readonly expiresAt: Date;
   /** A new ticket: 15 minutes from now, but not beyond 12 hours after the login. KEYCELL_SESSION_EXPIRED, KEYCELL_SESSION_REVOKED. */
   renew(options?: CallOptions): Promise<void>;
-  /** Revoke the ticket: the warden refuses it at once, cells within about a second. Session keys are of no use any more. */
+  /**
+   * Revoke the ticket: the warden and the cells refuse it when this resolves. Session keys are of no use any more. Where it
+   * fails, the ticket may still be good: call it again.
+   */
   close(): Promise<void>;
   /** `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -545,7 +553,10 @@ export interface Session extends AsyncDisposable {
     user: { readonly name: string; readonly role: Role; readonly password: Password; readonly wipe?: boolean },
     options?: CallOptions,
   ): Promise<UserInfo>;
-  /** Admins only: ends the user's sessions within a second. His keys stay in the store, and nobody can use them. */
+  /**
+   * Admins only. When it resolves, the user is gone from the disk and their sessions have ended; where the store refuses,
+   * neither (KEYCELL_STORE_UNAVAILABLE). Their keys stay in the store, and nobody can use them.
+   */
   removeUser(name: string, options?: CallOptions): Promise<void>;
   /** A user's own password, or any user's for an admin; ends the user's other sessions. */
   setPassword(name: string, password: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;

@@ -48,6 +48,10 @@ const GAUGES: Record<string, readonly [help: string, read: Read]> = {
     "Age of the warden's last lease, while ready: cells refuse one of 5 s",
     (s) => (s.leaseAge === undefined ? undefined : s.leaseAge / 1000),
   ],
+  clock_ahead_seconds: [
+    'How far the time by which sessions and dates are judged is ahead of the wall clock, while ready',
+    (s) => (s.clockAhead === undefined ? undefined : s.clockAhead / 1000),
+  ],
   queued_requests: ['Requests that wait for a cell', (s) => s.queued],
   queued_bytes: ['Bytes that wait for a cell', (s) => s.queuedBytes],
   queue_limit: ['Requests that may wait before KEYCELL_BUSY', (s) => s.queueLimit],

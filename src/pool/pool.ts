@@ -41,7 +41,7 @@ export interface EntrySink {
 
 export type PoolStats = Omit<
   HsmStats,
-  'state' | 'uptime' | 'keys' | 'logins' | 'wardenRestarts' | 'leaseAge' | 'logEntries' | 'logBacklog'
+  'state' | 'uptime' | 'keys' | 'logins' | 'wardenRestarts' | 'leaseAge' | 'clockAhead' | 'logEntries' | 'logBacklog'
 >;
 
 /** Who wants to hear of every batch; nothing is gathered for him while he does not. */

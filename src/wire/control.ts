@@ -44,9 +44,7 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
 /** Throws FormatError. */
 export function decodeControl(bytes: Uint8Array): ControlState {
   const reader = new FieldReader(bytes);
-  const version = reader.u8();
-  if (version === 1) throw new FormatError('it was made by Keycell 0.1.0, whose formats this release does not read');
-  if (version !== CONTROL_VERSION) throw new FormatError('unknown version of the control state');
+  if (reader.u8() !== CONTROL_VERSION) throw new FormatError('unknown version of the control state');
   reader.zero(3);
   const state = {
     incarnation: reader.u32(),

@@ -41,6 +41,7 @@ test('every scrape shows the statistics of its moment', async () => {
   expect(first.get('keycell_cells{state="open"}')).toBe(1);
   expect(first.get('keycell_queue_limit')).toBe(4096);
   expect(first.get('keycell_lease_age_seconds')).toBeLessThan(5);
+  expect(Math.abs(first.get('keycell_clock_ahead_seconds')!)).toBeLessThan(1);
 
   await session.sign(key, bytes('one more'));
   const stats = hsm.stats();

@@ -78,6 +78,7 @@ describe('stats', () => {
     expect(stats).toMatchObject({ state: 'ready', cells: 2, queued: 0, queuedBytes: 0, queueLimit: 100, inFlight: 0 });
     expect(stats).toMatchObject({ keys: 2, cellRestarts: 0, wardenRestarts: 0, logBacklog: 0 });
     expect(stats.leaseAge).toBeLessThan(5000);
+    expect(Math.abs(stats.clockAhead!)).toBeLessThan(1000);
     expect(JSON.parse(JSON.stringify(stats))).toEqual(stats);
   });
 
@@ -88,7 +89,13 @@ describe('stats', () => {
     expect(await codeOf(login(hsm, 'nobody', 'wrong'))).toBe('KEYCELL_LOGIN_FAILED');
     expect(hsm.stats()).toMatchObject({ logins: 2, keys: 1, failuresByCode: { KEYCELL_LOGIN_FAILED: 2 } });
     await hsm.seal();
-    expect(hsm.stats()).toMatchObject({ state: 'sealed', keys: 0, leaseAge: undefined, logins: 2 });
+    expect(hsm.stats()).toMatchObject({
+      state: 'sealed',
+      keys: 0,
+      leaseAge: undefined,
+      clockAhead: undefined,
+      logins: 2,
+    });
     expect(hsm.stats().cellList).toMatchObject([{ cell: 0, state: 'ready' }]);
     expect(await codeOf(hsm.unseal('wrong'))).toBe('KEYCELL_PASSPHRASE_WRONG');
     expect(hsm.stats().failuresByCode.KEYCELL_PASSPHRASE_WRONG).toBe(1);
