@@ -191,12 +191,17 @@ export class Commits {
     }
   }
 
-  /** Which control record does the store hold? All of a commit is there, or nothing. */
+  /**
+   * Which control record does the store hold? All of a commit is there, or nothing. That it can be read does not say that it
+   * is on the disk: a write that saw it, and that the store acknowledges, does.
+   */
   async #readBack(control: Uint8Array): Promise<WriteOutcome> {
     try {
       const found = await this.#store.get(CONTROL_KEY);
       if (found === undefined) return 'unknown';
-      return sameBytes(found, control) ? 'written' : 'refused';
+      if (!sameBytes(found, control)) return 'refused';
+      await this.#store.commit({ put: [[CONTROL_KEY, control]] });
+      return 'written';
     } catch {
       return 'unknown';
     }

@@ -18,14 +18,14 @@ export interface ControlState {
   readonly incarnation: number;
   /** Rises with every change. */
   readonly sequence: number;
-  /** The sequence of the last change that ended sessions: a user was removed, or has a new password. */
-  readonly revokedAt: number;
   /** Sealed records in the store besides this one. */
   readonly records: number;
   /** The log must hold this entry. */
   readonly logSequence: number;
   readonly logHash: Uint8Array;
   readonly createdAt: number;
+  /** The sequence of the last change that ended sessions: a user was removed, or has a new password. */
+  readonly revokedAt: number;
 }
 
 export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
@@ -34,11 +34,11 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
     .zero(3)
     .u32(state.incarnation)
     .u64(state.sequence)
-    .u64(state.revokedAt)
     .u64(state.records)
     .u64(state.logSequence)
     .raw(state.logHash)
-    .u64(state.createdAt).bytes;
+    .u64(state.createdAt)
+    .u64(state.revokedAt).bytes;
 }
 
 /** Throws FormatError. */
@@ -49,11 +49,11 @@ export function decodeControl(bytes: Uint8Array): ControlState {
   const state = {
     incarnation: reader.u32(),
     sequence: reader.u64(),
-    revokedAt: reader.u64(),
     records: reader.u64(),
     logSequence: reader.u64(),
     logHash: reader.copy(32),
     createdAt: reader.u64(),
+    revokedAt: reader.u64(),
   };
   reader.end();
   return state;

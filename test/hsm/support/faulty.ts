@@ -13,7 +13,7 @@ import type { Hsm, Session } from '../../../src/index.ts';
 import type { Store, StoreChanges } from '../../../src/keystore/store.ts';
 import { initialize, login, OFFICER, PASSPHRASE, USER, until } from './hsm.ts';
 
-/** `refuse`: it says no, and means it. `lie`: it says no, and has done it. */
+/** `refuse`: it says no, and means it. `lie`: it says no, has done it, and says so when it is asked to do it again. */
 type Fault = 'none' | 'refuse' | 'lie';
 
 export class FaultyStore implements Store {
@@ -51,6 +51,8 @@ export class FaultyStore implements Store {
   async commit({ put = [], remove = [] }: StoreChanges): Promise<void> {
     this.#arrived?.();
     await this.#gate;
+    const again = put.every(([key, value]) => Buffer.from(value).equals(this.#entries.get(key) ?? new Uint8Array(0)));
+    if (this.fault === 'lie' && again) return;
     if (this.fault !== 'refuse') {
       for (const [key, value] of put) this.#entries.set(key, new Uint8Array(value));
       for (const key of remove) this.#entries.delete(key);
