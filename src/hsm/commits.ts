@@ -105,6 +105,14 @@ export class Commits {
     return this.quiet(() => this.#write([]));
   }
 
+  /**
+   * Undefined unless it is unknown what became of a write; else resolves when that is known and the directories tell it, or
+   * throws STORE_UNAVAILABLE. Who gives a name asks first: what is on the disk may have it already.
+   */
+  known(): Promise<void> | undefined {
+    return this.#unknown === undefined ? undefined : this.quiet(async () => {});
+  }
+
   /** Hold changes back while `task` runs on a store that stands still. */
   async quiet<T>(task: () => Promise<T>): Promise<T> {
     while (this.#running !== undefined) await this.#running;
@@ -209,7 +217,7 @@ export class Commits {
 
   #askAgain(): void {
     this.#retry = setTimeout(async () => {
-      await this.quiet(async () => {}).catch(() => {});
+      await this.known()?.catch(() => {});
       if (this.#unknown !== undefined) this.#askAgain();
     }, RETRY_MS).unref();
   }

@@ -19,6 +19,8 @@ export interface UserEntry {
 export interface Engine {
   readonly keys: KeyIndex;
   readonly users: Map<string, UserEntry>;
+  /** Names of users who are being made. */
+  readonly comingUsers: Set<string>;
   /** Throws the HsmError that says why not. */
   mustBeReady(): void;
   /** Throws the HsmError of a refusal; otherwise a result of status 0. */
@@ -31,14 +33,14 @@ export interface Engine {
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']>;
   commit(change: Change): Promise<void>;
+  /** What `Commits.known` says. */
+  known(): Promise<void> | undefined;
   /** A moment of the warden's time by this machine's wall clock, which may have been set since. */
   wallTime(wardenTime: number): number;
   /** How many requests one call may have in flight without filling the queue for others. */
   readonly wave: number;
   /** The way of segments of streams. */
   readonly lane: Lane;
-  /** Changes of users go one at a time: each is authorised by the warden after the one before has ended its sessions. */
-  readonly userChanges: Lane;
 }
 
 export const keyName = (id: string): string => `key/${id}`;

@@ -67,10 +67,10 @@ export interface Parts {
 export class HsmImpl implements Hsm, Engine {
   readonly keys = new KeyIndex();
   readonly users = new Map<string, UserEntry>();
+  readonly comingUsers = new Set<string>();
   readonly wave: number;
   /** Two a cell: one in work, one at its door. */
   readonly lane = new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
-  readonly userChanges = new Lane(() => 1);
   readonly #parts: Parts;
   readonly #events = new EventEmitter();
   readonly #journal: Journal;
@@ -240,6 +240,10 @@ export class HsmImpl implements Hsm, Engine {
       this.users.set(user.name, user);
     } else if (record === null) this.keys.remove(id);
     else this.keys.put(entryOf(record));
+  }
+
+  known(): Promise<void> | undefined {
+    return this.#commits.known();
   }
 
   // Life

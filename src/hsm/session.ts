@@ -183,6 +183,7 @@ export class SessionImpl implements Session {
     const wanted = attributesOf(template, true, 0);
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
     const { keys } = this.#engine;
+    await this.#engine.known();
     // Somebody else may be making this key: what he makes is the key that exists.
     for (let busy = keys.inProgress(this.user.id, wanted.label); busy !== undefined; ) {
       await busy;
@@ -244,6 +245,8 @@ export class SessionImpl implements Session {
     options: CallOptions | undefined,
     wipe: boolean,
   ): Promise<K> {
+    const unknown = this.#engine.known();
+    if (unknown !== undefined) await unknown;
     const release = this.#engine.keys.reserve(this.user.id, attributes.label, id);
     try {
       const record = await this.#submit(request(), options, firstPart, wipe ? SECRET_AND_DURABLE : DURABLE);
@@ -296,6 +299,7 @@ export class SessionImpl implements Session {
   }
 
   async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
+    await this.#engine.known();
     const before = this.#engine.keys.get(object(key, 'a key').id);
     checkChanges(changes);
     if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
@@ -542,59 +546,64 @@ export class SessionImpl implements Session {
     const { name, role } = user;
     if (typeof name !== 'string') throw invalid('a name is a string');
     const password = await takePassword(user.password, user.wipe);
-    return this.#changingUsers(password, async () => {
+    try {
+      this.#mustBeOpen();
       if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
-      if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
-      const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
-        ticket: this.#ticket,
-        name,
-        role,
-        password: ref!,
-      }));
-      const entry = userEntryOf(answer.user);
-      await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
-      this.#engine.users.set(name, entry);
-      return infoOf(entry);
-    });
+      return await this.#withNewName(name, async () => {
+        const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
+          ticket: this.#ticket,
+          name,
+          role,
+          password: ref!,
+        }));
+        const entry = userEntryOf(answer.user);
+        await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
+        // Not before it is on the disk: nobody logs in by a record that might never be written.
+        this.#engine.users.set(name, entry);
+        return infoOf(entry);
+      });
+    } finally {
+      password.fill(0);
+    }
   }
 
-  removeUser(name: string): Promise<void> {
-    return this.#changingUsers(NO_SECRET, async () => {
-      const entry = this.#userNamed(name);
-      await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
-      await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
-      this.#engine.users.delete(name);
-    });
+  /** The name is nobody's, and this call's alone while it runs. */
+  async #withNewName<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const { users, comingUsers } = this.#engine;
+    if (comingUsers.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
+    comingUsers.add(name);
+    try {
+      await this.#engine.known();
+      if (users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
+      return await make();
+    } finally {
+      comingUsers.delete(name);
+    }
+  }
+
+  async removeUser(name: string): Promise<void> {
+    const entry = this.#userNamed(name);
+    await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
+    await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
+    this.#engine.users.delete(name);
   }
 
   async setPassword(name: string, password: Password, options: { readonly wipe?: boolean } = {}): Promise<void> {
     const own = await takePassword(password, options.wipe);
-    return this.#changingUsers(own, async () => {
-      const entry = this.#userNamed(name);
-      const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
-        ticket: this.#ticket,
-        user: entry.record,
-        password: ref!,
-      }));
-      await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
-      this.#engine.users.set(name, userEntryOf(user));
-    });
-  }
-
-  /**
-   * A change of users, when those before it are done: authorised by the warden, then on the disk and in force, then in the
-   * directory. Nobody logs in by a record that might never be written.
-   */
-  async #changingUsers<T>(secret: Uint8Array, change: () => Promise<T>): Promise<T> {
+    let entry: UserEntry;
     try {
-      this.#mustBeOpen();
-      return await this.#engine.userChanges.run(() => {
-        this.#mustBeOpen();
-        return change();
-      });
-    } finally {
-      secret.fill(0);
+      entry = this.#userNamed(name);
+    } catch (error) {
+      own.fill(0);
+      throw error;
     }
+    const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
+      ticket: this.#ticket,
+      user: entry.record,
+      password: ref!,
+    }));
+    await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
+    this.#engine.users.set(name, userEntryOf(user));
   }
 
   async listUsers(): Promise<UserInfo[]> {
@@ -604,6 +613,7 @@ export class SessionImpl implements Session {
   }
 
   #userNamed(name: string): UserEntry {
+    this.#mustBeOpen();
     const entry = this.#engine.users.get(name);
     if (entry === undefined) throw new HsmError('KEYCELL_USER_NOT_FOUND');
     return entry;
@@ -624,7 +634,6 @@ function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
 const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
 
 const NO_KEYS: readonly SealedKey[] = [];
-const NO_SECRET = new Uint8Array(0);
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
   issuer.length === 0 ? [key] : [key, ...issuer];
 

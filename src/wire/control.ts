@@ -3,7 +3,7 @@ import { asInteger, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { checkScrypt, type ScryptParameters } from './keyslot.ts';
 
-const CONTROL_VERSION = 2;
+const CONTROL_VERSION = 1;
 const CONTROL_SIZE = 80;
 export const DIGEST_SIZE = 32;
 const USER_VERSION = 1;

@@ -30,11 +30,11 @@ describe('a store that refuses', () => {
     const { hsm, admin, alice, store } = here;
     store.fault = 'refuse';
     for (const call of [
-      admin.removeUser('alice'),
-      admin.setPassword('alice', 'second'),
-      admin.createUser({ name: 'bob', role: 'admin', password: 'b' }),
+      () => admin.removeUser('alice'),
+      () => admin.setPassword('alice', 'second'),
+      () => admin.createUser({ name: 'bob', role: 'admin', password: 'b' }),
     ]) {
-      expect(await errorOf(call)).toMatchObject({ code: 'KEYCELL_STORE_UNAVAILABLE', outcome: 'not-executed' });
+      expect(await errorOf(call())).toMatchObject({ code: 'KEYCELL_STORE_UNAVAILABLE', outcome: 'not-executed' });
     }
     await here.leases(2);
     expect(await draws(alice)).toBe('a result');
@@ -166,10 +166,12 @@ describe.each(['lie', 'refuse'] as const)('a store that does not tell for a whil
       alice.setAttributes(dear, { label: 'renamed' }),
       alice.generateKey({ ...CIPHER, label: 'new' }),
     ];
-    for (const call of calls) expect(await codeOf(call)).toBe('KEYCELL_STORE_UNAVAILABLE');
+    expect(await Promise.all(calls.map(codeOf))).toEqual(calls.map(() => 'KEYCELL_STORE_UNAVAILABLE'));
     store.fault = 'none';
     store.mute = false;
-    await alice.generateKey({ ...CIPHER, label: 'after' });
+    // What may be there already is not made twice.
+    await Promise.all([alice.ensureKey({ ...CIPHER, label: 'new' }), alice.generateKey({ ...CIPHER, label: 'after' })]);
+    expect(await codeOf(alice.generateKey({ ...CIPHER, label: 'new' }))).toBe('KEYCELL_KEY_CONFLICT');
     const labels: (string | undefined)[] = [];
     for await (const key of alice.findKeys()) labels.push(key.label);
     await hsm.check();
@@ -177,6 +179,27 @@ describe.each(['lie', 'refuse'] as const)('a store that does not tell for a whil
     const onDisk: (string | undefined)[] = [];
     for await (const key of (await login(here.hsm)).findKeys()) onDisk.push(key.label);
     expect(labels.sort()).toEqual(onDisk.sort());
+    expect(new Set(labels).size).toBe(labels.length);
+  });
+
+  test('a name that may be on the disk is given once', async () => {
+    const here = await Faulty.make();
+    const { hsm, admin, store } = here;
+    store.fault = fault;
+    store.mute = true;
+    const bob = { name: 'bob', role: 'crypto-user', password: 'b' } as const;
+    expect(await errorOf(admin.createUser(bob))).toMatchObject({ outcome: 'unknown' });
+    expect(await errorOf(admin.createUser(bob))).toMatchObject({
+      code: 'KEYCELL_STORE_UNAVAILABLE',
+      outcome: 'not-executed',
+    });
+    store.fault = 'none';
+    store.mute = false;
+    expect(await codeOf(admin.createUser(bob))).toBe(fault === 'lie' ? 'KEYCELL_USER_CONFLICT' : 'a result');
+    await login(hsm, 'bob', 'b');
+    expect(store.names().filter((name) => name.startsWith('user/'))).toHaveLength(3);
+    await here.reopen();
+    await login(here.hsm, 'bob', 'b');
   });
 });
 

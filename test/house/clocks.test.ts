@@ -1,0 +1,16 @@
+/** One clock decides: inside the boundary nothing looks at the wall clock but the warden's time, which never goes back. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const CELL = fileURLToPath(new URL('../../src/cell', import.meta.url));
+const WALL = /\bDate\.now\b|\bnew Date\(\)|\bDate\(\)|\btimeOrigin\b/;
+
+test('only the warden’s clock reads the wall clock', () => {
+  const files = readdirSync(CELL, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  expect(files.length).toBeGreaterThan(30);
+  expect(files.filter((file) => WALL.test(readFileSync(join(CELL, file), 'utf8')))).toEqual([
+    join('warden', 'clock.ts'),
+  ]);
+});
