@@ -111,6 +111,8 @@ export const HSM = [
   whole('idle', 'an idle caller’s p50 to bare port and kernel', 1.5, 1.2, 'x', 'lower'),
   whole('tail', '64 in flight: p99 to p50', 4, 2.5, 'x', 'lower'),
   whole('memory', 'memory after 10 million operations to after 100 thousand', 105, 100, '%'),
+  whole('login-tail', '16 in flight: p99 beside a flood of wrong logins to p99 alone', 2, 1.5, 'x', 'lower'),
+  whole('login-delay', 'a right login beside that flood', 1_000_000, 500_000, 'µs'),
   whole('fairness', 'signatures lost beyond the fair share beside large encryptions', 15, 5, '%'),
 ];
 

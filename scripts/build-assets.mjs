@@ -12,7 +12,11 @@ await Promise.all([
     ...common,
     format: 'esm',
     outExtension: { '.js': '.mjs' },
-    entryPoints: { cell: 'dist/cell/worker.js', warden: 'dist/cell/warden/worker.js' },
+    entryPoints: {
+      cell: 'dist/cell/worker.js',
+      warden: 'dist/cell/warden/worker.js',
+      hasher: 'dist/cell/warden/hasher.js',
+    },
     outdir: OUT,
   }),
   // Piscina starts `worker.js` beside itself; its native addon for nice values is optional and not used.

@@ -44,6 +44,7 @@ const TABLE = {
     'the store was written by an older version of Keycell, which this one does not read',
   ],
   KEYCELL_TOKEN_INVALID: [32, false, 'this token must not be accepted'],
+  KEYCELL_LOGIN_LOCKED: [33, true, 'too many logins with this name failed: wait, or let an admin unlock the user'],
 } as const satisfies Record<string, readonly [number, boolean, string]>;
 
 /** Why policy refused, for people; the number is what crosses the boundary. Nothing here depends on a secret. */
@@ -138,6 +139,8 @@ export const REASONS = {
   curve: [34, 'a key of this curve cannot be used for this'],
   hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],
   prefix: [36, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
+  lastAdmin: [43, 'no other admin could log in then: make or unlock one first'],
+  oldPassword: [44, "a user's own new password asks for the old one: give oldPassword"],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;
 

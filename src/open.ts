@@ -15,7 +15,7 @@ import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
 import type { Store } from './keystore/store.ts';
-import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
+import type { EphemeralOptions, Hsm, LockoutOptions, OpenOptions, Session } from './model/hsm.ts';
 import { createCellPool } from './pool/cell-pool.ts';
 import type { ThreadModules } from './pool/pool.ts';
 import { makeBoard, WardenThread } from './pool/warden-thread.ts';
@@ -25,6 +25,9 @@ import { decodeRecordHeader } from './wire/record.ts';
 
 const LOG_FILE = 'audit.log';
 const QUEUE_LIMIT = 4096;
+/** Each takes 32 MiB while it hashes a password. */
+const HASHING_THREADS_MAX = 4;
+const HOUR_MS = 3_600_000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
   const { path, unseal, lockTimeout } = options;
@@ -79,7 +82,10 @@ function assemble(
   state: 'uninitialized' | 'sealed',
   id: string,
 ): HsmImpl {
-  const { workers = Math.max(1, availableParallelism() - 1), queueLimit = QUEUE_LIMIT } = options;
+  const cores = availableParallelism();
+  const { workers = Math.max(1, cores - 1), queueLimit = QUEUE_LIMIT } = options;
+  const hashingThreads = Math.max(1, Math.min(cores - 1, HASHING_THREADS_MAX));
+  const lockout = lockoutOf(options.lockout);
   for (const [name, value] of Object.entries({ workers, queueLimit })) {
     if (!Number.isInteger(value) || value < 1) throw new HsmError('KEYCELL_INPUT_INVALID', `${name} is 1 or more`);
   }
@@ -91,14 +97,27 @@ function assemble(
       log,
       board,
       queueLimit,
+      hashingThreads,
       startPool: (sink, lease, events) =>
         createCellPool({ workers, queueLimit, core, digest, modules, sink, lease, events }),
-      startWarden: (onDeath) => new WardenThread(core, digest, shared, onDeath, modules?.warden),
+      startWarden: (onDeath) =>
+        new WardenThread({ core, digest, board: shared, hashingThreads, lockout, modules }, onDeath),
       walkLog,
     },
     state,
     id,
   );
+}
+
+function lockoutOf({ after = 10, delay = 60_000, longest = 900_000 }: LockoutOptions = {}): Required<LockoutOptions> {
+  const check = (name: string, value: number, least: number, most: number): void => {
+    if (Number.isInteger(value) && value >= least && value <= most) return;
+    throw new HsmError('KEYCELL_INPUT_INVALID', `lockout.${name} is ${least} to ${most}`);
+  };
+  check('after', after, 1, 100);
+  check('delay', delay, 1000, HOUR_MS);
+  check('longest', longest, delay, 24 * HOUR_MS);
+  return { after, delay, longest };
 }
 
 /** The core as it was built, and the threads' modules: beside this file, or in the folder that a bundled program names. */
@@ -118,7 +137,13 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
   }
   const folder = pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
   const file = (name: string) => new URL(name, folder);
-  const modules = { cell: file('cell.mjs'), thread: file('thread.cjs'), warden: file('warden.mjs'), piscina: folder };
+  const modules = {
+    cell: file('cell.mjs'),
+    thread: file('thread.cjs'),
+    warden: file('warden.mjs'),
+    hasher: file('hasher.mjs'),
+    piscina: folder,
+  };
   return { ...load(folder), modules };
 }
 

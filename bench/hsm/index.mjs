@@ -3,6 +3,7 @@ import { cost } from './cost.mjs';
 import { fairness } from './fairness.mjs';
 import { latency } from './latency.mjs';
 import { licence } from './licence.mjs';
+import { logins } from './logins.mjs';
 import { memory } from './memory.mjs';
 import { openBenchHsm } from './open.mjs';
 import { HOW_TO_INSTALL, openSoftHsm } from './softhsm.mjs';
@@ -17,7 +18,7 @@ import { throughput } from './throughput.mjs';
  */
 
 /** @type {HsmCase[]} */
-export const HSM_CASES = [...throughput, ...licence, ...cost, ...latency, ...fairness, ...memory];
+export const HSM_CASES = [...throughput, ...licence, ...cost, ...latency, ...fairness, ...logins, ...memory];
 
 export const MISSING = {
   'sign-softhsm': `SoftHSM2 or pkcs11js is not installed: ${HOW_TO_INSTALL}`,

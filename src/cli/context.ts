@@ -78,8 +78,11 @@ export class Cli {
     }
   }
 
-  /** Open the HSM and log in as `--user`; both end with the task. */
-  async withSession<T>(use: (session: Session, hsm: Hsm) => Promise<T>): Promise<T> {
+  /** Open the HSM and log in as `--user`; both end with the task. The password is wiped after it, or before, unless `keep`. */
+  async withSession<T>(
+    use: (session: Session, hsm: Hsm, password: Uint8Array) => Promise<T>,
+    options: { readonly keep?: boolean } = {},
+  ): Promise<T> {
     const { path } = this.options;
     const user = this.user();
     mustHoldHsm(path);
@@ -88,9 +91,9 @@ export class Cli {
     try {
       password = await this.secret('password', `Password of ${user}`);
       return await this.#opened(async (hsm) => {
-        const session = await hsm.login({ user, password: password!, wipe: true });
+        const session = await hsm.login({ user, password: password!, wipe: options.keep !== true });
         this.log.debug({ user, session: session.id }, 'logged in');
-        const result = await use(session, hsm);
+        const result = await use(session, hsm, password!);
         // After a failure the HSM's own end is enough: its tickets are void with the unseal.
         await session.close();
         return result;

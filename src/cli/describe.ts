@@ -41,6 +41,7 @@ export const userDocument = (user: UserInfo): Record<string, unknown> => ({
   id: user.id,
   name: user.name,
   role: user.role,
+  locked: user.locked,
   createdAt: iso(user.createdAt),
 });
 

@@ -23,6 +23,7 @@ const EXIT_OF: Record<HsmErrorCode, Exit> = {
   KEYCELL_ABORTED: 'unavailable',
   KEYCELL_TIMEOUT: 'unavailable',
   KEYCELL_LOGIN_FAILED: 'denied',
+  KEYCELL_LOGIN_LOCKED: 'unavailable',
   KEYCELL_SESSION_EXPIRED: 'denied',
   KEYCELL_SESSION_REVOKED: 'denied',
   KEYCELL_PERMISSION_DENIED: 'denied',
@@ -54,7 +55,8 @@ const EXIT_OF: Record<HsmErrorCode, Exit> = {
 
 /** What to type next, where the error's own text speaks of calls instead of commands. */
 const ADVICE: Partial<Record<HsmErrorCode, string>> = {
-  KEYCELL_LOGIN_FAILED: 'check --user; an admin sets a new password with `keycell user passwd NAME`',
+  KEYCELL_LOGIN_FAILED:
+    'check --user; an admin sets a new password with `keycell user passwd NAME`, and lets a locked user in with `keycell user unlock NAME`',
   KEYCELL_KEY_NOT_FOUND: '`keycell key list` shows the keys that this user may see',
   KEYCELL_KEY_AMBIGUOUS: 'name the key by its id: `keycell key list` shows it',
   KEYCELL_KEY_CONFLICT:

@@ -1,11 +1,13 @@
 /** What a session needs of its HSM: the way to the cells, the warden and the store. */
 
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
+import type { Password } from '../model/hsm.ts';
 import type { Finish, SubmitOptions } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
 import type { Lane } from './lane.ts';
+import type { Turn } from './login-line.ts';
 
 /** A user as the store holds them. */
 export interface UserEntry {
@@ -13,6 +15,7 @@ export interface UserEntry {
   readonly name: string;
   readonly role: 'admin' | 'crypto-user';
   readonly createdAt: number;
+  readonly locked: boolean;
   readonly record: Uint8Array;
 }
 
@@ -27,10 +30,15 @@ export interface Engine {
   submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T>;
   /** Ask the warden; its entries are on the disk when this resolves. */
   ask<C extends WardenCall>(call: C, ask: WardenCalls[C]['ask']): Promise<WardenCalls[C]['answer']>;
+  /**
+   * The same for a call with passwords, in its turn: they are copied, the copies wiped, and where the line is full (BUSY)
+   * nothing is copied at all. `wipe` overwrites the caller's arrays, whatever becomes of the call.
+   */
   askWithSecrets<C extends WardenCall>(
     call: C,
-    secrets: readonly Uint8Array[],
-    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+    turn: Turn,
+    secrets: { readonly passwords: readonly Password[]; readonly wipe: boolean | undefined },
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'] | Promise<WardenCalls[C]['ask']>,
   ): Promise<WardenCalls[C]['answer']>;
   commit(change: Change): Promise<void>;
   /** What `Commits.known` says. */

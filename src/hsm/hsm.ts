@@ -31,8 +31,10 @@ import {
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { monotonic } from '../wire/clock.ts';
+import { USER_NAME_MAX } from '../wire/control.ts';
 import { FormatError } from '../wire/fields.ts';
 import { decodeLease, leaseAge } from '../wire/lease.ts';
+import { wipeAll } from '../wire/own.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { batchObserver, publish } from './channels.ts';
@@ -41,7 +43,8 @@ import { type Engine, type UserEntry, userName } from './engine.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
-import { takePassword } from './secrets.ts';
+import { LoginLine, type Place, type Turn } from './login-line.ts';
+import { takePasswords, wipeUntaken } from './secrets.ts';
 import { SessionImpl } from './session.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
@@ -51,6 +54,9 @@ const CHECK_CHUNK = 512;
 const CLOSE_TIMEOUT = 10_000;
 const WIPE_TIMEOUT = 1000;
 const DEFAULT_LOG2_N = 17;
+/** Calls with a passphrase that are under way: each takes a third of a second. */
+const CUSTODIANS_MAX = 8;
+const CUSTODIAN: Turn = { caller: 'custodian', name: '' };
 
 /** What the HSM is made of; src/index.ts knows which. */
 export interface Parts {
@@ -58,6 +64,8 @@ export interface Parts {
   readonly log: AuditLog;
   readonly board: Board;
   readonly queueLimit: number;
+  /** Passwords that are hashed at once. */
+  readonly hashingThreads: number;
   startPool(sink: EntrySink, lease: () => Uint8Array, events: PoolEvents): CellPool;
   startWarden(onDeath: (error: Error, broken: boolean) => void): WardenLink;
   /** Walk the log's chain and hand over each body; throws AUDIT_CORRUPT. Gives the number of entries. */
@@ -72,6 +80,7 @@ export class HsmImpl implements Hsm, Engine {
   /** Two a cell: one in work, one at its door. */
   readonly lane = new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
   readonly #parts: Parts;
+  readonly #line: LoginLine;
   readonly #events = new EventEmitter();
   readonly #journal: Journal;
   readonly #commits: Commits;
@@ -79,10 +88,13 @@ export class HsmImpl implements Hsm, Engine {
   readonly #counters: SharedArrayBuffer[] = [];
   readonly #openedAt = performance.now();
   #logins = 0;
+  #custodians = 0;
   #wardenRestarts = 0;
   #warden: WardenLink;
   #state: HsmState;
   #id = '';
+  /** The key slot that this HSM was made or opened with. */
+  #keyslot: Uint8Array | undefined;
   #closing: Promise<void> | undefined;
   /** A new warden takes over: calls wait for it. Never rejects. */
   #adopting: Promise<void> | undefined;
@@ -93,6 +105,7 @@ export class HsmImpl implements Hsm, Engine {
     this.#parts = parts;
     this.#state = state;
     this.#id = id;
+    this.#line = new LoginLine(parts.hashingThreads);
     this.wave = Math.max(1, Math.floor(parts.queueLimit / 4));
     this.#events.setMaxListeners(0);
     this.#journal = new Journal(parts.log, parts.board, {
@@ -190,10 +203,46 @@ export class HsmImpl implements Hsm, Engine {
 
   async askWithSecrets<C extends WardenCall>(
     call: C,
-    secrets: readonly Uint8Array[],
+    turn: Turn,
+    { passwords, wipe }: { readonly passwords: readonly Password[]; readonly wipe: boolean | undefined },
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']> {
-    return this.#logged((await this.#readyWarden()).callWithSecrets(call, secrets, ask));
+    let place: Place | undefined;
+    try {
+      // A function may take its time, and must not hold a place meanwhile.
+      if (passwords.some((password) => typeof password === 'function')) this.#line.mustTake(turn);
+      else place = this.#line.enter(turn);
+    } catch (error) {
+      if (wipe) wipeUntaken(passwords);
+      this.#pool.failed('KEYCELL_BUSY');
+      throw error;
+    }
+    let own: readonly Uint8Array[] = [];
+    try {
+      own = await takePasswords(passwords, wipe);
+      place ??= this.#line.enter(turn);
+      return await this.#askInTurn(call, place, own, ask);
+    } finally {
+      place?.leave();
+      wipeAll(own);
+    }
+  }
+
+  async #askInTurn<C extends WardenCall>(
+    call: C,
+    place: Place,
+    own: readonly Uint8Array[],
+    ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
+  ): Promise<WardenCalls[C]['answer']> {
+    try {
+      await place.ready;
+      const answer = (await this.#readyWarden()).callWithSecrets(call, own, ask);
+      // The thread is free for the next one, while this one's entry goes to the disk.
+      answer.then(place.leave, place.leave);
+      return await this.#logged(answer);
+    } finally {
+      place.leave();
+    }
   }
 
   async #readyWarden(): Promise<WardenLink> {
@@ -259,26 +308,43 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async initialize(options: InitializeOptions): Promise<void> {
-    const { scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = options;
-    // Secrets come first, here and below: they are wiped where that was asked, whatever else is refused.
-    const passphrase = await takePassword(options.passphrase, wipe);
-    const password = await takePassword(options.admin.password, wipe);
-    try {
+    const { passphrase, admin, scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = options;
+    await this.#asCustodian([passphrase, admin.password], wipe, async (own) => {
       if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) {
         throw new HsmError('KEYCELL_INPUT_INVALID', 'scryptLog2N is 14 to 20');
       }
-      await this.#inTurn(() => this.#initialize(passphrase, options.admin.name, password, log2N));
+      await this.#inTurn(() => this.#initialize(own, admin.name, log2N));
+    });
+  }
+
+  /** With the passphrase, and wiped after it: so many at once, and no more. */
+  async #asCustodian(
+    passwords: readonly Password[],
+    wipe: boolean | undefined,
+    work: (own: readonly Uint8Array[]) => Promise<void>,
+  ): Promise<void> {
+    if (this.#custodians === CUSTODIANS_MAX) {
+      if (wipe) wipeUntaken(passwords);
+      this.#pool.failed('KEYCELL_BUSY');
+      throw new HsmError('KEYCELL_BUSY', 'too many calls with a passphrase wait');
+    }
+    this.#custodians++;
+    let own: readonly Uint8Array[] = [];
+    try {
+      own = await takePasswords(passwords, wipe);
+      await work(own);
     } finally {
-      passphrase.fill(0);
-      password.fill(0);
+      this.#custodians--;
+      wipeAll(own);
     }
   }
 
-  async #initialize(passphrase: Uint8Array, name: string, password: Uint8Array, log2N: number): Promise<void> {
+  async #initialize(own: readonly Uint8Array[], name: string, log2N: number): Promise<void> {
     if (this.#state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');
-    const { keyslot, user } = await this.askWithSecrets('initialize', [passphrase, password], ([first, second]) => ({
-      passphrase: first!,
-      admin: { name, password: second! },
+    const place = this.#line.enter(CUSTODIAN);
+    const { keyslot, user } = await this.#askInTurn('initialize', place, own, ([passphrase, password]) => ({
+      passphrase: passphrase!,
+      admin: { name, password: password! },
       log2N,
     }));
     try {
@@ -293,6 +359,7 @@ export class HsmImpl implements Hsm, Engine {
       });
       await this.ask('settle', { outcome: 'written' });
       this.users.set(name, admin);
+      this.#keyslot = keyslot;
       this.#id = decodeRecordHeader(control).hsmId;
       await this.#openCells();
     } catch (error) {
@@ -309,26 +376,46 @@ export class HsmImpl implements Hsm, Engine {
     this.#id = hsmId;
     await this.#openCells();
     const now = new Date();
-    return new SessionImpl(this, ticket, { id: user, name: 'ephemeral', role: 'crypto-user', createdAt: now });
+    return new SessionImpl(this, ticket, {
+      id: user,
+      name: 'ephemeral',
+      role: 'crypto-user',
+      locked: false,
+      createdAt: now,
+    });
   }
 
   async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
-    const own = await takePassword(passphrase, options.wipe);
-    try {
-      await this.#inTurn(() => this.#unseal(own));
-    } finally {
-      own.fill(0);
-    }
+    await this.#asCustodian([passphrase], options.wipe, async (own) => {
+      const unsealed = await this.#inTurn(() => this.#unseal(own));
+      if (!unsealed) await this.#checkPassphrase(own);
+    });
   }
 
-  async #unseal(passphrase: Uint8Array): Promise<void> {
+  /** Not in turn: a seal need not wait for it. */
+  async #checkPassphrase(own: readonly Uint8Array[]): Promise<void> {
+    this.mustBeReady();
+    const keyslot = this.#keyslot!;
+    await this.#askInTurn('checkPassphrase', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
+      passphrase: ref!,
+      keyslot,
+    }));
+  }
+
+  /** False where there is nothing to unseal. */
+  async #unseal(own: readonly Uint8Array[]): Promise<boolean> {
     if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
-    if (this.#state === 'ready') return;
+    if (this.#state === 'ready') return false;
     const { store } = this.#parts;
     const keyslot = await store.get(KEYSLOT_KEY);
     const control = await store.get(CONTROL_KEY);
     if (keyslot === undefined || control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
-    await this.askWithSecrets('unseal', [passphrase], ([ref]) => ({ passphrase: ref!, keyslot, control }));
+    await this.#askInTurn('unseal', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
+      passphrase: ref!,
+      keyslot,
+      control,
+    }));
+    this.#keyslot = keyslot;
     try {
       await this.#commits.begin();
       await this.#load();
@@ -336,6 +423,7 @@ export class HsmImpl implements Hsm, Engine {
       // The new incarnation is on the disk before anyone gets a ticket of it.
       await this.#commits.flush();
       await this.#openCells();
+      return true;
     } catch (error) {
       this.keys.clear();
       this.users.clear();
@@ -414,6 +502,7 @@ export class HsmImpl implements Hsm, Engine {
     // Neither a full disk nor a dead warden keeps the keys in memory: everything is tried, then the first failure told.
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error) => failures.push(error));
+    this.#line.refuseAll('KEYCELL_SEALED');
     await attempt(this.#pool.seal());
     await attempt(this.#commits.flush());
     await attempt(this.ask('seal', {}));
@@ -424,18 +513,22 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async login(options: LoginOptions): Promise<Session> {
-    const password = await takePassword(options.password, options.wipe);
-    try {
+    const { user: name, password, passphrase, wipe } = options;
+    const passwords = passphrase === undefined ? [password] : [password, passphrase];
+    const caller = passphrase !== undefined ? 'custodian' : (this.users.get(name)?.role ?? 'stranger');
+    let user: UserEntry | undefined;
+    const { ticket } = await this.askWithSecrets('login', { caller, name }, { passwords, wipe }, ([ref, custodian]) => {
       this.mustBeReady();
-    } catch (error) {
-      password.fill(0);
-      throw error;
-    }
-    const user = this.users.get(options.user);
-    const { ticket } = await this.askWithSecrets('login', [password], ([ref]) => ({
-      user: user?.record ?? null,
-      password: ref!,
-    }));
+      if (typeof name !== 'string') throw new HsmError('KEYCELL_INPUT_INVALID', 'a user is a name');
+      user = this.users.get(name);
+      return {
+        // What is longer is nobody's name.
+        name: name.slice(0, USER_NAME_MAX + 1),
+        user: user?.record ?? null,
+        password: ref!,
+        ...(custodian !== undefined && { custody: { passphrase: custodian, keyslot: this.#keyslot! } }),
+      };
+    });
     this.#logins++;
     return new SessionImpl(this, ticket, infoOf(user!));
   }
@@ -505,6 +598,7 @@ export class HsmImpl implements Hsm, Engine {
     this.keys.clear();
     this.users.clear();
     this.#become('tampered');
+    this.#line.refuseAll('KEYCELL_TAMPERED');
     // Let the warden wipe itself; if it cannot, its memory goes with its thread.
     const wiped = this.#warden.call('seal', {}).catch(() => {});
     Promise.race([wiped, sleep(WIPE_TIMEOUT, undefined, { ref: false })])
@@ -575,6 +669,7 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async #close(timeout: number): Promise<void> {
+    this.#line.refuseAll('KEYCELL_CLOSING');
     await this.#turn;
     await this.#readyWarden();
     await this.#pool.close(timeout);

@@ -1,7 +1,7 @@
 /** Secrets on their way in: copied into an ArrayBuffer of their own, outside the V8 heap, which whoever takes them wipes. */
 import { HsmError } from '../errors.ts';
 import type { Password, Secret } from '../model/hsm.ts';
-import { ownBytes, ownCopy } from '../wire/own.ts';
+import { ownBytes, ownCopy, wipeAll } from '../wire/own.ts';
 
 /** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
 export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
@@ -25,6 +25,24 @@ export async function takePassword(password: Password, wipe = false): Promise<Ui
   const own = typeof password === 'string' ? encode(password) : await takeSecret(password, wipe);
   if (own.length === 0) throw new HsmError('KEYCELL_INPUT_INVALID', 'a passphrase or password is not empty');
   return own;
+}
+
+/** Several, or none: where one is refused, the others are wiped. Arrays and strings are copied in this very tick. */
+export async function takePasswords(
+  passwords: readonly Password[],
+  wipe: boolean | undefined,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const taken = await Promise.allSettled(passwords.map((password) => takePassword(password, wipe)));
+  const own = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const refused = taken.find((one) => one.status === 'rejected');
+  if (refused === undefined) return own;
+  wipeAll(own);
+  throw refused.reason;
+}
+
+/** Of a call that is refused before its secrets are taken. */
+export function wipeUntaken(passwords: readonly Password[]): void {
+  wipeAll(passwords.filter((password) => password instanceof Uint8Array));
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {

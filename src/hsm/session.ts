@@ -56,8 +56,9 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
+import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
-import { takePassword, takeSecret } from './secrets.ts';
+import { takeSecret } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
@@ -544,27 +545,21 @@ export class SessionImpl implements Session {
     readonly wipe?: boolean;
   }): Promise<UserInfo> {
     const { name, role } = user;
-    if (typeof name !== 'string') throw invalid('a name is a string');
-    const password = await takePassword(user.password, user.wipe);
-    try {
+    const secrets = { passwords: [user.password], wipe: user.wipe };
+    const answer = await this.#engine.askWithSecrets('createUser', this.#turn, secrets, ([ref]) => {
+      if (typeof name !== 'string') throw invalid('a name is a string');
       this.#mustBeOpen();
       if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
-      return await this.#withNewName(name, async () => {
-        const answer = await this.#engine.askWithSecrets('createUser', [password], ([ref]) => ({
-          ticket: this.#ticket,
-          name,
-          role,
-          password: ref!,
-        }));
-        const entry = userEntryOf(answer.user);
-        await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
-        // Not before it is on the disk: nobody logs in by a record that might never be written.
-        this.#engine.users.set(name, entry);
-        return infoOf(entry);
-      });
-    } finally {
-      password.fill(0);
-    }
+      if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');
+      return { ticket: this.#ticket, name, role, password: ref! };
+    });
+    const entry = userEntryOf(answer.user);
+    return this.#withNewName(name, async () => {
+      await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
+      // Not before it is on the disk: nobody logs in by a record that might never be written.
+      this.#engine.users.set(name, entry);
+      return infoOf(entry);
+    });
   }
 
   /** The name is nobody's, and this call's alone while it runs. */
@@ -588,22 +583,43 @@ export class SessionImpl implements Session {
     this.#engine.users.delete(name);
   }
 
-  async setPassword(name: string, password: Password, options: { readonly wipe?: boolean } = {}): Promise<void> {
-    const own = await takePassword(password, options.wipe);
-    let entry: UserEntry;
-    try {
+  async setPassword(
+    name: string,
+    password: Password,
+    { oldPassword, wipe }: { readonly oldPassword?: Password; readonly wipe?: boolean } = {},
+  ): Promise<void> {
+    const passwords = oldPassword === undefined ? [password] : [password, oldPassword];
+    let entry!: UserEntry;
+    const { user } = await this.#engine.askWithSecrets('setPassword', this.#turn, { passwords, wipe }, ([ref, old]) => {
       entry = this.#userNamed(name);
-    } catch (error) {
-      own.fill(0);
-      throw error;
-    }
-    const { user } = await this.#engine.askWithSecrets('setPassword', [own], ([ref]) => ({
-      ticket: this.#ticket,
-      user: entry.record,
-      password: ref!,
-    }));
-    await this.#engine.commit({ key: userName(entry.id), record: user, before: entry.record });
-    this.#engine.users.set(name, userEntryOf(user));
+      const asked = { ticket: this.#ticket, user: entry.record, password: ref! };
+      return old === undefined ? asked : { ...asked, oldPassword: old };
+    });
+    await this.#changeUser(entry, user);
+  }
+
+  lockUser(name: string): Promise<void> {
+    return this.#setLock(name, true);
+  }
+
+  unlockUser(name: string): Promise<void> {
+    return this.#setLock(name, false);
+  }
+
+  async #setLock(name: string, locked: boolean): Promise<void> {
+    const entry = this.#userNamed(name);
+    const { user } = await this.#engine.ask('lockUser', { ticket: this.#ticket, user: entry.record, locked });
+    await this.#changeUser(entry, user);
+  }
+
+  async #changeUser(before: UserEntry, record: Uint8Array): Promise<void> {
+    await this.#engine.commit({ key: userName(before.id), record, before: before.record });
+    this.#engine.users.set(before.name, userEntryOf(record));
+  }
+
+  /** Of this session, whoever else floods the line with its user's name. */
+  get #turn(): Turn {
+    return { caller: this.user.role, name: `session ${this.id}` };
   }
 
   async listUsers(): Promise<UserInfo[]> {

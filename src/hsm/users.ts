@@ -7,13 +7,14 @@ import type { UserEntry } from './engine.ts';
 /** Throws FormatError. */
 export function userEntryOf(record: Uint8Array): UserEntry {
   const { id, attributes } = decodeRecordHeader(record);
-  const { name, role, createdAt } = decodeUser(attributes);
-  return { id, name, role, createdAt, record };
+  const { name, role, createdAt, locked } = decodeUser(attributes);
+  return { id, name, role, createdAt, locked, record };
 }
 
-export const infoOf = ({ id, name, role, createdAt }: UserEntry): UserInfo => ({
+export const infoOf = ({ id, name, role, createdAt, locked }: UserEntry): UserInfo => ({
   id,
   name,
   role,
+  locked,
   createdAt: new Date(createdAt),
 });

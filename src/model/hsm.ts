@@ -40,6 +40,8 @@ export interface EphemeralOptions {
   readonly workers?: number;
   /** Requests that may wait for a cell before KEYCELL_BUSY. Default 4096. */
   readonly queueLimit?: number;
+  /** When failed logins lock a name. */
+  readonly lockout?: LockoutOptions;
   /** Only for a bundled program: the copied folder `keycell/dist/assets`, with what threads are started from. */
   readonly assets?: string | URL;
 }
@@ -51,6 +53,19 @@ export interface OpenOptions extends EphemeralOptions {
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
   readonly lockTimeout?: number;
+}
+
+/**
+ * Failed logins of one name in a row, known or not: from half of `after` on it waits a moment, then it is locked, for twice
+ * as long with each further failure. A login that succeeds, a new password and `unlockUser` end the count.
+ */
+export interface LockoutOptions {
+  /** Failures that lock the name, 1 to 100. Default 10. */
+  readonly after?: number;
+  /** Milliseconds of the first lock, 1000 to an hour. Default a minute. */
+  readonly delay?: number;
+  /** Milliseconds of the longest lock, after which failures are forgotten again: `delay` to a day. Default 15 minutes. */
+  readonly longest?: number;
 }
 
 export interface InitializeOptions {
@@ -67,7 +82,12 @@ export interface InitializeOptions {
 export interface LoginOptions extends CallOptions {
   readonly user: string;
   readonly password: Password;
-  /** Overwrite the password's array with zeros, whatever becomes of the call. */
+  /**
+   * The HSM's own passphrase: lets the login past a lock that failed logins made, so that nobody keeps an admin out by
+   * typing wrong passwords.
+   */
+  readonly passphrase?: Password;
+  /** Overwrite the arrays given here with zeros, whatever becomes of the call. */
   readonly wipe?: boolean;
 }
 
@@ -207,8 +227,9 @@ export interface Hsm extends AsyncDisposable {
    */
   initialize(options: InitializeOptions): Promise<void>;
   /**
-   * Bring the master key back and compare the whole store with what the HSM remembers; ends `ready`, at once where it is.
-   * KEYCELL_PASSPHRASE_WRONG, KEYCELL_NOT_INITIALIZED, KEYCELL_STORE_CORRUPT. A function's result is wiped, an array with `wipe`.
+   * Bring the master key back and compare the whole store with what the HSM remembers; ends `ready`. Where it is ready, the
+   * passphrase is only checked. KEYCELL_PASSPHRASE_WRONG, KEYCELL_NOT_INITIALIZED, KEYCELL_STORE_CORRUPT, KEYCELL_BUSY. A
+   * function's result is wiped, an array with `wipe`.
    */
   unseal(passphrase: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
   /**
@@ -217,8 +238,9 @@ export interface Hsm extends AsyncDisposable {
    */
   seal(): Promise<void>;
   /**
-   * A session of 15 minutes, which `renew` extends up to 12 hours after this login. Costs about 0.1 s of scrypt off the
-   * event loop, one login after another. KEYCELL_LOGIN_FAILED for an unknown user and a wrong password alike.
+   * A session of 15 minutes, which `renew` extends up to 12 hours after this login. Costs about 0.1 s of scrypt on a thread
+   * of its own; as many at once as there are cores but one, at most four. KEYCELL_LOGIN_FAILED for an unknown user, a wrong
+   * password and a locked user alike; KEYCELL_LOGIN_LOCKED after too many of those; KEYCELL_BUSY where too many wait.
    */
   login(options: LoginOptions): Promise<Session>;
   /** Refuse new work, let the work in hand end (at most `timeout` ms, default 10 000), flush, wipe. May be called twice. */
@@ -395,6 +417,8 @@ export interface UserInfo {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  /** An admin locked the user: no password opens a session. */
+  readonly locked: boolean;
   readonly createdAt: Date;
 }
 
@@ -555,11 +579,26 @@ export interface Session extends AsyncDisposable {
   ): Promise<UserInfo>;
   /**
    * Admins only. When it resolves, the user is gone from the disk and their sessions have ended; where the store refuses,
-   * neither (KEYCELL_STORE_UNAVAILABLE). Their keys stay in the store, and nobody can use them.
+   * neither (KEYCELL_STORE_UNAVAILABLE). Their keys stay in the store, and nobody can use them. The
+   * last admin who can log in stays: KEYCELL_PERMISSION_DENIED.
    */
   removeUser(name: string, options?: CallOptions): Promise<void>;
-  /** A user's own password, or any user's for an admin; ends the user's other sessions. */
-  setPassword(name: string, password: Password, options?: CallOptions & { readonly wipe?: boolean }): Promise<void>;
+  /**
+   * A user's own password, for which the old one is asked, or any other user's for an admin; ends the user's sessions.
+   * KEYCELL_LOGIN_FAILED for a wrong old password, which counts as a failed login.
+   */
+  setPassword(
+    name: string,
+    password: Password,
+    options?: CallOptions & { readonly oldPassword?: Password; readonly wipe?: boolean },
+  ): Promise<void>;
+  /**
+   * Admins only: no password opens a session of the user any more, and the sessions that there are end within a second. It
+   * outlasts a restart. The last admin who can log in is not locked: KEYCELL_PERMISSION_DENIED.
+   */
+  lockUser(name: string, options?: CallOptions): Promise<void>;
+  /** Admins only: lets a locked user in again, be it by an admin or by failed logins. */
+  unlockUser(name: string, options?: CallOptions): Promise<void>;
   /** Admins only. */
   listUsers(options?: CallOptions): Promise<UserInfo[]>;
 }

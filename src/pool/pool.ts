@@ -10,6 +10,7 @@ export interface ThreadModules {
   readonly cell: URL;
   readonly thread: URL;
   readonly warden: URL;
+  readonly hasher: URL;
   /** The folder of piscina.js and its worker script. */
   readonly piscina: URL;
 }
@@ -124,7 +125,10 @@ export interface WardenLink {
     ask: WardenCalls[C]['ask'],
     transfer?: readonly MessagePort[],
   ): Promise<Answered<C>>;
-  /** Hand secrets over, one call at a time; `secrets` are wiped, whatever comes of the call. */
+  /**
+   * Hand secrets over, as many calls at once as there are hashing threads; more are BUSY. `secrets` are wiped, whatever
+   * comes of the call. What `ask` throws ends it before anything is handed over.
+   */
   callWithSecrets<C extends WardenCall>(
     call: C,
     secrets: readonly Uint8Array[],

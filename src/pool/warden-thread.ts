@@ -2,6 +2,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import {
   type FromWarden,
+  type LockoutPolicy,
   SECRET_MAX,
   SECRETS_SIZE,
   type SecretRef,
@@ -12,7 +13,8 @@ import {
 } from '../cell/warden/protocol.ts';
 import { HsmError, type Outcome } from '../errors.ts';
 import { BOARD_SIZE, Board } from '../wire/board.ts';
-import { type Answered, type WardenLink, WardenRefusal } from './pool.ts';
+import { HashingThreads } from './hashing-threads.ts';
+import { type Answered, type ThreadModules, type WardenLink, WardenRefusal } from './pool.ts';
 
 const START_TIMEOUT = 30_000;
 
@@ -21,28 +23,46 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+export interface WardenOptions {
+  readonly core: Uint8Array;
+  readonly digest: string;
+  /** Outlives the warden. */
+  readonly board: SharedArrayBuffer;
+  /** At least 1. */
+  readonly hashingThreads: number;
+  readonly lockout: LockoutPolicy;
+  /** Of a bundled program. */
+  readonly modules?: ThreadModules | undefined;
+}
+
 export class WardenThread implements WardenLink {
   readonly #worker: Worker;
-  readonly #secrets = new Uint8Array(new SharedArrayBuffer(SECRETS_SIZE));
+  readonly #hashing: HashingThreads;
+  /** A place for each call with secrets: as many as there are hashing threads. */
+  readonly #secrets: Uint8Array;
+  readonly #free: number[];
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready: Promise<void>;
   #last = 0;
-  #handing: Promise<unknown> = Promise.resolve();
   #ended: Error | undefined;
 
-  /** `board` outlives the warden; `onDeath` is called once, unless `end` was. */
+  /** `onDeath` is called once, unless `end` was. */
   constructor(
-    core: Uint8Array,
-    digest: string,
-    board: SharedArrayBuffer,
+    { core, digest, board, hashingThreads, lockout, modules }: WardenOptions,
     onDeath: (error: Error, broken: boolean) => void,
-    module: URL = new URL('../cell/warden/worker.js', import.meta.url),
   ) {
-    const workerData: WardenStart = { core, digest, board, secrets: this.#secrets.buffer as SharedArrayBuffer };
-    this.#worker = new Worker(module, {
+    const secrets = new SharedArrayBuffer(hashingThreads * SECRETS_SIZE);
+    this.#secrets = new Uint8Array(secrets);
+    this.#free = Array.from({ length: hashingThreads }, (_, i) => i * SECRETS_SIZE);
+    const workerData: WardenStart = { core, digest, board, secrets, lockout };
+    this.#worker = new Worker(modules?.warden ?? new URL('../cell/warden/worker.js', import.meta.url), {
       workerData,
       execArgv: [],
       env: {},
+    });
+    const hasher = modules?.hasher ?? new URL('../cell/warden/hasher.js', import.meta.url);
+    this.#hashing = new HashingThreads(hashingThreads, hasher, secrets, (port) => {
+      this.call('hasher', { port }, [port]).catch(() => port.close());
     });
     let broken: string | undefined;
     this.#ready = new Promise((resolve, reject) => {
@@ -61,6 +81,8 @@ export class WardenThread implements WardenLink {
         this.#ended = error;
         clearTimeout(timer);
         this.#giveUp(error);
+        // What they derive is nobody's any more.
+        this.#hashing.end().catch(() => {});
         reject(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
         onDeath(error, broken !== undefined);
       };
@@ -91,33 +113,38 @@ export class WardenThread implements WardenLink {
     });
   }
 
-  /** Hand secrets over, one call at a time; `secrets` are wiped here, and in shared memory by the warden. */
-  callWithSecrets<C extends WardenCall>(
+  /** `secrets` are wiped here, and in shared memory by who hashes them. */
+  async callWithSecrets<C extends WardenCall>(
     call: C,
     secrets: readonly Uint8Array[],
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<Answered<C>> {
-    const turn = this.#handing.then(() => {
-      let offset = 0;
-      const refs = secrets.map((secret) => {
-        const ref = { offset, length: secret.length };
-        offset += secret.length;
-        return ref;
-      });
+    const place = this.#free.pop();
+    try {
+      if (place === undefined) throw new HsmError('KEYCELL_BUSY');
       if (secrets.some((secret) => secret.length > SECRET_MAX)) {
         throw new HsmError('KEYCELL_INPUT_INVALID', `a passphrase or password has at most ${SECRET_MAX} bytes`);
       }
       if (this.#ended !== undefined) throw this.#lost(this.#ended, 'not-executed');
+      const refs = secrets.map(({ length }, i) => ({ offset: place + i * SECRET_MAX, length }));
+      const asked = ask(refs);
       secrets.forEach((secret, i) => {
         this.#secrets.set(secret, refs[i]!.offset);
         secret.fill(0);
       });
-      return this.call(call, ask(refs));
-    });
-    this.#handing = turn.catch(() => {
+      this.#hashing.want(this.#places - this.#free.length);
+      return await this.call(call, asked);
+    } finally {
       for (const secret of secrets) secret.fill(0);
-    });
-    return turn;
+      if (place !== undefined) {
+        this.#secrets.fill(0, place, place + SECRETS_SIZE);
+        this.#free.push(place);
+      }
+    }
+  }
+
+  get #places(): number {
+    return this.#secrets.length / SECRETS_SIZE;
   }
 
   #settle(message: Exclude<FromWarden, { type: 'ready' | 'broken' }>): void {
@@ -143,7 +170,7 @@ export class WardenThread implements WardenLink {
   async end(): Promise<void> {
     this.#ended ??= new HsmError('KEYCELL_CLOSING');
     this.#giveUp(this.#ended);
-    await this.#worker.terminate();
+    await Promise.all([this.#worker.terminate(), this.#hashing.end()]);
   }
 }
 

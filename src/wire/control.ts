@@ -4,10 +4,10 @@ import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { checkScrypt, type ScryptParameters } from './keyslot.ts';
 
 const CONTROL_VERSION = 1;
-const CONTROL_SIZE = 80;
+const CONTROL_SIZE = 84;
 export const DIGEST_SIZE = 32;
 const USER_VERSION = 1;
-const USER_MEMBERS = 6;
+const USER_MEMBERS = 7;
 export const USER_NAME_MAX = 64;
 /** A user's secret: scrypt salt ‖ verifier. */
 export const USER_SALT_SIZE = 16;
@@ -24,8 +24,10 @@ export interface ControlState {
   readonly logSequence: number;
   readonly logHash: Uint8Array;
   readonly createdAt: number;
-  /** The sequence of the last change that ended sessions: a user was removed, or has a new password. */
+  /** The sequence of the last change that ended sessions: a user was removed or locked, or has a new password. */
   readonly revokedAt: number;
+  /** Admins who are not locked: never none, once there was one. */
+  readonly admins: number;
 }
 
 export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
@@ -38,7 +40,8 @@ export function encodeControl(state: ControlState): Uint8Array<ArrayBuffer> {
     .u64(state.logSequence)
     .raw(state.logHash)
     .u64(state.createdAt)
-    .u64(state.revokedAt).bytes;
+    .u64(state.revokedAt)
+    .u32(state.admins).bytes;
 }
 
 /** Throws FormatError. */
@@ -54,6 +57,7 @@ export function decodeControl(bytes: Uint8Array): ControlState {
     logHash: reader.copy(32),
     createdAt: reader.u64(),
     revokedAt: reader.u64(),
+    admins: reader.u32(),
   };
   reader.end();
   return state;
@@ -62,10 +66,12 @@ export function decodeControl(bytes: Uint8Array): ControlState {
 export interface UserAttributes {
   readonly name: string;
   readonly role: 'admin' | 'crypto-user';
-  /** Rises with each password change; tickets of older epochs are void. */
+  /** Rises with each password change and each lock; tickets of older epochs are void. */
   readonly epoch: number;
   readonly createdAt: number;
   readonly scrypt: ScryptParameters;
+  /** An admin locked the user: no password opens a session. */
+  readonly locked: boolean;
 }
 
 export function encodeUser(user: UserAttributes): Uint8Array<ArrayBuffer> {
@@ -76,21 +82,24 @@ export function encodeUser(user: UserAttributes): Uint8Array<ArrayBuffer> {
     user.epoch,
     user.createdAt,
     user.scrypt.log2N * 256 + user.scrypt.r,
+    user.locked,
   ]);
 }
 
 /** Throws FormatError. */
 export function decodeUser(bytes: Uint8Array): UserAttributes {
-  const [version, name, role, epoch, createdAt, cost] = unpack(bytes, USER_MEMBERS);
+  const [version, name, role, epoch, createdAt, cost, locked] = unpack(bytes, USER_MEMBERS);
   if (version !== USER_VERSION) throw new FormatError('unknown version of a user');
   if (role !== 1 && role !== 2) throw new FormatError('unknown role');
   const scrypt = { log2N: asInteger(cost, 0xffff) >> 8, r: asInteger(cost, 0xffff) & 255 };
   checkScrypt(scrypt);
+  if (typeof locked !== 'boolean') throw new FormatError('a user is locked or is not');
   return {
     name: asString(name, USER_NAME_MAX),
     role: role === 1 ? 'admin' : 'crypto-user',
     epoch: asInteger(epoch, 0xffffffff),
     createdAt: asInteger(createdAt),
     scrypt,
+    locked,
   };
 }

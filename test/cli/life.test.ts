@@ -158,6 +158,15 @@ test('users come, change their password, and go', async () => {
   expect(await shell.officer(['user', 'passwd', 'bob', '--new-password-file', 'fresh'])).toMatchObject({ code: 0 });
   expect(await bob('fresh')).toMatchObject({ code: 0 });
 
+  expect((await shell.officer(['user', 'lock', 'bob', '--json'])).json()).toEqual({ user: 'bob', locked: true });
+  expect(await bob('fresh')).toMatchObject({ code: 3 });
+  expect((await shell.officer(['user', 'list'])).stdout).toMatch(/bob +admin +yes/);
+  const last = await shell.officer(['user', 'lock', 'officer', '--json']);
+  expect(last.code).toBe(3);
+  expect(last.error()).toMatchObject({ code: 'KEYCELL_PERMISSION_DENIED' });
+  expect(await shell.officer(['user', 'unlock', 'bob'])).toMatchObject({ code: 0 });
+  expect(await bob('fresh')).toMatchObject({ code: 0 });
+
   expect(await shell.officer(['user', 'remove', 'bob'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('--yes'),

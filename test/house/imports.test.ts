@@ -54,7 +54,14 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   cell: { values: ['wire', 'model', 'errors.ts'] },
   // It names the worker modules that it starts.
   pool: {
-    values: ['wire', 'errors.ts', 'cell/worker.js', 'cell/warden/worker.js', 'cell/warden/protocol.ts'],
+    values: [
+      'wire',
+      'errors.ts',
+      'cell/worker.js',
+      'cell/warden/worker.js',
+      'cell/warden/hasher.js',
+      'cell/warden/protocol.ts',
+    ],
     types: ['cell', 'model'],
   },
   keystore: { values: ['errors.ts'] },

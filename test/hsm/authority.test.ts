@@ -265,12 +265,14 @@ describe('a change of users', () => {
       here.tick();
       expect(here.cell(ticket)).toBe(REVOKED);
     }
-    expect(await here.code('login', { user: bob, password: here.password })).toBe(REVOKED);
+    expect(await here.code('login', { name: '', user: bob, password: here.password })).toBe(REVOKED);
     expect(here.cell(officer)).toBe('good');
     await here.ask('settle', { outcome });
     const good = outcome === 'refused';
     expect(here.cell(ticket)).toBe(good ? 'good' : REVOKED);
-    expect(await here.code('login', { user: bob, password: here.password })).toBe(good ? 'a result' : REVOKED);
+    expect(await here.code('login', { name: '', user: bob, password: here.password })).toBe(
+      good ? 'a result' : REVOKED,
+    );
   });
 
   test('an admin who loses the right while scrypt runs has it no more', async () => {

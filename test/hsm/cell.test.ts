@@ -1,7 +1,7 @@
 /** The code of cell and warden in this process, over a core of its own: frozen formats, leases, and what a batch leaves behind. */
 import { createCipheriv, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Arena } from '../../dist/cell/arena.js';
 import { Authority } from '../../dist/cell/authority.js';
 import { BatchServer } from '../../dist/cell/batch.js';
@@ -19,6 +19,7 @@ import { Passwords } from '../../dist/cell/warden/passwords.js';
 import { Sessions } from '../../dist/cell/warden/sessions.js';
 import { Users } from '../../dist/cell/warden/users.js';
 import { codeOf as codeOfStatus } from '../../dist/errors.js';
+import { HashingThreads } from '../../dist/pool/hashing-threads.js';
 import { decodeAttributes, encodeAttributes } from '../../dist/wire/attributes.js';
 import { type CellRequest, FLAG, readReply, writeBatch } from '../../dist/wire/batch.js';
 import { BOARD_SIZE, Board } from '../../dist/wire/board.js';
@@ -39,6 +40,7 @@ import {
 } from '../support/reference.ts';
 import { sealSegment, streamHeader } from '../support/stream.ts';
 
+const HASHER = new URL('../../dist/cell/warden/hasher.js', import.meta.url);
 const dist = (name: string) => readFileSync(new URL(`../../dist/cell/${name}`, import.meta.url));
 const golden: Record<string, string> = JSON.parse(
   readFileSync(new URL('../golden/formats.json', import.meta.url), 'utf8'),
@@ -133,7 +135,11 @@ describe('the frozen formats are read by the code that serves', () => {
       new Uint8Array(secrets).set(Buffer.from(text));
       return { offset: 0, length: text.length };
     };
-    const custody = new Custody(core, work, vault, random, new Passwords(core, work, secrets));
+    const passwords = new Passwords(core, work, secrets);
+    const threads = new HashingThreads(1, HASHER, secrets, (port) => passwords.attach(port));
+    onTestFinished(() => threads.end());
+    threads.want(1);
+    const custody = new Custody(core, work, vault, random, passwords);
     vault.lock();
     await expect(custody.openSlot(hand('wrong horse'), frozen('keyslot'))).rejects.toMatchObject({
       code: 'KEYCELL_PASSPHRASE_WRONG',

@@ -172,7 +172,7 @@ describe('what ends a session', () => {
     const { hsm, admin, alice } = await make();
     const key = await alice.generateKey({ ...SIGNING, label: 'k' });
     const own = await login(hsm);
-    await own.setPassword('alice', 'second');
+    await own.setPassword('alice', 'second', { oldPassword: USER });
     await until(async () => (await codeOf(alice.random(1))) === 'KEYCELL_SESSION_REVOKED', 1500);
     expect(await codeOf(login(hsm))).toBe('KEYCELL_LOGIN_FAILED');
     const second = await login(hsm, 'alice', 'second');

@@ -110,6 +110,7 @@ const control = {
   logSequence: 9,
   logHash: run(0xa0, 32),
   createdAt: 1795000000000,
+  admins: 2,
 };
 const user = {
   name: 'licences',
@@ -117,6 +118,7 @@ const user = {
   epoch: 2,
   createdAt: 1795000000000,
   scrypt: { log2N: 15, r: 8 },
+  locked: false,
 } as const;
 const ticket: Ticket = {
   role: 'crypto-user',

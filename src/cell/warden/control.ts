@@ -43,6 +43,7 @@ interface Proposal {
   readonly digest: Digest;
   readonly sequence: number;
   readonly revokedAt: number;
+  readonly admins: number;
 }
 
 export class Control {
@@ -54,6 +55,7 @@ export class Control {
   #sequence = 0;
   #revokedAt = 0;
   #createdAt = 0;
+  #admins = 0;
   #proposal: Proposal | undefined;
   /** The last sequence that was proposed: none is used twice, whatever became of it. */
   #proposed = 0;
@@ -71,7 +73,12 @@ export class Control {
   }
 
   begin(now: number): void {
-    this.resume({ sum: 0n, records: 0, sequence: 0, revokedAt: 0, createdAt: now });
+    this.resume({ sum: 0n, records: 0, sequence: 0, revokedAt: 0, createdAt: now, admins: 0 });
+  }
+
+  /** Admins who are not locked, by the last control record that is known to be on the disk. */
+  get admins(): number {
+    return this.#admins;
   }
 
   /** The state that a control record tells. Throws STORE_CORRUPT where it is not authentic. */
@@ -102,6 +109,7 @@ export class Control {
     this.#proposed = state.sequence;
     this.#revokedAt = state.revokedAt;
     this.#createdAt = state.createdAt;
+    this.#admins = state.admins;
     this.#proposal = undefined;
   }
 
@@ -134,12 +142,13 @@ export class Control {
   }
 
   /**
-   * The next control record, after these changes. Nothing advances before `settle`: the state is what the disk holds. Throws
+   * The next control record, after these changes: so many admins more can log in, or fewer. Nothing advances before `settle`: the state is what the disk holds. Throws
    * STORE_UNAVAILABLE while the last proposal is not settled.
    */
   propose(
     added: readonly Uint8Array[],
     removed: readonly Uint8Array[],
+    admins: number,
     log: { readonly seq: number; readonly hash: string },
     revokes: boolean,
   ): Uint8Array<ArrayBuffer> {
@@ -157,6 +166,7 @@ export class Control {
       logSequence: log.seq,
       logHash: fromHex(log.hash, 32),
       createdAt: this.#createdAt,
+      admins: this.#admins + admins,
     });
     const mark = this.#work.mark();
     const secret = this.#work.take(DIGEST_SIZE);
@@ -172,7 +182,7 @@ export class Control {
     const record = this.#core.bytes.slice(offset, offset + length);
     this.#work.release(mark);
     this.#proposed = sequence;
-    this.#proposal = { digest, sequence, revokedAt };
+    this.#proposal = { digest, sequence, revokedAt, admins: this.#admins + admins };
     return record;
   }
 
@@ -184,5 +194,6 @@ export class Control {
     this.#digest = proposal.digest;
     this.#sequence = proposal.sequence;
     this.#revokedAt = proposal.revokedAt;
+    this.#admins = proposal.admins;
   }
 }

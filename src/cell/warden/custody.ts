@@ -58,7 +58,22 @@ export class Custody {
   }
 
   /** Put the master key of a slot in its place. Throws PASSPHRASE_WRONG, or STORE_CORRUPT for a slot that is none. */
-  async openSlot(passphrase: SecretRef, slot: Uint8Array): Promise<KeyslotHeader> {
+  openSlot(passphrase: SecretRef, slot: Uint8Array): Promise<KeyslotHeader> {
+    return this.#open(passphrase, slot, (sealed) => sealed(this.#vault.master));
+  }
+
+  /** Does the passphrase open a slot with this very master key? Throws as `openSlot` does, and leaves everything as it is. */
+  async checkSlot(passphrase: SecretRef, slot: Uint8Array): Promise<void> {
+    await this.#open(passphrase, slot, (sealed) => {
+      const found = this.#work.take(MASTER_KEY_SIZE);
+      sealed(found);
+      if (!this.#vault.open) throw new Refusal('KEYCELL_SEALED');
+      if (!this.#passwords.equal(found, this.#vault.master)) throw new Refusal('KEYCELL_STORE_CORRUPT');
+    });
+  }
+
+  /** `use` is handed what opens the slot to an address; all but that is wiped after it. */
+  async #open(passphrase: SecretRef, slot: Uint8Array, use: (open: (to: number) => void) => void) {
     let header: KeyslotHeader;
     try {
       header = decodeKeyslotHeader(slot);
@@ -73,9 +88,11 @@ export class Custody {
       const sealed = at + KEYSLOT_HEADER_SIZE;
       const length = slot.length - KEYSLOT_HEADER_SIZE;
       const { gcmOpen } = this.#core.call;
-      if (gcmOpen(ctx, iv, IV_SIZE, at, KEYSLOT_HEADER_SIZE, sealed, length, this.#vault.master) !== 1) {
-        throw new Refusal('KEYCELL_PASSPHRASE_WRONG');
-      }
+      use((to) => {
+        if (gcmOpen(ctx, iv, IV_SIZE, at, KEYSLOT_HEADER_SIZE, sealed, length, to) !== 1) {
+          throw new Refusal('KEYCELL_PASSPHRASE_WRONG');
+        }
+      });
     });
     return header;
   }

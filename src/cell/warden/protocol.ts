@@ -1,20 +1,51 @@
 /** The messages between the warden and the thread that started it. Secrets lie in the shared buffer, never in a message. */
 import type { MessagePort } from 'node:worker_threads';
 import type { HsmErrorCode } from '../../errors.ts';
+import type { ScryptParameters } from '../../wire/keyslot.ts';
 import type { TicketRole } from '../../wire/ticket.ts';
 
-/** Room for two secrets at once. */
+/** Room for the secrets of one call: two at most. */
 export const SECRETS_SIZE = 8192;
 export const SECRET_MAX = 4096;
 
 export interface WardenStart {
   readonly core: Uint8Array;
   readonly digest: string;
-  /** Where passphrases and passwords are handed over; the warden zeroes them as soon as scrypt has them. */
+  /** Where passphrases and passwords are handed over; they are zeroed there as soon as scrypt is through with them. */
   readonly secrets: SharedArrayBuffer;
   /** Where the current lease is posted, and where the log's length comes back. */
   readonly board: SharedArrayBuffer;
+  readonly lockout: LockoutPolicy;
 }
+
+/** When failed logins lock a name: docs/operations.md. Times are milliseconds. */
+export interface LockoutPolicy {
+  /** So many failures in a row lock the name. */
+  readonly after: number;
+  /** The first lock; each further failure doubles it. */
+  readonly delay: number;
+  /** No lock is longer. */
+  readonly longest: number;
+}
+
+/** What a hashing thread is started with. */
+export interface HasherStart {
+  /** To the warden. */
+  readonly port: MessagePort;
+  readonly secrets: SharedArrayBuffer;
+}
+
+/** From the warden to a hashing thread. */
+export interface HashJob {
+  readonly secret: SecretRef;
+  readonly salt: Uint8Array;
+  readonly cost: ScryptParameters;
+  /** Where the derived key goes: the warden's, and never sent to another thread. */
+  readonly derived: SharedArrayBuffer;
+}
+
+/** Back to the warden; `failed` where there was no memory for it. */
+export type HashOutcome = 'done' | 'failed';
 
 /** A secret in the shared buffer. */
 export interface SecretRef {
@@ -49,6 +80,11 @@ export interface WardenCalls {
     ask: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array; readonly control: Uint8Array };
     answer: { readonly hsmId: string };
   };
+  /** Does the passphrase open the slot, and is it this HSM's? PASSPHRASE_WRONG or STORE_CORRUPT; nothing changes. */
+  checkPassphrase: {
+    ask: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array };
+    answer: Record<never, never>;
+  };
   /** All records but the control's, in pieces: each is opened. Gives each one's id, or null where it is not authentic. */
   scan: {
     ask: { readonly records: readonly Uint8Array[]; readonly first: boolean };
@@ -61,7 +97,14 @@ export interface WardenCalls {
   seal: { ask: Record<never, never>; answer: Record<never, never> };
 
   login: {
-    ask: { readonly user: Uint8Array | null; readonly password: SecretRef };
+    ask: {
+      /** What the caller typed; failures of a user who exists are counted under the name in their record. */
+      readonly name: string;
+      readonly user: Uint8Array | null;
+      readonly password: SecretRef;
+      /** Lets the login past a lock that failures made. */
+      readonly custody?: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array };
+    };
     answer: { readonly ticket: Uint8Array };
   };
   renew: { ask: { readonly ticket: Uint8Array }; answer: { readonly ticket: Uint8Array } };
@@ -79,7 +122,18 @@ export interface WardenCalls {
   };
   removeUser: { ask: { readonly ticket: Uint8Array; readonly user: Uint8Array }; answer: Record<never, never> };
   setPassword: {
-    ask: { readonly ticket: Uint8Array; readonly user: Uint8Array; readonly password: SecretRef };
+    ask: {
+      readonly ticket: Uint8Array;
+      readonly user: Uint8Array;
+      readonly password: SecretRef;
+      /** Checked where it is given, and asked for where the user is the caller. */
+      readonly oldPassword?: SecretRef;
+    };
+    answer: { readonly user: Uint8Array };
+  };
+  /** Lock a user, or let them in again: the record as it is now. */
+  lockUser: {
+    ask: { readonly ticket: Uint8Array; readonly user: Uint8Array; readonly locked: boolean };
     answer: { readonly user: Uint8Array };
   };
 
@@ -100,6 +154,8 @@ export interface WardenCalls {
     ask: { readonly port: MessagePort; readonly control: Uint8Array; readonly lease: Uint8Array; readonly log: number };
     answer: Record<never, never>;
   };
+  /** One more hashing thread is at the other end. */
+  hasher: { ask: { readonly port: MessagePort }; answer: Record<never, never> };
   /** Count the entries of a cell by its own counter. */
   watch: { ask: { readonly counter: SharedArrayBuffer }; answer: Record<never, never> };
   /** A cell died: so many of its entries never came out of it. */

@@ -11,7 +11,7 @@ import {
 import { ZERO_ID } from '../../wire/fields.ts';
 import { RECORD_KIND, type RecordHeader } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';
-import { type Core, SHA256 } from '../core.ts';
+import type { Core } from '../core.ts';
 import type { Random } from '../random.ts';
 import type { Records } from '../records.ts';
 import type { Passwords } from './passwords.ts';
@@ -68,13 +68,30 @@ export class Users {
   make(name: string, role: UserAttributes['role'], password: SecretRef, now: number): Promise<Uint8Array<ArrayBuffer>> {
     if (typeof name !== 'string' || name.length === 0 || name.length > USER_NAME_MAX)
       throw new Refusal('KEYCELL_INPUT_INVALID');
-    const user = { id: this.#random.id(), revision: 1, name, role, epoch: 1, createdAt: now, scrypt: COST };
+    const user = {
+      id: this.#random.id(),
+      revision: 1,
+      name,
+      role,
+      epoch: 1,
+      createdAt: now,
+      scrypt: COST,
+      locked: false,
+    };
     return this.#seal(user, password);
   }
 
   /** The record with another password, and an epoch that voids the user's tickets. */
   change(user: OpenUser, password: SecretRef): Promise<Uint8Array<ArrayBuffer>> {
     return this.#seal({ ...user, revision: user.revision + 1, epoch: user.epoch + 1, scrypt: COST }, password);
+  }
+
+  /** The record of a user who is locked or let in again, with the same password; a lock voids the user's tickets. */
+  relock(record: Uint8Array, locked: boolean): Uint8Array<ArrayBuffer> {
+    return this.#withSecret(record, (user, secret) => {
+      const epoch = locked ? user.epoch + 1 : user.epoch;
+      return this.#write({ ...user, revision: user.revision + 1, epoch, locked }, secret);
+    });
   }
 
   #seal(user: OpenUser, password: SecretRef): Promise<Uint8Array<ArrayBuffer>> {
@@ -84,42 +101,28 @@ export class Users {
       const secret = this.#work.take(SECRET_SIZE);
       bytes.set(salt, secret);
       bytes.copyWithin(secret + USER_SALT_SIZE, verifier, verifier + USER_VERIFIER_SIZE);
-      const { offset, length } = this.#records.seal(
-        {
-          kind: RECORD_KIND.user,
-          id: user.id,
-          revision: user.revision,
-          owner: ZERO_ID,
-          attributes: encodeUser(user),
-        },
-        secret,
-        SECRET_SIZE,
-        this.#work,
-      );
-      return bytes.slice(offset, offset + length);
+      return this.#write(user, secret);
     });
   }
 
-  /**
-   * Is this the user's password? Without a record (no such user) it takes the same time and is false.
-   * The verifier is compared through HMAC's constant-time check, keyed by itself: equal keys and messages, equal MACs.
-   */
-  async verify(record: Uint8Array | null, password: SecretRef): Promise<OpenUser | undefined> {
-    const user = record === null ? undefined : this.read(record);
-    const salt =
-      record === null
-        ? new Uint8Array(USER_SALT_SIZE)
-        : this.#withSecret(record, (_, secret) => this.#core.bytes.slice(secret, secret + USER_SALT_SIZE));
-    const valid = await this.#passwords.derive(password, salt, user?.scrypt ?? COST, (derived) =>
-      record === null ? false : this.#withSecret(record, (_, secret) => this.#equal(derived, secret + USER_SALT_SIZE)),
+  #write(user: OpenUser, secret: number): Uint8Array<ArrayBuffer> {
+    const { offset, length } = this.#records.seal(
+      { kind: RECORD_KIND.user, id: user.id, revision: user.revision, owner: ZERO_ID, attributes: encodeUser(user) },
+      secret,
+      SECRET_SIZE,
+      this.#work,
     );
-    return valid ? user : undefined;
+    return this.#core.bytes.slice(offset, offset + length);
   }
 
-  #equal(a: number, b: number): boolean {
-    const { call } = this.#core;
-    const mac = this.#work.take(32);
-    call.hmac(SHA256, a, USER_VERIFIER_SIZE, a, 0, mac);
-    return call.hmacVerify(SHA256, b, USER_VERIFIER_SIZE, b, 0, mac, 32) === 1;
+  /** Is this the user's password? Without a record (no such user) it takes the same time and is false. */
+  verify(record: Uint8Array | null, password: SecretRef): Promise<boolean> {
+    if (record === null) return this.#passwords.derive(password, new Uint8Array(USER_SALT_SIZE), COST, () => false);
+    const [salt, cost] = this.#withSecret(record, ({ scrypt }, secret) => {
+      return [this.#core.bytes.slice(secret, secret + USER_SALT_SIZE), scrypt] as const;
+    });
+    return this.#passwords.derive(password, salt, cost, (derived) =>
+      this.#withSecret(record, (_, secret) => this.#passwords.equal(derived, secret + USER_SALT_SIZE)),
+    );
   }
 }

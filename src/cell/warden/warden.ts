@@ -18,11 +18,12 @@ import { WardenClock } from './clock.ts';
 import { Control, Digest } from './control.ts';
 import { EntryCount } from './count.ts';
 import { Custody } from './custody.ts';
+import { FailedLogins } from './failed-logins.ts';
 import { Passwords } from './passwords.ts';
-import type { SecretRef, WardenCall, WardenCalls } from './protocol.ts';
+import type { LockoutPolicy, SecretRef, WardenCall, WardenCalls } from './protocol.ts';
 import type { Overflow } from './revocations.ts';
 import { Sessions } from './sessions.ts';
-import { Users } from './users.ts';
+import { type OpenUser, Users } from './users.ts';
 
 type Handlers = {
   readonly [C in WardenCall]: (
@@ -33,13 +34,16 @@ type Handlers = {
 
 const LEASE_INTERVAL = 1000;
 const FIRST_EPOCH = 1;
+const SALT_SIZE = 32;
 
 /** What a change of the store means for users. */
 interface UserChange {
   readonly users: readonly string[];
   readonly revocations: readonly UserRevocation[];
+  /** So many admins more can log in after it, or fewer. */
+  readonly admins: number;
 }
-const NO_CHANGE: UserChange = { users: [], revocations: [] };
+const NO_CHANGE: UserChange = { users: [], revocations: [], admins: 0 };
 
 export class Warden implements Handlers {
   readonly #core: Core;
@@ -52,6 +56,7 @@ export class Warden implements Handlers {
   readonly #custody: Custody;
   readonly #users: Users;
   readonly #clock: WardenClock;
+  readonly #failed: FailedLogins;
   readonly #sessions: Sessions;
   readonly #control: Control;
   readonly #count = new EntryCount();
@@ -60,9 +65,18 @@ export class Warden implements Handlers {
   #scan = new Digest();
   /** The users of the change that was proposed last, and what it revokes once it is on the disk. */
   #change: UserChange = NO_CHANGE;
+  /** Admins whose removal or lock was allowed, until it is known whether the disk has it. */
+  readonly #leaving = new Set<string>();
   #ticking: NodeJS.Timeout | undefined;
 
-  constructor(core: Core, work: Arena, board: Board, secrets: SharedArrayBuffer, clock = new WardenClock()) {
+  constructor(
+    core: Core,
+    work: Arena,
+    board: Board,
+    secrets: SharedArrayBuffer,
+    lockout: LockoutPolicy,
+    clock = new WardenClock(),
+  ) {
     this.#core = core;
     this.#work = work;
     this.#board = board;
@@ -73,6 +87,7 @@ export class Warden implements Handlers {
     this.#custody = new Custody(core, work, this.#vault, this.#random, this.#passwords);
     this.#users = new Users(core, work, this.#random, this.#records, this.#passwords);
     this.#clock = clock;
+    this.#failed = new FailedLogins(lockout, this.#random.bytes(SALT_SIZE));
     this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock);
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
@@ -112,6 +127,7 @@ export class Warden implements Handlers {
     this.#sessions.begin();
     this.#control.begin(this.#clock.now());
     this.#change = NO_CHANGE;
+    this.#leaving.clear();
     this.#count.begin(0);
   }
 
@@ -126,9 +142,21 @@ export class Warden implements Handlers {
       this.#control.resume(state);
       this.#sessions.begin();
       this.#change = NO_CHANGE;
+      this.#leaving.clear();
       return { hsmId };
     } catch (error) {
       this.#lock();
+      throw error;
+    }
+  }
+
+  async checkPassphrase({ passphrase, keyslot }: WardenCalls['checkPassphrase']['ask'], entries: string[]) {
+    this.#mustBeOpen();
+    try {
+      await this.#custody.checkSlot(passphrase, keyslot);
+      return {};
+    } catch (error) {
+      if (this.#vault.open) entries.push(this.#entry('passphrase-refused', {}));
       throw error;
     }
   }
@@ -205,20 +233,51 @@ export class Warden implements Handlers {
 
   // Logins
 
-  async login({ user, password }: WardenCalls['login']['ask'], entries: string[]) {
+  async login({ name, user, password, custody }: WardenCalls['login']['ask'], entries: string[]) {
     const { boot } = this.#vault.identity;
     // The record was true when the login began: what has ended every session since has ended this one, too.
     const { ticketEpoch } = this.#sessions;
-    const found = await this.#users.verify(user, password);
+    const found = user === null ? undefined : this.#users.read(user);
+    if (custody !== undefined) await this.checkPassphrase(custody, entries);
+    else this.#mustNotWait(found?.name ?? name);
+    await this.#mustBePassword(found, name, user, password, entries);
     if (this.#vault.identity.boot !== boot) throw new Refusal('KEYCELL_SEALED');
-    if (found === undefined) {
-      entries.push(this.#entry('login-failed', user === null ? {} : { user: this.#users.read(user).id }));
-      throw new Refusal('KEYCELL_LOGIN_FAILED');
-    }
-    const ticket = this.#sessions.open(found.id, found.epoch, found.role, ticketEpoch);
+    const { id, epoch, role } = found!;
+    const ticket = this.#sessions.open(id, epoch, role, ticketEpoch);
     const { session } = this.#sessions.check(ticket);
-    entries.push(this.#entry('login', { user: found.id, name: found.name, role: found.role, session }));
+    entries.push(this.#entry('login', { user: id, name: found!.name, role, session }));
     return { ticket };
+  }
+
+  /** Before anything is hashed: what a flood of one name costs then is next to nothing. */
+  #mustNotWait(name: string): void {
+    if (this.#failed.waits(name, performance.now())) throw new Refusal('KEYCELL_LOGIN_LOCKED');
+  }
+
+  /** Whoever is locked is refused as a wrong password is: nobody learns that theirs is right. */
+  async #mustBePassword(
+    user: OpenUser | undefined,
+    typed: string,
+    record: Uint8Array | null,
+    password: SecretRef,
+    entries: string[],
+  ): Promise<void> {
+    const right = await this.#users.verify(record, password);
+    this.#mustBeOpen();
+    const name = user?.name ?? typed;
+    if (right && !user!.locked) {
+      this.#failed.forget(name);
+      return;
+    }
+    const wait = this.#failed.failed(name, performance.now());
+    entries.push(
+      this.#entry('login-failed', {
+        ...(user !== undefined && { user: user.id }),
+        ...(user?.locked && { locked: true }),
+        ...(wait > 0 && { wait }),
+      }),
+    );
+    throw new Refusal('KEYCELL_LOGIN_FAILED');
   }
 
   renew({ ticket }: WardenCalls['renew']['ask'], entries: string[]) {
@@ -263,19 +322,47 @@ export class Warden implements Handlers {
 
   removeUser({ ticket, user }: WardenCalls['removeUser']['ask'], entries: string[]) {
     const admin = this.#admin(ticket);
-    const { id, name } = this.#users.read(user);
+    const leaving = this.#users.read(user);
+    this.#mustNotBeLast(leaving);
+    const { id, name } = leaving;
     entries.push(this.#entry('user-remove', { caller: admin.user, user: id, name }));
     return {};
   }
 
-  async setPassword({ ticket, user, password }: WardenCalls['setPassword']['ask'], entries: string[]) {
+  lockUser({ ticket, user, locked }: WardenCalls['lockUser']['ask'], entries: string[]) {
+    const admin = this.#admin(ticket);
+    const before = this.#users.read(user);
+    const { id, name } = before;
+    if (locked) this.#mustNotBeLast(before);
+    else this.#failed.forget(name);
+    const changed = this.#users.relock(user, locked);
+    entries.push(this.#entry(locked ? 'user-lock' : 'user-unlock', { caller: admin.user, user: id, name }));
+    return { user: changed };
+  }
+
+  /** Without an admin who can log in, users could be managed by nobody ever again. */
+  #mustNotBeLast({ id, role, locked }: OpenUser): void {
+    if (role !== 'admin' || locked) return;
+    const others = this.#control.admins - this.#leaving.size - (this.#leaving.has(id) ? 0 : 1);
+    if (others < 1) throw lastAdmin();
+    this.#leaving.add(id);
+  }
+
+  async setPassword({ ticket, user, password, oldPassword }: WardenCalls['setPassword']['ask'], entries: string[]) {
     const caller = this.#check(ticket);
     const before = this.#users.read(user);
-    if (caller.role !== 'admin' && caller.user !== before.id) {
-      throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
+    const own = caller.user === before.id;
+    if (caller.role !== 'admin' && !own) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'role');
+    if (own && oldPassword === undefined) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'oldPassword');
+    if (oldPassword !== undefined) {
+      // Whoever holds a session guesses no faster than whoever logs in.
+      this.#mustNotWait(before.name);
+      await this.#mustBePassword(before, before.name, user, oldPassword, entries);
     }
     const changed = await this.#users.change(before, password);
+    // Hashing took a while: the caller may have lost the right meanwhile.
     this.#check(ticket);
+    this.#failed.forget(before.name);
     entries.push(this.#entry('password', { caller: caller.user, user: before.id }));
     return { user: changed };
   }
@@ -291,7 +378,8 @@ export class Warden implements Handlers {
   commit({ added, removed, log }: WardenCalls['commit']['ask']) {
     this.#mustBeOpen();
     const change = this.#userChange(added, removed);
-    const control = this.#control.propose(added, removed, log, change.revocations.length > 0);
+    if (change.admins < 0 && this.#control.admins + change.admins < 1) throw lastAdmin();
+    const control = this.#control.propose(added, removed, change.admins, log, change.revocations.length > 0);
     this.#change = change;
     return { control };
   }
@@ -307,6 +395,7 @@ export class Warden implements Handlers {
     }
     this.#change = NO_CHANGE;
     this.#control.settle(outcome === 'written');
+    for (const id of users) this.#leaving.delete(id);
     this.#sessions.hold([]);
     if (outcome === 'written') {
       const overflows = this.#sessions.endUsers(revocations);
@@ -321,18 +410,21 @@ export class Warden implements Handlers {
 
   /** A user who is removed, or has a new epoch, has no tickets of the old one. */
   #userChange(added: readonly Uint8Array[], removed: readonly Uint8Array[]): UserChange {
-    const isUser = (record: Uint8Array): boolean => record[RECORD_KIND_OFFSET] === RECORD_KIND.user;
-    const after = new Map(added.filter(isUser).map((record) => [this.#users.read(record).id, record]));
-    const revocations: UserRevocation[] = [];
-    const users = new Set(after.keys());
-    for (const record of removed.filter(isUser)) {
-      const before = this.#users.read(record);
-      const next = after.get(before.id);
-      const epoch = next === undefined ? before.epoch + 1 : this.#users.read(next).epoch;
-      if (epoch > before.epoch) revocations.push({ user: before.id, epoch, before: 0 });
-      users.add(before.id);
-    }
-    return { users: [...users], revocations };
+    const [after, before] = [this.#usersIn(added), this.#usersIn(removed)];
+    const epochs = new Map(after.map(({ id, epoch }) => [id, epoch]));
+    const revocations = before.flatMap(({ id, epoch }): UserRevocation[] => {
+      const next = epochs.get(id) ?? epoch + 1;
+      return next > epoch ? [{ user: id, epoch: next, before: 0 }] : [];
+    });
+    const users = new Set([...after, ...before].map(({ id }) => id));
+    const admins = after.filter(isUnlockedAdmin).length - before.filter(isUnlockedAdmin).length;
+    return { users: [...users], revocations, admins };
+  }
+
+  #usersIn(records: readonly Uint8Array[]): OpenUser[] {
+    return records
+      .filter((record) => record[RECORD_KIND_OFFSET] === RECORD_KIND.user)
+      .map((record) => this.#users.read(record));
   }
 
   #overflowed(overflows: readonly Overflow[]): string[] {
@@ -343,6 +435,11 @@ export class Warden implements Handlers {
     this.#mustBeOpen();
     const forged = bodies.filter((body) => !entryIsAuthentic(this.#core, this.#work, this.#vault, body)).length;
     return { forged };
+  }
+
+  hasher({ port }: WardenCalls['hasher']['ask']) {
+    this.#passwords.attach(port);
+    return {};
   }
 
   watch({ counter }: WardenCalls['watch']['ask']) {
@@ -436,3 +533,6 @@ export class Warden implements Handlers {
     }
   }
 }
+
+const isUnlockedAdmin = ({ role, locked }: OpenUser): boolean => role === 'admin' && !locked;
+const lastAdmin = (): Refusal => new Refusal('KEYCELL_PERMISSION_DENIED', 'lastAdmin');

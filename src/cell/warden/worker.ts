@@ -25,12 +25,15 @@ function broken(error: unknown): void {
 
 /** What was handed over with a call, wherever in it the secrets are named. */
 function secretsOf(ask: ToWarden['ask']): SecretRef[] {
-  const { passphrase, password, admin } = ask as {
+  const { passphrase, password, oldPassword, admin, custody } = ask as {
     readonly passphrase?: SecretRef;
     readonly password?: SecretRef;
+    readonly oldPassword?: SecretRef;
     readonly admin?: { readonly password?: SecretRef };
+    readonly custody?: { readonly passphrase?: SecretRef };
   };
-  return [passphrase, password, admin?.password].filter((ref) => ref !== undefined);
+  const refs = [passphrase, password, oldPassword, admin?.password, custody?.passphrase];
+  return refs.filter((ref) => ref !== undefined);
 }
 
 /** Leave nothing of a call behind. Before its answer: the next call's secrets lie in the same place. */
@@ -63,7 +66,7 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
 
 try {
   selfTest(core, work);
-  warden = new Warden(core, work, new Board(start.board), start.secrets);
+  warden = new Warden(core, work, new Board(start.board), start.secrets, start.lockout);
   port.on('message', (message: ToWarden) => void answer(message));
   post({ type: 'ready' });
 } catch (error) {

@@ -122,11 +122,22 @@ export class Faulty {
         store: this.store,
         log,
         board,
+        hashingThreads: 1,
         queueLimit: 4096,
         startPool: (sink: never, lease: never, events: never) =>
           createCellPool({ workers: 1, ...build, worker: new URL('cell-thread.mjs', SUPPORT), sink, lease, events }),
         startWarden: (onDeath: never) =>
-          new WardenThread(build.core, build.digest, shared, onDeath, new URL('warden-thread.mjs', SUPPORT)),
+          new WardenThread(
+            {
+              core: build.core,
+              digest: build.digest,
+              board: shared,
+              hashingThreads: 1,
+              lockout: { after: 10, delay: 60_000, longest: 900_000 },
+              modules: { warden: new URL('warden-thread.mjs', SUPPORT) } as never,
+            },
+            onDeath,
+          ),
         walkLog: async () => this.#log.head.seq,
       } as never,
       state,

@@ -9,6 +9,7 @@ import { Vault } from '../../../dist/cell/vault.js';
 import { WardenClock } from '../../../dist/cell/warden/clock.js';
 import type { WardenCall, WardenCalls } from '../../../dist/cell/warden/protocol.js';
 import { Warden } from '../../../dist/cell/warden/warden.js';
+import { HashingThreads } from '../../../dist/pool/hashing-threads.js';
 import { BOARD_SIZE, Board } from '../../../dist/wire/board.js';
 import { decodeLease, type Lease } from '../../../dist/wire/lease.js';
 import { decodeTicket, encodeTicketBody, type Ticket } from '../../../dist/wire/ticket.js';
@@ -16,6 +17,8 @@ import { hmac, purposeKey } from '../../support/reference.ts';
 
 const EMPTY_LOG = { seq: 0, hash: '0'.repeat(64) };
 const PASSWORD = 'password';
+const LOCKOUT = { after: 10, delay: 60_000, longest: 900_000 };
+const HASHER = new URL('../../../dist/cell/warden/hasher.js', import.meta.url);
 
 export class Clocks {
   /** Milliseconds since 1970, as `Date.now()` would say. */
@@ -51,7 +54,10 @@ export class WardenHere {
     );
     // Its log is always written.
     this.board.postEntries(Number.MAX_SAFE_INTEGER);
-    this.#warden = new Warden(core, work, this.board, this.#secrets, clock);
+    this.#warden = new Warden(core, work, this.board, this.#secrets, LOCKOUT, clock);
+    const threads = new HashingThreads(1, HASHER, this.#secrets, (port) => this.#warden.hasher({ port }));
+    onTestFinished(() => threads.end());
+    threads.want(1);
     this.#warden.initializeEphemeral({}, []);
     const { hsmId, incarnation, boot } = this.lease;
     const vault = new Vault(core, work);
@@ -144,7 +150,7 @@ export class WardenHere {
   }
 
   login(user: Uint8Array): Promise<Uint8Array> {
-    return this.ask('login', { user, password: this.password }).then(({ ticket }) => ticket);
+    return this.ask('login', { name: '', user, password: this.password }).then(({ ticket }) => ticket);
   }
 
   read(ticket: Uint8Array): Ticket {

@@ -11,7 +11,9 @@ export function list(parent: Command): void {
 async function task(cli: Cli): Promise<void> {
   await cli.withSession(async (session) => {
     const users = (await session.listUsers()).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const rows = users.map(({ name, role, createdAt, id }) => [name, role, createdAt.toISOString(), id]);
-    cli.answer({ users: users.map(userDocument) }, table(['NAME', 'ROLE', 'CREATED', 'ID'], rows));
+    const rows = users.map(({ name, role, locked, createdAt, id }) => {
+      return [name, role, locked ? 'yes' : '-', createdAt.toISOString(), id];
+    });
+    cli.answer({ users: users.map(userDocument) }, table(['NAME', 'ROLE', 'LOCKED', 'CREATED', 'ID'], rows));
   });
 }

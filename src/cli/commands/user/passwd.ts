@@ -15,9 +15,15 @@ export function passwd(parent: Command): void {
 
 async function task(cli: Cli, given: string | undefined, options: NewPasswordOptions): Promise<void> {
   const name = given ?? cli.user();
-  await cli.withSession(async (session) => {
-    await session.setPassword(name, await newPassword(cli, name, options), { wipe: true });
-    cli.note(`${name} has a new password`);
-    cli.answer({ user: name }, '');
-  });
+  const own = name === cli.user();
+  await cli.withSession(
+    async (session, _hsm, oldPassword) => {
+      const password = await newPassword(cli, name, options);
+      await session.setPassword(name, password, own ? { oldPassword, wipe: true } : { wipe: true });
+      cli.note(`${name} has a new password`);
+      cli.answer({ user: name }, '');
+    },
+    // A user's own new password asks for the old one, which is the one that they logged in with.
+    { keep: own },
+  );
 }

@@ -9,7 +9,7 @@ export function remove(parent: Command): void {
   command(
     parent,
     'remove <name>',
-    'Remove a user and end his sessions. His keys stay, and nobody can use them. For admins.',
+    'Remove a user and end their sessions. Their keys stay, and nobody can use them. For admins.',
     ['keycell user remove licences --user officer --yes'],
   )
     .addOption(yesOption())
@@ -17,7 +17,7 @@ export function remove(parent: Command): void {
 }
 
 async function task(cli: Cli, name: string, options: { readonly yes?: true }): Promise<void> {
-  await mustAgree(`Remove the user ${name}? His keys can then be used by nobody.`, options.yes, cli.options.input);
+  await mustAgree(`Remove the user ${name}? Their keys can then be used by nobody.`, options.yes, cli.options.input);
   await cli.withSession(async (session) => {
     await session.removeUser(name);
     cli.note(`Removed ${name}`);

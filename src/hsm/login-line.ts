@@ -1,0 +1,186 @@
+/**
+ * The line of calls that hash a password: as many at once as there are hashing threads, the others wait, and only so many
+ * do. Names take turns, so that a flood of one name holds up no other.
+ *
+ * Everybody waits in one line, which few names keep short. Where it is full, somebody floods: strangers are refused, and
+ * those whom the HSM knows find places that are kept for them. So which names are known shows only to who fills the line.
+ */
+import { HsmError } from '../errors.ts';
+
+/** Whose call it is: of somebody who gives the passphrase, or of a user, or of a name that is nobody's. */
+export type Caller = 'custodian' | 'admin' | 'crypto-user' | 'stranger';
+
+export interface Turn {
+  readonly caller: Caller;
+  /** Turns go round by this. */
+  readonly name: string;
+}
+
+/** A place in the line, or at a hashing thread: to be left in the end, whether its turn came or not. */
+export interface Place {
+  /** Resolves when its turn has come. */
+  readonly ready: Promise<void>;
+  leave(): void;
+}
+
+interface Waiting {
+  readonly name: string;
+  readonly begin: () => void;
+  readonly refuse: (error: HsmError) => void;
+}
+
+/** Names that wait in the line of everybody, for each thread: a hash takes a tenth of a second, and more on a busy machine. */
+const NAMES_PER_THREAD = 2;
+/** Calls of one name that wait there. */
+const NAME_MAX = 16;
+/** Places kept for each kind of caller, and how many of them one name may take. */
+const KEPT_MAX = 256;
+const KEPT_NAME_MAX = 64;
+const CUSTODIANS_MAX = 8;
+/** Turns that are remembered: more than names wait in the line of everybody. */
+const RECENT_MAX = 32;
+
+export class LoginLine {
+  readonly #threads: number;
+  readonly #everybody: Turns;
+  readonly #kept = {
+    custodian: new Turns(CUSTODIANS_MAX, CUSTODIANS_MAX),
+    admin: new Turns(KEPT_MAX, KEPT_NAME_MAX),
+    'crypto-user': new Turns(KEPT_MAX, KEPT_NAME_MAX),
+  };
+  /** Who is asked first for the next turn: whoever had one goes to the end. So a flood is behind all who do not flood. */
+  readonly #order: Turns[];
+  #inside = 0;
+  /** The names that had the last turns, the last one at the end. */
+  readonly #recent: string[] = [];
+
+  constructor(threads: number) {
+    this.#threads = threads;
+    this.#everybody = new Turns(NAMES_PER_THREAD * threads * NAME_MAX, NAME_MAX, NAMES_PER_THREAD * threads);
+    this.#order = [...Object.values(this.#kept), this.#everybody];
+  }
+
+  /** Throws BUSY where `enter` would. */
+  mustTake(turn: Turn): void {
+    if (this.#inside >= this.#threads && this.#turnsFor(turn) === undefined) throw busy();
+  }
+
+  /** Throws BUSY where there is no place. */
+  enter(turn: Turn): Place {
+    this.mustTake(turn);
+    let inside = this.#inside < this.#threads;
+    let left = false;
+    const leave = (): void => {
+      if (left) return;
+      left = true;
+      if (inside) this.#next();
+    };
+    if (inside) {
+      this.#inside++;
+      this.#remember(turn.name);
+      return { ready: Promise.resolve(), leave };
+    }
+    const ready = new Promise<void>((resolve, reject) => {
+      const begin = (): void => {
+        inside = true;
+        resolve();
+        // Who left before their turn came has none.
+        if (left) this.#next();
+      };
+      const refuse = (error: HsmError): void => {
+        left = true;
+        reject(error);
+      };
+      this.#turnsFor(turn)!.add({ name: turn.name, begin, refuse });
+    });
+    // Its caller may still be about to wait for it.
+    ready.catch(() => {});
+    return { ready, leave };
+  }
+
+  /** Nobody who waits gets a turn any more. */
+  refuseAll(code: 'KEYCELL_SEALED' | 'KEYCELL_CLOSING' | 'KEYCELL_TAMPERED'): void {
+    for (const turns of this.#order) {
+      for (let next = turns.take(); next !== undefined; next = turns.take()) next.refuse(new HsmError(code));
+    }
+  }
+
+  #turnsFor({ caller, name }: Turn): Turns | undefined {
+    if (caller !== 'custodian' && this.#everybody.takes(name)) return this.#everybody;
+    return caller !== 'stranger' && this.#kept[caller].takes(name) ? this.#kept[caller] : undefined;
+  }
+
+  /** A thread is free: the place goes to who is next, without being free in between. */
+  #next(): void {
+    const next = this.#take();
+    if (next === undefined) {
+      this.#inside--;
+      return;
+    }
+    this.#remember(next.name);
+    next.begin();
+  }
+
+  #take(): Waiting | undefined {
+    for (const [i, turns] of this.#order.entries()) {
+      const next = turns.take(this.#recent);
+      if (next === undefined) continue;
+      this.#order.push(...this.#order.splice(i, 1));
+      return next;
+    }
+    return undefined;
+  }
+
+  #remember(name: string): void {
+    if (this.#recent.push(name) > RECENT_MAX) this.#recent.shift();
+  }
+}
+
+/** Who waits, by name; names take turns. */
+class Turns {
+  readonly #max: number;
+  readonly #nameMax: number;
+  readonly #namesMax: number;
+  readonly #waiting = new Map<string, Waiting[]>();
+  #size = 0;
+
+  /** So many calls in all, of one name, and of how many names. */
+  constructor(max: number, nameMax: number, namesMax = max) {
+    this.#max = max;
+    this.#nameMax = nameMax;
+    this.#namesMax = namesMax;
+  }
+
+  takes(name: string): boolean {
+    if (this.#size >= this.#max) return false;
+    const waiting = this.#waiting.get(name);
+    return waiting === undefined ? this.#waiting.size < this.#namesMax : waiting.length < this.#nameMax;
+  }
+
+  add(waiting: Waiting): void {
+    const others = this.#waiting.get(waiting.name);
+    if (others === undefined) this.#waiting.set(waiting.name, [waiting]);
+    else others.push(waiting);
+    this.#size++;
+  }
+
+  /** The next one: of the name whose last turn is the longest ago. */
+  take(recent: readonly string[] = []): Waiting | undefined {
+    let name: string | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const each of this.#waiting.keys()) {
+      const turn = recent.lastIndexOf(each);
+      if (turn >= least) continue;
+      name = each;
+      least = turn;
+    }
+    if (name === undefined) return undefined;
+    const [next, ...others] = this.#waiting.get(name)!;
+    this.#waiting.delete(name);
+    if (others.length > 0) this.#waiting.set(name, others);
+    this.#size--;
+    return next;
+  }
+}
+
+const busy = (): HsmError => new HsmError('KEYCELL_BUSY', 'too many logins wait');
