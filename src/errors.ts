@@ -3,7 +3,7 @@
  * The text says what is wrong and what to do; it never carries a byte of a message or a key.
  */
 const TABLE = {
-  KEYCELL_BUSY: [1, true, 'the queue is full: wait for answers before you send more, or open with more workers'],
+  KEYCELL_BUSY: [1, true, 'too much is waiting: wait for answers before you send more, or open with more workers'],
   KEYCELL_SEALED: [2, false, 'the HSM is sealed: call hsm.unseal(passphrase)'],
   KEYCELL_CLOSING: [3, false, 'the HSM is closing and takes no new work'],
   KEYCELL_ABORTED: [4, false, 'the call was aborted by its signal'],
@@ -138,6 +138,7 @@ export const REASONS = {
   noAad: [42, 'AES-CTR and AES-CBC authenticate nothing, associated data neither'],
   curve: [34, 'a key of this curve cannot be used for this'],
   hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],
+  sessions: [80, 'this user has as many sessions as quotas.sessions allows: close some, or wait until they expire'],
   prefix: [36, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
   lastAdmin: [43, 'no other admin could log in then: make or unlock one first'],
   oldPassword: [44, "a user's own new password asks for the old one: give oldPassword"],

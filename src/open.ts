@@ -15,7 +15,7 @@ import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
 import type { Store } from './keystore/store.ts';
-import type { EphemeralOptions, Hsm, LockoutOptions, OpenOptions, Session } from './model/hsm.ts';
+import type { EphemeralOptions, Hsm, LockoutOptions, OpenOptions, Quotas, Session } from './model/hsm.ts';
 import { createCellPool } from './pool/cell-pool.ts';
 import type { ThreadModules } from './pool/pool.ts';
 import { makeBoard, WardenThread } from './pool/warden-thread.ts';
@@ -28,6 +28,8 @@ const QUEUE_LIMIT = 4096;
 /** Each takes 32 MiB while it hashes a password. */
 const HASHING_THREADS_MAX = 4;
 const HOUR_MS = 3_600_000;
+const STORED_KEYS = 1_000_000;
+const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
   const { path, unseal, lockTimeout } = options;
@@ -86,9 +88,8 @@ function assemble(
   const { workers = Math.max(1, cores - 1), queueLimit = QUEUE_LIMIT } = options;
   const hashingThreads = Math.max(1, Math.min(cores - 1, HASHING_THREADS_MAX));
   const lockout = lockoutOf(options.lockout);
-  for (const [name, value] of Object.entries({ workers, queueLimit })) {
-    if (!Number.isInteger(value) || value < 1) throw new HsmError('KEYCELL_INPUT_INVALID', `${name} is 1 or more`);
-  }
+  checkCounts({ workers, queueLimit });
+  const quotas = quotasOf(options, queueLimit);
   const { core, digest, modules } = locate(options.assets);
   const { shared, board } = makeBoard();
   return new HsmImpl(
@@ -98,10 +99,24 @@ function assemble(
       board,
       queueLimit,
       hashingThreads,
+      quotas,
       startPool: (sink, lease, events) =>
-        createCellPool({ workers, queueLimit, core, digest, modules, sink, lease, events }),
+        createCellPool({
+          workers,
+          queueLimit,
+          userQueueLimit: quotas.waitingRequests,
+          core,
+          digest,
+          modules,
+          sink,
+          lease,
+          events,
+        }),
       startWarden: (onDeath) =>
-        new WardenThread({ core, digest, board: shared, hashingThreads, lockout, modules }, onDeath),
+        new WardenThread(
+          { core, digest, board: shared, hashingThreads, lockout, sessionQuota: quotas.sessions, modules },
+          onDeath,
+        ),
       walkLog,
     },
     state,
@@ -118,6 +133,35 @@ function lockoutOf({ after = 10, delay = 60_000, longest = 900_000 }: LockoutOpt
   check('delay', delay, 1000, HOUR_MS);
   check('longest', longest, delay, 24 * HOUR_MS);
   return { after, delay, longest };
+}
+
+/** Throws INPUT_INVALID, also for a quota that is none: it would be believed to hold. */
+function quotasOf({ quotas = {} }: EphemeralOptions, queueLimit: number): Required<Quotas> {
+  const known = {
+    storedKeys: STORED_KEYS,
+    sessions: SESSIONS,
+    // The rest is for whoever comes while one user sends all he may.
+    waitingRequests: Math.ceil((3 / 4) * queueLimit),
+  };
+  if (typeof quotas !== 'object' || quotas === null) throw new HsmError('KEYCELL_INPUT_INVALID', 'quotas is an object');
+  for (const name of Object.keys(quotas)) {
+    if (!(name in known)) {
+      const names = Object.keys(known).join(', ');
+      throw new HsmError('KEYCELL_INPUT_INVALID', `quotas has no member ${name}: there are ${names}`);
+    }
+  }
+  const all = { ...known, ...defined(quotas) };
+  checkCounts(all);
+  return all;
+}
+
+const defined = <T extends object>(members: T): T =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
+
+function checkCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (!Number.isInteger(value) || value < 1) throw new HsmError('KEYCELL_INPUT_INVALID', `${name} is 1 or more`);
+  }
 }
 
 /** The core as it was built, and the threads' modules: beside this file, or in the folder that a bundled program names. */

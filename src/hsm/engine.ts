@@ -2,8 +2,8 @@
 
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
 import type { Password } from '../model/hsm.ts';
-import type { Finish, SubmitOptions } from '../pool/pool.ts';
-import type { CellRequest, CellResult } from '../wire/batch.ts';
+import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
+import type { CellResult } from '../wire/batch.ts';
 import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
 import type { Lane } from './lane.ts';
@@ -27,7 +27,7 @@ export interface Engine {
   /** Throws the HsmError that says why not. */
   mustBeReady(): void;
   /** Throws the HsmError of a refusal; otherwise a result of status 0. */
-  submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T>;
+  submit<T = CellResult>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T>;
   /** Ask the warden; its entries are on the disk when this resolves. */
   ask<C extends WardenCall>(call: C, ask: WardenCalls[C]['ask']): Promise<WardenCalls[C]['answer']>;
   /**
@@ -47,8 +47,14 @@ export interface Engine {
   wallTime(wardenTime: number): number;
   /** How many requests one call may have in flight without filling the queue for others. */
   readonly wave: number;
-  /** The way of segments of streams. */
-  readonly lane: Lane;
+  /** A new session of this user, as the pool knows it. */
+  caller(user: string): Caller;
+  /** Throws where a request with so many bytes would be refused: for who has not copied them yet. */
+  mustHaveRoom(caller: Caller, size: number): void;
+  /** A way of segments of streams, for one session. */
+  newLane(): Lane;
+  /** The user is no more. */
+  forgetUser(id: string): void;
 }
 
 export const keyName = (id: string): string => `key/${id}`;

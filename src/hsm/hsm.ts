@@ -16,14 +16,17 @@ import type {
   InitializeOptions,
   LoginOptions,
   Password,
+  Quotas,
   Session,
 } from '../model/hsm.ts';
 import {
   type Answered,
+  type Caller,
   type CellPool,
   type EntrySink,
   type Finish,
   type PoolEvents,
+  type PoolRequest,
   type SubmitOptions,
   type WardenLink,
   WardenRefusal,
@@ -66,6 +69,7 @@ export interface Parts {
   readonly queueLimit: number;
   /** Passwords that are hashed at once. */
   readonly hashingThreads: number;
+  readonly quotas: Required<Quotas>;
   startPool(sink: EntrySink, lease: () => Uint8Array, events: PoolEvents): CellPool;
   startWarden(onDeath: (error: Error, broken: boolean) => void): WardenLink;
   /** Walk the log's chain and hand over each body; throws AUDIT_CORRUPT. Gives the number of entries. */
@@ -73,12 +77,10 @@ export interface Parts {
 }
 
 export class HsmImpl implements Hsm, Engine {
-  readonly keys = new KeyIndex();
+  readonly keys: KeyIndex;
   readonly users = new Map<string, UserEntry>();
   readonly comingUsers = new Set<string>();
   readonly wave: number;
-  /** Two a cell: one in work, one at its door. */
-  readonly lane = new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
   readonly #parts: Parts;
   readonly #line: LoginLine;
   readonly #events = new EventEmitter();
@@ -106,7 +108,8 @@ export class HsmImpl implements Hsm, Engine {
     this.#state = state;
     this.#id = id;
     this.#line = new LoginLine(parts.hashingThreads);
-    this.wave = Math.max(1, Math.floor(parts.queueLimit / 4));
+    this.keys = new KeyIndex(parts.quotas.storedKeys);
+    this.wave = Math.max(1, Math.floor(Math.min(parts.queueLimit / 4, parts.quotas.waitingRequests / 2)));
     this.#events.setMaxListeners(0);
     this.#journal = new Journal(parts.log, parts.board, {
       onUnavailable: (error) => this.#emit('audit-unavailable', { error }),
@@ -181,10 +184,27 @@ export class HsmImpl implements Hsm, Engine {
 
   // What sessions use
 
-  submit<T = CellResult>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T> {
+  submit<T = CellResult>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T> {
     const refusal = this.#closing === undefined ? this.#journal.refusal : new HsmError('KEYCELL_CLOSING');
     if (refusal !== undefined) return this.#pool.refuse(refusal, request, options);
     return this.#pool.submit(request, options, finish, this.#refused);
+  }
+
+  caller(user: string): Caller {
+    return this.#pool.caller(user);
+  }
+
+  mustHaveRoom(caller: Caller, size: number): void {
+    this.#pool.mustHaveRoom(caller, size);
+  }
+
+  /** Two segments a cell: one in work, one at its door. */
+  newLane(): Lane {
+    return new Lane(() => Math.max(1, 2 * this.#pool.stats().cells));
+  }
+
+  forgetUser(id: string): void {
+    this.#pool.forgetUser(id);
   }
 
   readonly #refused = ({ keys: [key] }: CellRequest, { status, reason }: CellResult): HsmError => {

@@ -99,10 +99,18 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
 type Open = { -readonly [Member in keyof AesKey | keyof EcKey]?: (AesKey & Omit<EcKey, keyof AesKey>)[Member] };
 
 export class KeyIndex {
+  readonly #quota: number;
+  /** How many keys each user has, and will have when the calls in progress are over. */
+  #counts = new Map<string, number>();
   readonly #byId = new Map<string, KeyEntry>();
   readonly #byLabel = new Map<string, string>();
   /** Labels and ids that a call in progress will use. */
   readonly #reserved = new Map<string, Promise<void>>();
+
+  /** So many keys a user may have. */
+  constructor(quota = Number.POSITIVE_INFINITY) {
+    this.#quota = quota;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -111,11 +119,14 @@ export class KeyIndex {
   clear(): void {
     this.#byId.clear();
     this.#byLabel.clear();
+    // Calls in progress give back what they hold to the map that they hold it of.
+    this.#counts = new Map();
   }
 
   put(entry: KeyEntry): void {
     this.remove(entry.id);
     this.#byId.set(entry.id, entry);
+    count(this.#counts, entry.owner, 1);
     if (entry.attributes.label !== null) this.#byLabel.set(labelName(entry.owner, entry.attributes.label), entry.id);
   }
 
@@ -123,6 +134,7 @@ export class KeyIndex {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
     this.#byId.delete(id);
+    count(this.#counts, entry.owner, -1);
     if (entry.attributes.label !== null) this.#byLabel.delete(labelName(entry.owner, entry.attributes.label));
   }
 
@@ -133,6 +145,30 @@ export class KeyIndex {
   byLabel(owner: string, label: string): KeyEntry | undefined {
     const id = this.#byLabel.get(labelName(owner, label));
     return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /**
+   * Keep a label, an id and a place among the owner's keys for a call in progress that makes a key; gives the release.
+   * Throws KEY_CONFLICT, and LIMIT_EXCEEDED where the owner has as many keys as a user may have.
+   */
+  reserveNew(owner: string, label: string | null, id: string | undefined): () => void {
+    if ((this.#counts.get(owner) ?? 0) >= this.#quota) {
+      const detail = `this user has as many keys as quotas.storedKeys allows, ${this.#quota}: destroy some first`;
+      throw new HsmError('KEYCELL_LIMIT_EXCEEDED', detail);
+    }
+    const release = this.reserve(owner, label, id);
+    const giveBack = this.hold(owner);
+    return () => {
+      release();
+      giveBack();
+    };
+  }
+
+  /** Keep one place among the owner's keys, while a key that has it may come back; gives the release. */
+  hold(owner: string): () => void {
+    const counts = this.#counts;
+    count(counts, owner, 1);
+    return () => count(counts, owner, -1);
   }
 
   /** Keep a label and an id for a call in progress; gives the release. Throws KEY_CONFLICT. */
@@ -195,6 +231,12 @@ export class KeyIndex {
       if (matches) yield entry;
     }
   }
+}
+
+function count(counts: Map<string, number>, owner: string, more: 1 | -1): void {
+  const now = (counts.get(owner) ?? 0) + more;
+  if (now > 0) counts.set(owner, now);
+  else counts.delete(owner);
 }
 
 const labelName = (owner: string, label: string): string => `${owner}/${label}`;

@@ -1,6 +1,6 @@
 /**
- * The way of large work to the queue: so much at a time that the cells stay busy, and no more, however many streams there
- * are. Large work has a line of its own in the queue, and no more than half of the cells' time while small work waits; but
+ * A session's way of large work to the queue: so much at a time that the cells stay busy, and no more, however many streams
+ * it has. Large work has a line of its own in the queue, and no more than half of the cells' time while small work waits; but
  * what waits there holds memory, and a full queue refuses everyone.
  */
 export class Lane {

@@ -39,15 +39,8 @@ import type {
 } from '../model/key.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
-import type { Finish, SubmitOptions } from '../pool/pool.ts';
-import {
-  type CellRequest,
-  type CellResult,
-  FLAG,
-  type MechanismName,
-  type OpName,
-  type SealedKey,
-} from '../wire/batch.ts';
+import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
+import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -56,6 +49,7 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
+import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
 import { takeSecret } from './secrets.ts';
@@ -63,6 +57,8 @@ import { decryptingStream, encryptingStream, type Send, type StreamOptions } fro
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
+/** Copying so many bytes takes less than a refusal. */
+const COPIED_AT_ONCE = 32 * 1024;
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
 
@@ -77,15 +73,20 @@ const SECRET_AND_DURABLE: Care = { wipe: true, durable: true };
 
 export class SessionImpl implements Session {
   readonly #engine: Engine;
+  readonly #caller: Caller;
+  readonly #lane: Lane;
   #ticket: Uint8Array;
   #closed = false;
   #logout: Promise<void> | undefined;
   #expiresAt: number;
+  #renewing: Promise<void> | undefined;
   readonly id: string;
   readonly user: UserInfo;
 
   constructor(engine: Engine, ticket: Uint8Array, user: UserInfo) {
     this.#engine = engine;
+    this.#caller = engine.caller(user.id);
+    this.#lane = engine.newLane();
     this.#ticket = ticket;
     this.user = user;
     const { session, expiresAt } = decodeTicket(ticket);
@@ -99,6 +100,14 @@ export class SessionImpl implements Session {
 
   async renew(): Promise<void> {
     this.#mustBeOpen();
+    // Calls that come meanwhile ask for the same: the warden, who serves everyone, hears one of them.
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    await this.#renewing;
+  }
+
+  async #renew(): Promise<void> {
     const { ticket } = await this.#engine.ask('renew', { ticket: this.#ticket });
     this.#ticket = ticket;
     this.#expiresAt = this.#engine.wallTime(decodeTicket(ticket).expiresAt);
@@ -139,12 +148,12 @@ export class SessionImpl implements Session {
     flags: number,
     keys: readonly SealedKey[],
     parts: readonly Uint8Array[],
-  ): CellRequest {
-    return { op, mechanism, flags, ticket: this.#ticket, keys, parts };
+  ): PoolRequest {
+    return { op, mechanism, flags, ticket: this.#ticket, keys, parts, caller: this.#caller };
   }
 
   #submit<T = CellResult>(
-    request: CellRequest,
+    request: PoolRequest,
     options: CallOptions = NO_OPTIONS,
     finish?: Finish<T>,
     care: Care = PUBLIC,
@@ -159,6 +168,21 @@ export class SessionImpl implements Session {
       if (care.wipe) wipeAll(request.parts);
       throw error;
     }
+  }
+
+  /** A copy of a public input, made when there is room for it: a call that is refused costs little, however large it is. */
+  #copy(bytes: Uint8Array): Uint8Array {
+    this.#mustHaveRoom(bytes);
+    return copy(bytes);
+  }
+
+  #copyOf(bytes: Uint8Array | undefined): Uint8Array {
+    return bytes === undefined ? NOTHING : this.#copy(bytes);
+  }
+
+  #mustHaveRoom(bytes: Uint8Array): void {
+    // What is no array is refused where it is copied.
+    if (bytes?.length > COPIED_AT_ONCE) this.#engine.mustHaveRoom(this.#caller, bytes.length);
   }
 
   #sealed(key: Key): StatedSealedKey {
@@ -208,7 +232,7 @@ export class SessionImpl implements Session {
     let handed = false;
     try {
       const id = idOf(template);
-      const importing = (attributes: Uint8Array, issuer: readonly SealedKey[]): CellRequest => {
+      const importing = (attributes: Uint8Array, issuer: readonly SealedKey[]): PoolRequest => {
         handed = true;
         return this.#request('importKey', 'none', 0, issuer, [id, attributes, own]);
       };
@@ -223,7 +247,7 @@ export class SessionImpl implements Session {
     template: KeyTemplate | PartialTemplate,
     persistent: boolean,
     options: CallOptions | undefined,
-    request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => CellRequest,
+    request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => PoolRequest,
     wipe = false,
     above?: Above,
   ): Promise<K> {
@@ -242,16 +266,20 @@ export class SessionImpl implements Session {
   async #makePersistent<K extends Key>(
     id: string | undefined,
     attributes: KeyAttributes,
-    request: () => CellRequest,
+    request: () => PoolRequest,
     options: CallOptions | undefined,
     wipe: boolean,
   ): Promise<K> {
     const unknown = this.#engine.known();
     if (unknown !== undefined) await unknown;
-    const release = this.#engine.keys.reserve(this.user.id, attributes.label, id);
+    const release = this.#engine.keys.reserveNew(this.user.id, attributes.label, id);
     try {
       const record = await this.#submit(request(), options, firstPart, wipe ? SECRET_AND_DURABLE : DURABLE);
-      return (await this.#keep(entryOf(new Uint8Array(record)), null)) as K;
+      const entry = entryOf(new Uint8Array(record));
+      await this.#write(entry, null);
+      // In one step with the release: there is no moment that counts the key twice.
+      this.#engine.keys.put(entry);
+      return handleOf(entry) as K;
     } finally {
       release();
     }
@@ -265,11 +293,8 @@ export class SessionImpl implements Session {
   }
 
   /** On the disk first, then visible. */
-  async #keep(entry: KeyEntry, before: KeyEntry | null): Promise<Key> {
-    const { record, id } = entry;
-    await this.#engine.commit({ key: keyName(id), record, before: before?.record ?? null });
-    this.#engine.keys.put(entry);
-    return handleOf(entry);
+  #write({ id, record }: KeyEntry, before: KeyEntry | null): Promise<void> {
+    return this.#engine.commit({ key: keyName(id), record, before: before?.record ?? null });
   }
 
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
@@ -314,7 +339,10 @@ export class SessionImpl implements Session {
       const request = this.#request('setAttributes', 'none', flags, [before], [encoded(attributes)]);
       const record = await this.#submit(request, options, firstPart, DURABLE);
       if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
-      return (await this.#keep(entryOf(new Uint8Array(record)), before)) as K;
+      const entry = entryOf(new Uint8Array(record));
+      await this.#write(entry, before);
+      keys.put(entry);
+      return handleOf(entry) as K;
     } finally {
       release();
     }
@@ -327,14 +355,19 @@ export class SessionImpl implements Session {
       this.#engine.keys.forget(key);
       return;
     }
-    const entry = this.#engine.keys.get(key.id);
+    const { keys } = this.#engine;
+    const entry = keys.get(key.id);
     if (entry === undefined) return;
-    this.#engine.keys.remove(key.id);
+    // Its place among the owner's keys stays taken until it is gone for good: it may come back.
+    const release = keys.hold(entry.owner);
+    keys.remove(key.id);
     try {
       await this.#engine.commit({ key: keyName(key.id), record: null, before: entry.record });
     } catch (error) {
-      if (this.#engine.keys.get(key.id) === undefined) this.#engine.keys.put(entry);
+      if (keys.get(key.id) === undefined) keys.put(entry);
       throw error;
+    } finally {
+      release();
     }
   }
 
@@ -344,7 +377,7 @@ export class SessionImpl implements Session {
     try {
       const { mechanism, flags } = signing(key, options);
       if (inPieces(message)) return this.#signPieces(key, message, options);
-      const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [copy(message)]);
+      const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [this.#copy(message)]);
       return this.#submit(request, options, firstPart);
     } catch (error) {
       return Promise.reject(error);
@@ -373,8 +406,8 @@ export class SessionImpl implements Session {
   ): Promise<boolean> {
     try {
       const { mechanism, flags } = signing(key, options);
-      if (inPieces(message)) return this.#verifyPieces(key, copy(signature), message, options);
-      const parts = [copy(message), copy(signature)];
+      if (inPieces(message)) return this.#verifyPieces(key, this.#copy(signature), message, options);
+      const parts = [this.#copy(message), this.#copy(signature)];
       return this.#submit(this.#request('verify', mechanism, flags, [this.#sealed(key)], parts), options, verdict);
     } catch (error) {
       return Promise.reject(error);
@@ -404,7 +437,8 @@ export class SessionImpl implements Session {
       const mechanism = cipher(object(options, 'options').mechanism);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
-      const [ownAad, ownIv] = [copyOf(aad), mechanism === 'envelope' ? NOTHING : copyOf(iv)];
+      this.#mustHaveRoom(plaintext);
+      const [ownAad, ownIv] = [this.#copyOf(aad), mechanism === 'envelope' ? NOTHING : copyOf(iv)];
       // The secret last: whoever refuses the call from here on wipes it.
       const own = secretCopy(plaintext);
       const parts = mechanism === 'envelope' ? [own, ownAad] : [own, ownAad, ownIv];
@@ -425,8 +459,8 @@ export class SessionImpl implements Session {
       const mechanism = cipher(object(options, 'options').mechanism);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
-      const own = copy(ciphertext);
-      const parts = mechanism === 'envelope' ? [own, copyOf(aad)] : [own, copyOf(aad), copyOf(iv)];
+      const own = this.#copy(ciphertext);
+      const parts = mechanism === 'envelope' ? [own, this.#copyOf(aad)] : [own, this.#copyOf(aad), copyOf(iv)];
       return this.#submit(this.#request('decrypt', mechanism, 0, keys, parts), options, firstPart);
     } catch (error) {
       return Promise.reject(error);
@@ -436,16 +470,16 @@ export class SessionImpl implements Session {
   async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
     const { to, aad = NOTHING, toAad = aad } = object(options, 'options');
     const keys = [this.#sealed(from), this.#sealed(to)];
-    const parts = [copy(envelope), copy(aad), copy(toAad)];
+    const parts = [this.#copy(envelope), this.#copy(aad), this.#copy(toAad)];
     return this.#submit(this.#request('reencrypt', 'envelope', 0, keys, parts), options, firstPart);
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return encryptingStream(this.#engine.lane, this.#sender(key), options);
+    return encryptingStream(this.#lane, this.#sender(key), options);
   }
 
   decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return decryptingStream(this.#engine.lane, this.#sender(key), options);
+    return decryptingStream(this.#lane, this.#sender(key), options);
   }
 
   /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
@@ -460,7 +494,7 @@ export class SessionImpl implements Session {
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
-    const parts = [count(object(options, 'options').bytes, 4096), copyOf(options.aad)];
+    const parts = [count(object(options, 'options').bytes, 4096), this.#copyOf(options.aad)];
     const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
     return this.#submit(request, options, dataKey);
   }
@@ -581,6 +615,7 @@ export class SessionImpl implements Session {
     await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
     await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
     this.#engine.users.delete(name);
+    this.#engine.forgetUser(entry.id);
   }
 
   async setPassword(

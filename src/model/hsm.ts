@@ -34,6 +34,16 @@ export type HsmState = 'uninitialized' | 'sealed' | 'ready' | 'tampered';
 /** An admin manages users and trust and uses no keys; a crypto-user makes and uses his own. */
 export type Role = 'admin' | 'crypto-user';
 
+/** What one user may take, so that others find room; each a whole number of at least 1. Users of both roles alike. */
+export interface Quotas {
+  /** Keys in the store, those on their way there among them; beyond it KEYCELL_LIMIT_EXCEEDED. Default 1 000 000. */
+  readonly storedKeys?: number;
+  /** Sessions that are neither closed nor expired; beyond it `login` fails with KEYCELL_LIMIT_EXCEEDED. Default 1 000. */
+  readonly sessions?: number;
+  /** Requests that wait for a cell or for the log; beyond it KEYCELL_BUSY. Default three quarters of `queueLimit`. */
+  readonly waitingRequests?: number;
+}
+
 /** Of both ways to open an HSM. */
 export interface EphemeralOptions {
   /** Cells. Default: one less than the available cores, at least 1. */
@@ -42,6 +52,8 @@ export interface EphemeralOptions {
   readonly queueLimit?: number;
   /** When failed logins lock a name. */
   readonly lockout?: LockoutOptions;
+  /** What one user may take. */
+  readonly quotas?: Quotas;
   /** Only for a bundled program: the copied folder `keycell/dist/assets`, with what threads are started from. */
   readonly assets?: string | URL;
 }

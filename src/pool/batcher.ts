@@ -5,16 +5,17 @@
  * before it. Only when every free place can be filled whole does it go at once; waiting could gain nothing then.
  * A timer that waits for more (Nagle) is rejected: while the cells work, the queue gathers by itself.
  */
-import { codeOf, type HsmError, type HsmErrorCode } from '../errors.ts';
+import { codeOf, HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import { wipeAll } from '../wire/own.ts';
+import { Caller, CallingUser } from './callers.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
 import { Pending } from './pending.ts';
-import type { BatchObserver, EntrySink, Finish, Refused, SubmitOptions } from './pool.ts';
-import { isLarge, Queue } from './queue.ts';
+import type { BatchObserver, EntrySink, Finish, PoolRequest, Refused, SubmitOptions } from './pool.ts';
+import { Queue } from './queue.ts';
 import { releaseAll } from './release.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
@@ -62,10 +63,12 @@ export class Batcher {
   #tick = 0;
   #lastSent: CellLink | undefined;
   readonly #idle: (() => void)[] = [];
+  /** Whoever names no session. */
+  readonly #nobody = new Caller(new CallingUser());
 
   constructor(
     sink: EntrySink,
-    queueLimit: number,
+    queueLimit: { readonly all: number; readonly perUser: number | undefined },
     lease: () => Uint8Array,
     links: () => readonly CellLink[],
     observer?: BatchObserver,
@@ -73,9 +76,9 @@ export class Batcher {
     this.#sink = sink;
     this.#links = links;
     this.#lease = lease;
-    this.#limit = queueLimit;
+    this.#limit = queueLimit.all;
     this.#observer = observer;
-    this.#queue = new Queue(queueLimit);
+    this.#queue = new Queue(queueLimit.all, queueLimit.perUser);
     this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
   }
 
@@ -91,14 +94,19 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  submit<T>(request: CellRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
+  submit<T>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, options, finish, this.#tick, refused);
+    const pending = new Pending(request, request.caller ?? this.#nobody, options, finish, this.#tick, refused);
     const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
       this.tally.failure(refusal);
-      pending.reject(refusal, refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined);
+      const cause = refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined;
+      pending.reject(
+        refusal,
+        cause,
+        refusal === 'KEYCELL_BUSY' ? this.#whyBusy(pending.caller, pending.size) : undefined,
+      );
       return promise;
     }
     this.#watch.add(pending);
@@ -109,6 +117,16 @@ export class Batcher {
       SOON.then(this.#flushSoon);
     }
     return promise;
+  }
+
+  /** Throws what `submit` would say of a request with so many bytes, before anyone has copied them. */
+  mustHaveRoom(caller: Caller, size: number): void {
+    let error: HsmError | undefined;
+    if (size > PLACE_SIZE) error = new HsmError('KEYCELL_LIMIT_EXCEEDED');
+    else if (!this.#hasRoom(caller, size)) error = new HsmError('KEYCELL_BUSY', this.#whyBusy(caller, size));
+    if (error === undefined) return;
+    this.tally.failure(error.code);
+    throw error;
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
@@ -151,10 +169,22 @@ export class Batcher {
       this.#give(batch, reply);
       return;
     }
+    this.#waitForLog(batch, 1);
     written.then(
-      () => this.#give(batch, reply),
-      (error: unknown) => this.#withhold(batch, reply, error),
+      () => {
+        this.#waitForLog(batch, -1);
+        this.#give(batch, reply);
+      },
+      (error: unknown) => {
+        this.#waitForLog(batch, -1);
+        this.#withhold(batch, reply, error);
+      },
     );
+  }
+
+  /** A user's requests wait there, too: by what one user may have waiting, they cannot fill the log's room either. */
+  #waitForLog(batch: readonly Pending[], sign: 1 | -1): void {
+    for (let i = 0; i < batch.length; i++) batch[i]!.caller.user.waiting += sign;
   }
 
   /**
@@ -214,14 +244,24 @@ export class Batcher {
     if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
     if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (isLarge(pending)) {
+    if (pending.large) {
       if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
       for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
     }
-    if (this.#queue.admits(pending.size)) return undefined;
+    return this.#hasRoom(pending.caller, pending.size) ? undefined : 'KEYCELL_BUSY';
+  }
+
+  #hasRoom(caller: Caller, size: number): boolean {
+    if (this.#queue.admits(caller, size)) return true;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
-    return this.#queue.admits(pending.size) ? undefined : 'KEYCELL_BUSY';
+    return this.#queue.admits(caller, size);
+  }
+
+  #whyBusy(caller: Caller, size: number): string | undefined {
+    return this.#queue.allows(caller, size)
+      ? undefined
+      : 'this user has as much waiting as quotas.waitingRequests allows';
   }
 
   #fits(pending: Pending): boolean {
@@ -256,12 +296,13 @@ export class Batcher {
   }
 
   #hasLarge(link: CellLink): boolean {
-    return this.#out.some((trip) => trip.link === link && trip.answeredAt === 0 && isLarge(trip.batch[0]!));
+    return this.#out.some((trip) => trip.link === link && trip.answeredAt === 0 && trip.batch[0]!.large);
   }
 
   #send(link: CellLink, batch: readonly Pending[]): void {
+    let cost: number;
     try {
-      link.send(this.#lease(), batch);
+      cost = link.send(this.#lease(), batch);
     } catch (error) {
       // A caller changed or detached an array since. Find out whose it was: each goes alone, and fails alone.
       if (batch.length === 1) {
@@ -274,15 +315,13 @@ export class Batcher {
       return;
     }
     this.#lastSent = link;
-    let cost = 0;
     let durable = false;
     for (let i = 0; i < batch.length; i++) {
       const pending = batch[i]!;
       pending.sent = true;
-      cost += pending.cost;
       if (pending.durable) durable = true;
     }
-    const large = isLarge(batch[0]!);
+    const large = batch[0]!.large;
     this.#dispatch.sent(cost, large);
     this.#out.push({ batch, link, sentAt: performance.now(), durable, answeredAt: 0 });
     this.#inFlight += batch.length;
@@ -329,13 +368,13 @@ export class Batcher {
     const trip = this.#tripOf(batch);
     this.#out.splice(this.#out.indexOf(trip), 1);
     this.#inFlight -= batch.length;
-    if (!isLarge(batch[0]!)) this.#smallReturned();
+    if (!batch[0]!.large) this.#smallReturned();
     if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
   }
 
   /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */
   #smallReturned(): void {
-    if (this.#queue.large.first === null) this.#smallOut--;
+    if (this.#queue.large.count === 0) this.#smallOut--;
     else {
       setImmediate(() => {
         this.#smallOut--;

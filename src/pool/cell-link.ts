@@ -11,10 +11,16 @@ import {
   readReply,
   writeBatch,
 } from '../wire/batch.ts';
+import { BATCH_COST } from './cost.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
 const PLACES = 2;
+/**
+ * Nothing is sent behind work of more than this, about 8 ms: whatever comes would wait for its end, while another cell might
+ * be free sooner. That the cell then waits 50 µs for the next batch is nothing against such work.
+ */
+const DOOR_MAX = 8 * BATCH_COST;
 const NO_REQUESTS: readonly CellRequest[] = [];
 
 export interface Reply {
@@ -30,6 +36,7 @@ interface Place {
   readonly bytes: Uint8Array;
   readonly view: PlaceView;
   batch: readonly Pending[] | null;
+  cost: number;
   requests: readonly CellRequest[];
 }
 
@@ -43,6 +50,8 @@ export class CellLink {
   killed = false;
   wasReady = false;
   answered = 0;
+  /** What the batches inside were taken to cost. */
+  #load = 0;
   readonly #onReply: ReplyListener;
   readonly #onBroken: (reason: string) => void;
   readonly #port: MessagePort;
@@ -68,7 +77,7 @@ export class CellLink {
     for (let i = 0; i < PLACES; i++) {
       const shared = new SharedArrayBuffer(PLACE_SIZE);
       const bytes = new Uint8Array(shared);
-      this.#places.push({ shared, bytes, view: new PlaceView(bytes), batch: null, requests: NO_REQUESTS });
+      this.#places.push({ shared, bytes, view: new PlaceView(bytes), batch: null, cost: 0, requests: NO_REQUESTS });
     }
     this.died = new Promise((resolve) => {
       this.#die = resolve;
@@ -92,7 +101,7 @@ export class CellLink {
 
   /** Places that a batch may be written into now. */
   get free(): number {
-    return this.state === 'open' ? PLACES - this.#inside.length : 0;
+    return this.state === 'open' && this.#load <= DOOR_MAX ? PLACES - this.#inside.length : 0;
   }
 
   get busy(): boolean {
@@ -119,8 +128,8 @@ export class CellLink {
     return this.entries - BigInt(this.#logged);
   }
 
-  /** Write a batch into a free place and send it. Throws, with the place clean, if a request cannot be written. */
-  send(lease: Uint8Array, batch: readonly Pending[]): void {
+  /** Write a batch into a free place and send it; gives its cost. Throws, with the place clean, if a request cannot be written. */
+  send(lease: Uint8Array, batch: readonly Pending[]): number {
     const index = this.#freePlace();
     const place = this.#places[index]!;
     place.requests = batch.map((pending) => pending.request);
@@ -131,11 +140,16 @@ export class CellLink {
       clearPlace(place.view, PLACE_SIZE);
       throw error;
     }
+    let cost = 0;
+    for (let i = 0; i < batch.length; i++) cost += batch[i]!.cost;
     place.batch = batch;
+    place.cost = cost;
+    this.#load += cost;
     this.#inside.push(index);
     this.#port.postMessage(index);
     // Afterwards: a cell that hears it goes to the port for the batch, and would sleep if none were there.
     Atomics.add(this.#bell, 0, 1);
+    return cost;
   }
 
   #freePlace(): number {
@@ -229,6 +243,7 @@ export class CellLink {
     clearPlace(place.view, reply.length);
     place.batch = null;
     place.requests = NO_REQUESTS;
+    this.#load -= place.cost;
     if (this.#inside[0] === index) this.#inside.shift();
     else this.#inside.splice(this.#inside.indexOf(index), 1);
     if (reply.audit !== '') this.#logged++;

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import type { CellRequest } from '../wire/batch.ts';
 import { Batcher } from './batcher.ts';
+import { type Caller, Callers } from './callers.ts';
 import type { CellLink } from './cell-link.ts';
 import { Cells } from './cells.ts';
 import type { Pending } from './pending.ts';
@@ -12,6 +13,7 @@ import type {
   EntrySink,
   Finish,
   PoolEvents,
+  PoolRequest,
   PoolStats,
   Refused,
   SubmitOptions,
@@ -23,6 +25,8 @@ export interface CellPoolOptions {
   readonly workers: number;
   /** Requests that may wait for a place; default 4096. */
   readonly queueLimit?: number;
+  /** Of them, those of one user; default all. */
+  readonly userQueueLimit?: number;
   /** The core, and the digest that each cell demands of it. */
   readonly core: Uint8Array;
   readonly digest: string;
@@ -64,6 +68,7 @@ class Deferred {
 class Pool implements CellPool {
   readonly #options: CellPoolOptions;
   readonly #batcher: Batcher;
+  readonly #callers = new Callers();
   readonly #answerTimeout: number;
   #cells: Cells | undefined;
   #phase: Phase = 'sealed';
@@ -82,7 +87,7 @@ class Pool implements CellPool {
     this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
     this.#batcher = new Batcher(
       options.sink,
-      options.queueLimit ?? QUEUE_LIMIT,
+      { all: options.queueLimit ?? QUEUE_LIMIT, perUser: options.userQueueLimit },
       options.lease,
       () => this.#cells?.links ?? [],
       options.events.observer,
@@ -126,7 +131,7 @@ class Pool implements CellPool {
   }
 
   submit<T>(
-    request: CellRequest,
+    request: PoolRequest,
     options: SubmitOptions = NO_OPTIONS,
     finish?: Finish<T>,
     refused?: Refused,
@@ -138,6 +143,18 @@ class Pool implements CellPool {
 
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never> {
     return this.#batcher.refuse(error, request, options);
+  }
+
+  caller(user: string): Caller {
+    return this.#callers.of(user);
+  }
+
+  mustHaveRoom(caller: Caller, size: number): void {
+    if (this.#refusal() === undefined) this.#batcher.mustHaveRoom(caller, size);
+  }
+
+  forgetUser(user: string): void {
+    this.#callers.forget(user);
   }
 
   failed(code: HsmErrorCode): void {

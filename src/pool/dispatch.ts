@@ -42,8 +42,8 @@ export class Dispatch {
 
   /** `smallBusy`: small requests are with the cells, or their callers have just had the answer, and will come again. */
   next<S extends Seats>({ small, large }: Queue, cells: readonly S[], smallBusy: boolean): Next<S> | null {
-    const largeBusy = large.first !== null || cells.some((cell) => cell.large);
-    this.#contended = largeBusy && (small.first !== null || smallBusy);
+    const largeBusy = large.count > 0 || cells.some((cell) => cell.large);
+    this.#contended = largeBusy && (small.count > 0 || smallBusy);
     if (!this.#contended) this.#largeAhead = 0;
     this.#largeHeld = this.#largeAhead > (this.#largeHeld ? 0 : LEAD);
     if (!this.#largeHeld) return this.#of(large, this.#forLarge(cells), 0) ?? this.#of(small, forSmall(cells));
@@ -72,7 +72,7 @@ export class Dispatch {
    * no such `door`. Among equals the warm one.
    */
   #of<S extends Seats>(line: Line, cells: readonly S[], door = DOOR_COST): Next<S> | null {
-    if (line.first === null) return null;
+    if (line.count === 0) return null;
     let [free, idle] = [0, 0];
     let best: S | undefined;
     for (const cell of cells) {

@@ -1,9 +1,15 @@
 /** A request between `submit` and its one outcome. */
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
-import { costOf } from './cost.ts';
+import type { Caller } from './callers.ts';
+import { BATCH_COST, costOf } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 import { releaseAll } from './release.ts';
+
+/** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
+export const LARGE_SIZE = 32 * 1024;
+/** What it costs, from where on it is large however few its bytes are: no signature shall wait in one batch with it. */
+export const LARGE_COST = 4 * BATCH_COST;
 
 /** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
 const none = (): void => {};
@@ -19,8 +25,11 @@ const take = (resolve: (value: unknown) => void, reject: (error: unknown) => voi
  */
 export class Pending {
   readonly request: CellRequest;
+  readonly caller: Caller;
   readonly size: number;
   readonly cost: number;
+  /** Goes in the line of large requests. */
+  readonly large: boolean;
   readonly durable: boolean;
   readonly signal: AbortSignal | undefined;
   /** On the clock of `performance.now()`. */
@@ -48,15 +57,18 @@ export class Pending {
   /** `since` is when it was submitted, on the clock of `performance.now()`. */
   constructor(
     request: CellRequest,
+    caller: Caller,
     options: SubmitOptions,
     finish?: Finish<unknown>,
     since = performance.now(),
     refused?: Refused,
   ) {
     this.request = request;
+    this.caller = caller;
     this.since = since;
     this.size = requestSize(request);
     this.cost = costOf(request);
+    this.large = this.size >= LARGE_SIZE || this.cost >= LARGE_COST;
     this.durable = options.durable === true;
     this.signal = options.signal;
     this.deadline = options.timeout === undefined ? undefined : performance.now() + options.timeout;
@@ -83,10 +95,10 @@ export class Pending {
   }
 
   /** The one outcome: an error. Only the batcher calls this, once. */
-  reject(code: HsmErrorCode, cause?: unknown): void {
+  reject(code: HsmErrorCode, cause?: unknown, detail?: string): void {
     this.#end();
     const outcome = this.sent ? 'unknown' : 'not-executed';
-    this.#reject(new HsmError(code, undefined, cause === undefined ? { outcome } : { outcome, cause }));
+    this.#reject(new HsmError(code, detail, cause === undefined ? { outcome } : { outcome, cause }));
   }
 
   #end(): void {

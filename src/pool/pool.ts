@@ -4,6 +4,9 @@ import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol
 import type { HsmError, HsmErrorCode } from '../errors.ts';
 import type { BatchReport, HsmStats } from '../model/hsm.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
+import type { Caller } from './callers.ts';
+
+export type { Caller } from './callers.ts';
 
 /** Where a bundled program keeps what threads are started with; each is a file of its own even there. */
 export interface ThreadModules {
@@ -13,6 +16,11 @@ export interface ThreadModules {
   readonly hasher: URL;
   /** The folder of piscina.js and its worker script. */
   readonly piscina: URL;
+}
+
+/** A request, and the session that it comes from; those that name none count as one user's. */
+export interface PoolRequest extends CellRequest {
+  readonly caller?: Caller;
 }
 
 export interface SubmitOptions {
@@ -71,13 +79,19 @@ export interface CellPool {
    * something made of the result a promise of his own; with `refused`, it sees results of status 0 alone.
    */
   submit<T = CellResult>(
-    request: CellRequest,
+    request: PoolRequest,
     options?: SubmitOptions,
     finish?: Finish<T>,
     refused?: Refused,
   ): Promise<T>;
   /** A request that the facade refuses: counted like the pool's own refusals, its parts wiped where that was asked. */
   refuse(error: HsmError, request: CellRequest, options: SubmitOptions): Promise<never>;
+  /** A new session of this user, to be named in its requests. */
+  caller(user: string): Caller;
+  /** Throws BUSY or LIMIT_EXCEEDED where `submit` would refuse a request with so many bytes: for who has not copied them yet. */
+  mustHaveRoom(caller: Caller, size: number): void;
+  /** The user was removed. */
+  forgetUser(user: string): void;
   /** A failure elsewhere, for the counts. */
   failed(code: HsmErrorCode): void;
   /** Give every cell, and every later one, a port to the warden; resolves when all hold the master key. */

@@ -31,6 +31,8 @@ export interface WardenOptions {
   /** At least 1. */
   readonly hashingThreads: number;
   readonly lockout: LockoutPolicy;
+  /** Sessions that one user may have open. */
+  readonly sessionQuota: number;
   /** Of a bundled program. */
   readonly modules?: ThreadModules | undefined;
 }
@@ -48,13 +50,13 @@ export class WardenThread implements WardenLink {
 
   /** `onDeath` is called once, unless `end` was. */
   constructor(
-    { core, digest, board, hashingThreads, lockout, modules }: WardenOptions,
+    { core, digest, board, hashingThreads, lockout, sessionQuota, modules }: WardenOptions,
     onDeath: (error: Error, broken: boolean) => void,
   ) {
     const secrets = new SharedArrayBuffer(hashingThreads * SECRETS_SIZE);
     this.#secrets = new Uint8Array(secrets);
     this.#free = Array.from({ length: hashingThreads }, (_, i) => i * SECRETS_SIZE);
-    const workerData: WardenStart = { core, digest, board, secrets, lockout };
+    const workerData: WardenStart = { core, digest, board, secrets, lockout, sessionQuota };
     this.#worker = new Worker(modules?.warden ?? new URL('../cell/warden/worker.js', import.meta.url), {
       workerData,
       execArgv: [],

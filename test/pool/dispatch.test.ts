@@ -1,9 +1,10 @@
 /** Which cell gets the next batch, of which line, and how much of it. */
 import { expect, test } from 'vitest';
-import { BATCH_COST, DOOR_COST, SPLIT_COST } from '../../src/pool/cost.ts';
+import { Callers } from '../../src/pool/callers.ts';
+import { BATCH_COST, costOf, DOOR_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Dispatch } from '../../src/pool/dispatch.ts';
 import { Pending } from '../../src/pool/pending.ts';
-import { isLarge, Queue } from '../../src/pool/queue.ts';
+import { Queue } from '../../src/pool/queue.ts';
 import type { CellRequest } from '../../src/wire/batch.ts';
 
 const ROOM = 0x1000000;
@@ -42,9 +43,10 @@ class Cell {
 function pool(workers: number) {
   const queue = new Queue(10_000);
   const dispatch = new Dispatch();
+  const caller = new Callers().of('a user');
   const cells = Array.from({ length: workers }, () => new Cell());
   const push = (count: number, bytes: number) => {
-    for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), {}));
+    for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), caller, {}));
   };
   /** Send all that goes, and say what each cell has then. */
   const flush = () => {
@@ -55,8 +57,8 @@ function pool(workers: number) {
       const batch = next.line.take(next.budget, ROOM);
       const cost = batch.reduce((sum, pending) => sum + pending.cost, 0);
       for (const cell of cells) cell.warm = cell === next.cell;
-      next.cell.inside.push({ large: isLarge(batch[0]!), count: batch.length, cost });
-      dispatch.sent(cost, isLarge(batch[0]!));
+      next.cell.inside.push({ large: batch[0]!.large, count: batch.length, cost });
+      dispatch.sent(cost, batch[0]!.large);
     }
     return cells.map(({ inside }) => inside.map(({ large }) => (large ? 'large' : 'small')));
   };
@@ -148,7 +150,7 @@ test('an idle cell gets what there is, the door of a busy one only what is worth
 test('few are split over idle cells, many over all places, and none is larger than a batch', () => {
   const sent = (cost: number) => {
     const { cells, push, flush } = pool(2);
-    push(Math.ceil(cost / new Pending(request(SMALL), {}).cost), SMALL);
+    push(Math.ceil(cost / costOf(request(SMALL))), SMALL);
     flush();
     return cells.flatMap(({ inside }) => inside.map((batch) => batch.cost));
   };

@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { HsmError } from '../../src/errors.ts';
+import { Callers } from '../../src/pool/callers.ts';
 import { CellLink } from '../../src/pool/cell-link.ts';
 import { type CellPoolOptions, createCellPool } from '../../src/pool/cell-pool.ts';
 import { BATCH_COST, costOf } from '../../src/pool/cost.ts';
@@ -463,7 +464,8 @@ describe('death', () => {
     );
     const start = link.startMessage(new Uint8Array(1), '');
     link.state = 'open';
-    const batches = ['a secret', 'another'].map((m) => [new Pending(request(m), {})]);
+    const caller = new Callers().of('a user');
+    const batches = ['a secret', 'another'].map((m) => [new Pending(request(m), caller, {})]);
     for (const batch of batches) link.send(new Uint8Array(3), batch);
     expect(link.free).toBe(0);
     const places = start.places.map((place) => new Uint8Array(place));

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { CURVE } from '../../src/model/algorithms.ts';
 import type { Curve } from '../../src/model/key.ts';
+import { Callers } from '../../src/pool/callers.ts';
 import { BATCH_COST, costOf, LANES, LANES_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Pending } from '../../src/pool/pending.ts';
 import { Queue } from '../../src/pool/queue.ts';
@@ -20,7 +21,8 @@ const toDevice = request('rewrapKeys', [new Uint8Array(116), new Uint8Array(65)]
 
 function queueOf(request: CellRequest, count: number): Queue {
   const queue = new Queue(1000);
-  for (let i = 0; i < count; i++) queue.push(new Pending(request, {}));
+  const caller = new Callers().of('a user');
+  for (let i = 0; i < count; i++) queue.push(new Pending(request, caller, {}));
   return queue;
 }
 

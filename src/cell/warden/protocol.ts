@@ -16,6 +16,8 @@ export interface WardenStart {
   /** Where the current lease is posted, and where the log's length comes back. */
   readonly board: SharedArrayBuffer;
   readonly lockout: LockoutPolicy;
+  /** Sessions that one user may have open. */
+  readonly sessionQuota: number;
 }
 
 /** When failed logins lock a name: docs/operations.md. Times are milliseconds. */

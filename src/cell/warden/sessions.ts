@@ -16,6 +16,7 @@ import { checkTicket, openLease, openTicket } from '../signed.ts';
 import type { Vault } from '../vault.ts';
 import { WardenClock } from './clock.ts';
 import { type Overflow, Revocations } from './revocations.ts';
+import { SessionQuota } from './session-quota.ts';
 
 export class Sessions {
   readonly #core: Core;
@@ -24,23 +25,33 @@ export class Sessions {
   readonly #random: Random;
   readonly #clock: WardenClock;
   readonly #revocations: Revocations;
+  readonly #quota: SessionQuota;
   #leases = 0;
   /** When the last lease's life began, by the warden's time, and when it ends, by the monotonic clock. */
   #life = { time: 0, goodUntil: 0 };
 
-  constructor(core: Core, work: Arena, vault: Vault, random: Random, clock = new WardenClock()) {
+  constructor(
+    core: Core,
+    work: Arena,
+    vault: Vault,
+    random: Random,
+    clock = new WardenClock(),
+    quota = Number.POSITIVE_INFINITY,
+  ) {
     this.#core = core;
     this.#work = work;
     this.#vault = vault;
     this.#random = random;
     this.#clock = clock;
     this.#revocations = new Revocations(clock);
+    this.#quota = new SessionQuota(quota);
   }
 
   /** Forget the sessions of an earlier boot. */
   begin(): void {
     this.#clock.begin();
     this.#revocations.begin();
+    this.#quota.clear();
     this.#leases = 0;
   }
 
@@ -59,13 +70,17 @@ export class Sessions {
     return this.#revocations.ticketEpoch;
   }
 
-  /** A new session. `ticketEpoch` is that of the moment at which the user's record was taken to be true. */
+  /**
+   * A new session. `ticketEpoch` is that of the moment at which the user's record was taken to be true. Throws
+   * LIMIT_EXCEEDED where the user has as many as a user may have.
+   */
   open(
     user: string,
     userEpoch: number,
     role: TicketRole,
     ticketEpoch = this.#revocations.ticketEpoch,
   ): Uint8Array<ArrayBuffer> {
+    this.#quota.admit(user, this.#clock.now());
     const { hsmId, incarnation } = this.#vault.identity;
     return this.#issue({
       role,
@@ -97,12 +112,16 @@ export class Sessions {
 
   /** The session of a ticket is over. Never refused: Revocations says what ends where there is no room. */
   end(ticket: Ticket): Overflow {
-    return this.#revocations.endSession(ticket);
+    this.#quota.ended(ticket);
+    return this.#counted(this.#revocations.endSession(ticket));
   }
 
   /** The tickets that a change of users voids, once it is on the disk. */
   endUsers(revocations: readonly UserRevocation[]): Overflow[] {
-    return revocations.map((revocation) => this.#revocations.endUser(revocation));
+    return revocations.map((revocation) => {
+      this.#quota.endedOf(revocation.user);
+      return this.#counted(this.#revocations.endUser(revocation));
+    });
   }
 
   /** Nobody knows whether the change is on the disk: until somebody does, nobody uses what it would void. */
@@ -111,7 +130,15 @@ export class Sessions {
   }
 
   endAll(): Overflow {
-    return this.#revocations.endAll();
+    return this.#counted(this.#revocations.endAll());
+  }
+
+  /** Whoever's sessions ended for want of room has room for as many again. */
+  #counted(overflow: Overflow): Overflow {
+    if (overflow === undefined) return undefined;
+    if ('user' in overflow) this.#quota.endedOf(overflow.user);
+    else this.#quota.clear();
+    return overflow;
   }
 
   /** The next lease. One that does not `extend` tells of revocations alone: it ends when the last one would have. */
@@ -127,6 +154,7 @@ export class Sessions {
   }
 
   #issue(ticket: Ticket): Uint8Array<ArrayBuffer> {
+    this.#quota.issued(ticket, this.#clock.now());
     return this.#sign('ticket', encodeTicketBody(ticket));
   }
 

@@ -75,6 +75,7 @@ export class Warden implements Handlers {
     board: Board,
     secrets: SharedArrayBuffer,
     lockout: LockoutPolicy,
+    sessionQuota: number,
     clock = new WardenClock(),
   ) {
     this.#core = core;
@@ -88,7 +89,7 @@ export class Warden implements Handlers {
     this.#users = new Users(core, work, this.#random, this.#records, this.#passwords);
     this.#clock = clock;
     this.#failed = new FailedLogins(lockout, this.#random.bytes(SALT_SIZE));
-    this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock);
+    this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock, sessionQuota);
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
 

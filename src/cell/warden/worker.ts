@@ -66,7 +66,7 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
 
 try {
   selfTest(core, work);
-  warden = new Warden(core, work, new Board(start.board), start.secrets, start.lockout);
+  warden = new Warden(core, work, new Board(start.board), start.secrets, start.lockout, start.sessionQuota);
   port.on('message', (message: ToWarden) => void answer(message));
   post({ type: 'ready' });
 } catch (error) {
