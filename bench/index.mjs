@@ -22,7 +22,7 @@ WORD: only the cases whose names contain one of the words, as sign, wrap, licenc
   --list            the cases' names
   --build NAME      the core's build, plain or relaxed, instead of the one that this machine gets
   --quick           a first look in a fraction of the time
-  --long            also what takes minutes: memory after ten million operations
+  --long            also what takes minutes: memory after ten million operations, 30 s of each flood in starvation
   --operations N    the number of them
   --pkcs11js DIR    the folder whose node_modules has pkcs11js, to run SoftHSM2 as a peer
   --json FILE       write all figures ("-": to stdout, instead of the tables)`;
@@ -109,7 +109,13 @@ async function main() {
   if (hsm.length > 0) {
     const now = hsm.filter(({ long }) => !long || flags.long);
     const bar = progress('HSM', now.length);
-    const options = { core, pace: paces.hsm, pkcs11js: flags.pkcs11js, operations: Number(flags.operations) };
+    const options = {
+      core,
+      pace: paces.hsm,
+      pkcs11js: flags.pkcs11js,
+      operations: Number(flags.operations),
+      long: flags.long,
+    };
     const rows = await measureHsm(now, options, bar);
     bar.end();
     const missing = words.length === 0 ? Object.assign({}, MISSING, ...hsm.map((each) => each.missing)) : {};

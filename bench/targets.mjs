@@ -11,7 +11,7 @@
  * @typedef {object} Target
  * @property {string} id
  * @property {string} title
- * @property {'x' | 'MB/s' | 'µs' | '%'} unit
+ * @property {'x' | 'MB/s' | 'µs' | 'ms' | '%'} unit
  * @property {'higher' | 'lower'} better
  * @property {Partial<Record<Build, Goal>>} goals By the build that runs; both alike where the build makes no difference.
  */
@@ -114,6 +114,7 @@ export const HSM = [
   whole('login-tail', '16 in flight: p99 beside a flood of wrong logins to p99 alone', 2, 1.5, 'x', 'lower'),
   whole('login-delay', 'a right login beside that flood', 1_000_000, 500_000, 'µs'),
   whole('fairness', 'signatures lost beyond the fair share beside large encryptions', 15, 5, '%'),
+  whole('starvation', 'a user’s P-256 signature beside another user’s worst flood, p99.9', 250, 100, 'ms', 'lower'),
 ];
 
 /** Whether a figure is good enough: undefined where there is nothing to reach. */

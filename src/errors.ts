@@ -199,6 +199,20 @@ export class HsmError extends Error {
   }
 }
 
+/**
+ * KEYCELL_BUSY, without a stack trace: refusals come by the ten thousand where somebody floods, on the thread that everyone
+ * shares, and a trace would make each cost fifteen times as much.
+ */
+export function busyError(detail?: string): HsmError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return new HsmError('KEYCELL_BUSY', detail);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 /** The number of a code in a reply. */
 export const statusOf = (code: HsmErrorCode): number => TABLE[code][0];
 

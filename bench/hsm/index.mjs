@@ -7,6 +7,7 @@ import { logins } from './logins.mjs';
 import { memory } from './memory.mjs';
 import { openBenchHsm } from './open.mjs';
 import { HOW_TO_INSTALL, openSoftHsm } from './softhsm.mjs';
+import { starvation } from './starvation.mjs';
 import { throughput } from './throughput.mjs';
 
 /**
@@ -18,7 +19,7 @@ import { throughput } from './throughput.mjs';
  */
 
 /** @type {HsmCase[]} */
-export const HSM_CASES = [...throughput, ...licence, ...cost, ...latency, ...fairness, ...logins, ...memory];
+export const HSM_CASES = [...throughput, ...licence, ...cost, ...latency, ...fairness, ...starvation, ...logins, ...memory];
 
 export const MISSING = {
   'sign-softhsm': `SoftHSM2 or pkcs11js is not installed: ${HOW_TO_INSTALL}`,
@@ -27,7 +28,7 @@ export const MISSING = {
 
 /**
  * @param {HsmCase[]} cases
- * @param {{ core: import('../kernels/core.mjs').Core, pace: import('../measure.mjs').Pace, pkcs11js?: string, operations: number }} options
+ * @param {{ core: import('../kernels/core.mjs').Core, pace: import('../measure.mjs').Pace, pkcs11js?: string, operations: number, long?: boolean }} options
  * @param {{ begin: (name: string) => void, done: () => void }} bar
  */
 export async function measureHsm(cases, { pkcs11js, ...options }, bar) {

@@ -20,13 +20,16 @@ export async function openBenchHsm({ workers = availableParallelism() } = {}) {
     await hsm.initialize({ passphrase: password, admin: { name: OFFICER, password }, scryptLog2N: 14 });
     const admin = await hsm.login({ user: OFFICER, password });
     await admin.createUser({ name: USER, role: 'crypto-user', password });
-    await admin.close();
     const session = await hsm.login({ user: USER, password });
+    const loginAs = async (name) => {
+      await admin.createUser({ name, role: 'crypto-user', password });
+      return hsm.login({ user: name, password });
+    };
     const close = async () => {
       await hsm.close();
       await remove();
     };
-    return { hsm, session, cells: workers, login: () => hsm.login({ user: USER, password }), close };
+    return { hsm, session, cells: workers, login: () => hsm.login({ user: USER, password }), loginAs, close };
   } catch (error) {
     await hsm?.close();
     await remove();

@@ -5,7 +5,7 @@
  * before it. Only when every free place can be filled whole does it go at once; waiting could gain nothing then.
  * A timer that waits for more (Nagle) is rejected: while the cells work, the queue gathers by itself.
  */
-import { codeOf, HsmError, type HsmErrorCode } from '../errors.ts';
+import { busyError, codeOf, HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -13,7 +13,7 @@ import { Caller, CallingUser } from './callers.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
-import { Pending } from './pending.ts';
+import { LARGE_SIZE, Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, PoolRequest, Refused, SubmitOptions } from './pool.ts';
 import { Queue } from './queue.ts';
 import { releaseAll } from './release.ts';
@@ -22,6 +22,8 @@ import { Watch } from './watch.ts';
 
 /** A microtask by way of a promise: `queueMicrotask` makes an AsyncResource for each. */
 const SOON = Promise.resolve();
+
+const USER_BUSY = 'this user has as much waiting as quotas.waitingRequests allows';
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
@@ -100,13 +102,8 @@ export class Batcher {
     const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {
-      this.tally.failure(refusal);
-      const cause = refusal === 'KEYCELL_ABORTED' ? options.signal?.reason : undefined;
-      pending.reject(
-        refusal,
-        cause,
-        refusal === 'KEYCELL_BUSY' ? this.#whyBusy(pending.caller, pending.size) : undefined,
-      );
+      this.tally.failure(refusal.code);
+      pending.refuse(refusal);
       return promise;
     }
     this.#watch.add(pending);
@@ -121,12 +118,10 @@ export class Batcher {
 
   /** Throws what `submit` would say of a request with so many bytes, before anyone has copied them. */
   mustHaveRoom(caller: Caller, size: number): void {
-    let error: HsmError | undefined;
-    if (size > PLACE_SIZE) error = new HsmError('KEYCELL_LIMIT_EXCEEDED');
-    else if (!this.#hasRoom(caller, size)) error = new HsmError('KEYCELL_BUSY', this.#whyBusy(caller, size));
-    if (error === undefined) return;
-    this.tally.failure(error.code);
-    throw error;
+    const refusal = size > PLACE_SIZE ? new HsmError('KEYCELL_LIMIT_EXCEEDED') : this.#busy(caller, size);
+    if (refusal === undefined) return;
+    this.tally.failure(refusal.code);
+    throw refusal;
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
@@ -239,29 +234,29 @@ export class Batcher {
     });
   }
 
-  #refusal(pending: Pending, options: SubmitOptions): HsmErrorCode | undefined {
+  #refusal(pending: Pending, options: SubmitOptions): HsmError | undefined {
     const { op, keys, parts } = pending.request;
-    if (options.signal?.aborted === true) return 'KEYCELL_ABORTED';
-    if (options.timeout !== undefined && !(options.timeout > 0)) return 'KEYCELL_TIMEOUT';
-    if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return 'KEYCELL_INPUT_INVALID';
-    if (pending.large) {
-      if (!this.#fits(pending)) return 'KEYCELL_LIMIT_EXCEEDED';
-      for (let p = 0; p < parts.length; p++) if (parts[p]!.length > partMax(op)) return 'KEYCELL_LIMIT_EXCEEDED';
+    if (options.signal?.aborted === true) {
+      return new HsmError('KEYCELL_ABORTED', undefined, { cause: options.signal.reason });
     }
-    return this.#hasRoom(pending.caller, pending.size) ? undefined : 'KEYCELL_BUSY';
+    if (options.timeout !== undefined && !(options.timeout > 0)) return new HsmError('KEYCELL_TIMEOUT');
+    if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return new HsmError('KEYCELL_INPUT_INVALID');
+    if (pending.size >= LARGE_SIZE) {
+      if (!this.#fits(pending)) return new HsmError('KEYCELL_LIMIT_EXCEEDED');
+      for (let p = 0; p < parts.length; p++) {
+        if (parts[p]!.length > partMax(op)) return new HsmError('KEYCELL_LIMIT_EXCEEDED');
+      }
+    }
+    return this.#busy(pending.caller, pending.size);
   }
 
-  #hasRoom(caller: Caller, size: number): boolean {
-    if (this.#queue.admits(caller, size)) return true;
+  /** The error where there is no room for so many bytes of this caller. */
+  #busy(caller: Caller, size: number): HsmError | undefined {
+    if (this.#queue.admits(caller, size)) return undefined;
     // What waits for its microtask only may go now, before anyone is turned away.
     this.flush();
-    return this.#queue.admits(caller, size);
-  }
-
-  #whyBusy(caller: Caller, size: number): string | undefined {
-    return this.#queue.allows(caller, size)
-      ? undefined
-      : 'this user has as much waiting as quotas.waitingRequests allows';
+    if (this.#queue.admits(caller, size)) return undefined;
+    return busyError(this.#queue.allows(caller, size) ? undefined : USER_BUSY);
   }
 
   #fits(pending: Pending): boolean {

@@ -9,7 +9,7 @@ import { releaseAll } from './release.ts';
 /** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
 export const LARGE_SIZE = 32 * 1024;
 /** What it costs, from where on it is large however few its bytes are: no signature shall wait in one batch with it. */
-export const LARGE_COST = 4 * BATCH_COST;
+const LARGE_COST = 4 * BATCH_COST;
 
 /** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
 const none = (): void => {};
@@ -95,10 +95,16 @@ export class Pending {
   }
 
   /** The one outcome: an error. Only the batcher calls this, once. */
-  reject(code: HsmErrorCode, cause?: unknown, detail?: string): void {
+  reject(code: HsmErrorCode, cause?: unknown): void {
     this.#end();
     const outcome = this.sent ? 'unknown' : 'not-executed';
-    this.#reject(new HsmError(code, detail, cause === undefined ? { outcome } : { outcome, cause }));
+    this.#reject(new HsmError(code, undefined, cause === undefined ? { outcome } : { outcome, cause }));
+  }
+
+  /** The one outcome: it never came into the queue. Only the batcher calls this, once. */
+  refuse(error: HsmError): void {
+    this.#end();
+    this.#reject(error);
   }
 
   #end(): void {
