@@ -43,7 +43,7 @@ export class Journal implements EntrySink {
    */
   async durableHead(): Promise<AuditHead> {
     const { head } = this.#log;
-    await this.#synced();
+    await this.synced();
     return head;
   }
 
@@ -63,16 +63,11 @@ export class Journal implements EntrySink {
     return undefined;
   }
 
-  async durable(body: string): Promise<void> {
-    await this.written(body);
-    await this.#synced();
-  }
-
   /** Entries that must be on the disk before their answer is used. */
   async durableAll(bodies: readonly string[]): Promise<void> {
     if (bodies.length === 0) return;
     await this.append(bodies);
-    await this.#synced();
+    await this.synced();
   }
 
   async append(bodies: readonly string[]): Promise<void> {
@@ -90,7 +85,7 @@ export class Journal implements EntrySink {
     this.#board.postEntries(this.#log.head.seq);
   }
 
-  async #synced(): Promise<void> {
+  async synced(): Promise<void> {
     try {
       await this.#log.sync();
     } catch (error) {

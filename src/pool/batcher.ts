@@ -30,7 +30,7 @@ interface Trip {
   readonly batch: readonly Pending[];
   readonly link: CellLink;
   readonly sentAt: number;
-  /** Is its entry to be on the disk before anyone is answered? */
+  /** Is its entry to be on the disk before some of it is answered? */
   readonly durable: boolean;
   answeredAt: number;
 }
@@ -156,28 +156,40 @@ export class Batcher {
     }
     let written: Promise<void> | undefined;
     try {
-      written = trip.durable ? this.#sink.durable(reply.audit) : this.#sink.written(reply.audit);
+      written = this.#sink.written(reply.audit);
     } catch (error) {
       written = Promise.reject(error);
     }
-    if (written === undefined) {
-      this.#give(batch, reply);
-      return;
-    }
-    this.#waitForLog(batch, 1);
-    written.then(
-      () => {
-        this.#waitForLog(batch, -1);
-        this.#give(batch, reply);
-      },
-      (error: unknown) => {
-        this.#waitForLog(batch, -1);
-        this.#withhold(batch, reply, error);
-      },
-    );
+    if (written === undefined && !trip.durable) this.#give(batch, reply);
+    else this.#giveWhenLogged(batch, reply, written, trip.durable);
   }
 
-  /** A user's requests wait there, too: by what one user may have waiting, they cannot fill the log's room either. */
+  /** Who asked for the disk waits for it; their neighbours in the batch have no part in that. */
+  async #giveWhenLogged(
+    batch: readonly Pending[],
+    reply: Reply,
+    written: Promise<void> | undefined,
+    durable: boolean,
+  ): Promise<void> {
+    let answered = false;
+    this.#waitForLog(batch, 1);
+    try {
+      if (written !== undefined) await written;
+      if (durable) {
+        this.#answer(batch, reply, false);
+        answered = true;
+        await this.#sink.synced();
+      }
+    } catch (error) {
+      this.#waitForLog(batch, -1);
+      this.#withhold(batch, reply, error, answered);
+      return;
+    }
+    this.#waitForLog(batch, -1);
+    this.#give(batch, reply, answered);
+  }
+
+  /** Requests wait there, too: by what one user may have waiting, they cannot fill the log's room either. */
   #waitForLog(batch: readonly Pending[], sign: 1 | -1): void {
     for (let i = 0; i < batch.length; i++) batch[i]!.caller.user.waiting += sign;
   }
@@ -323,12 +335,22 @@ export class Batcher {
     if (!large) this.#smallOut++;
   }
 
-  #give(batch: readonly Pending[], reply: Reply): void {
+  /** `answered`: all but those that asked for the disk. */
+  #give(batch: readonly Pending[], reply: Reply, answered = false): void {
     this.#unwritten -= batch.length;
-    this.#settled(batch, 'answered', reply);
+    const { durable } = this.#settled(batch, 'answered', reply);
+    if (!answered) this.#answer(batch, reply, false);
+    if (durable) this.#answer(batch, reply, true);
+    this.#checkIdle();
+    this.flush();
+  }
+
+  /** Those that asked for the disk, or those that did not. */
+  #answer(batch: readonly Pending[], reply: Reply, durable: boolean): void {
     const now = performance.now();
     for (let i = 0; i < batch.length; i++) {
       const pending = batch[i]!;
+      if (pending.durable !== durable) continue;
       const result = reply.results[i]!;
       if (pending.settled) wipeAll(result.parts);
       else {
@@ -339,15 +361,17 @@ export class Batcher {
         pending.resolve(result);
       }
     }
-    this.#checkIdle();
-    this.flush();
   }
 
-  #withhold(batch: readonly Pending[], reply: Reply, error: unknown): void {
+  #withhold(batch: readonly Pending[], reply: Reply, error: unknown, answered: boolean): void {
     this.#unwritten -= batch.length;
     this.#settled(batch, 'withheld', reply);
-    for (const result of reply.results) wipeAll(result.parts);
-    for (const pending of batch) if (!pending.settled) this.#reject(pending, 'KEYCELL_AUDIT_UNAVAILABLE', error);
+    for (let i = 0; i < batch.length; i++) {
+      const pending = batch[i]!;
+      if (answered && !pending.durable) continue;
+      wipeAll(reply.results[i]!.parts);
+      if (!pending.settled) this.#reject(pending, 'KEYCELL_AUDIT_UNAVAILABLE', error);
+    }
     this.#checkIdle();
     this.flush();
   }
@@ -359,12 +383,13 @@ export class Batcher {
     pending.reject(code, cause);
   }
 
-  #settled(batch: readonly Pending[], outcome: BatchOutcome, reply?: Reply): void {
+  #settled(batch: readonly Pending[], outcome: BatchOutcome, reply?: Reply): Trip {
     const trip = this.#tripOf(batch);
     this.#out.splice(this.#out.indexOf(trip), 1);
     this.#inFlight -= batch.length;
     if (!batch[0]!.large) this.#smallReturned();
     if (this.#observer?.wanted === true) this.#observer.ended(reportOf(batch, trip, outcome, reply));
+    return trip;
   }
 
   /** Callers who have just had their answer come again in this turn of the loop, before large work takes their place. */

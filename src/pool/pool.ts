@@ -45,7 +45,8 @@ export type Refused = (request: CellRequest, result: CellResult) => Error;
 export interface EntrySink {
   /** Undefined where the entry is written already. */
   written(body: string): Promise<void> | undefined;
-  durable(body: string): Promise<void>;
+  /** Resolves when all that was written so far is on the disk. */
+  synced(): Promise<void>;
 }
 
 export type PoolStats = Omit<

@@ -12,7 +12,7 @@ async function again() {
       digest: '',
       worker: new URL('./echo-cell.mjs', import.meta.url),
       lease: () => new Uint8Array(0),
-      sink: { written: async () => {}, durable: async () => {} },
+      sink: { written: async () => {}, synced: async () => {} },
       events: { onCellStart() {}, onCellRestart() {}, onFatal() {} },
     });
     pool.start().catch(() => {});

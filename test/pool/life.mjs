@@ -7,7 +7,7 @@ const pool = createCellPool({
   core: new Uint8Array(new SharedArrayBuffer(2)),
   digest: '',
   worker: new URL('./echo-cell.mjs', import.meta.url),
-  sink: { written: async () => {}, durable: async () => {} },
+  sink: { written: async () => {}, synced: async () => {} },
   lease: () => new Uint8Array(77),
   events: { onCellStart() {}, onCellRestart() {}, onFatal() {} },
 });

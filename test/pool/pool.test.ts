@@ -8,7 +8,7 @@ import { CellLink } from '../../src/pool/cell-link.ts';
 import { type CellPoolOptions, createCellPool } from '../../src/pool/cell-pool.ts';
 import { BATCH_COST, costOf } from '../../src/pool/cost.ts';
 import { Pending } from '../../src/pool/pending.ts';
-import type { CellPool, SubmitOptions } from '../../src/pool/pool.ts';
+import type { Caller, CellPool, PoolRequest, SubmitOptions } from '../../src/pool/pool.ts';
 import { type CellRequest, MESSAGE_MAX } from '../../src/wire/batch.ts';
 import { runNode } from '../support/child.ts';
 
@@ -20,7 +20,7 @@ const id = '0'.repeat(32);
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 const text = (part: Uint8Array | undefined): string => new TextDecoder().decode(part);
-const request = (payload: string | Uint8Array, more: Partial<CellRequest> = {}): CellRequest => ({
+const request = (payload: string | Uint8Array, more: Partial<PoolRequest> = {}): PoolRequest => ({
   op: 'sign',
   mechanism: 'ECDSA',
   flags: 0,
@@ -53,7 +53,6 @@ afterEach(async () => {
 
 function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
   const entries: Entry[] = [];
-  const durable: Entry[] = [];
   const restarts: [number, string, number][] = [];
   const fatal: Error[] = [];
   const core = new Uint8Array(new SharedArrayBuffer(2));
@@ -66,7 +65,7 @@ function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
     lease: () => new Uint8Array(0),
     sink: {
       written: async (body) => void entries.push(JSON.parse(body)),
-      durable: async (body) => void durable.push(JSON.parse(body)),
+      synced: async () => {},
     },
     events: {
       onCellStart: () => {},
@@ -76,7 +75,7 @@ function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
     ...options,
   });
   opened.push(pool);
-  return { pool, entries, durable, restarts, fatal, core };
+  return { pool, entries, restarts, fatal, core };
 }
 const connect = () => {
   const { port1, port2 } = new MessageChannel();
@@ -225,6 +224,150 @@ describe('batches', () => {
   });
 });
 
+describe('users', () => {
+  const p384 = { keys: [{ id, record: new Uint8Array(120).fill(2) }] };
+  /** Many at once of this caller; counts those that were answered, and keeps how the rest ended. */
+  function flood(pool: CellPool, count: number, asked: () => PoolRequest) {
+    const told = { answered: 0, codes: new Map<string, number>() };
+    const all = Array.from({ length: count }, () =>
+      pool.submit(asked()).then(
+        () => void told.answered++,
+        (error: HsmError) => void told.codes.set(error.code, (told.codes.get(error.code) ?? 0) + 1),
+      ),
+    );
+    return { told, done: Promise.all(all) };
+  }
+
+  test('one session’s 30 000 signatures at once let another user’s pass', async () => {
+    const { pool } = await open({ queueLimit: 4096, userQueueLimit: 3072 });
+    const [greedy, lone] = [pool.caller('greedy'), pool.caller('lone')];
+    const { told, done } = flood(pool, 30_000, () => request('m', { ...p384, caller: greedy }));
+    for (let i = 0; i < 8; i++) {
+      const before = told.answered;
+      await pool.submit(request('mine', { caller: lone }));
+      // What was in the cell, what was at its door, and the batch that it goes in.
+      expect(told.answered - before).toBeLessThanOrEqual(3 * 40);
+    }
+    expect(told.answered).toBeLessThan(8 * 3 * 40);
+    await done;
+    expect([...told.codes.keys()]).toEqual(['KEYCELL_BUSY']);
+    expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 0 });
+  });
+
+  test('a user’s second session waits no longer for the first than its share', async () => {
+    const { pool } = await open();
+    const caller = pool.caller('a user');
+    const { told, done } = flood(pool, 3000, () => request('m', { ...p384, caller }));
+    await pool.submit(request('mine', { caller: pool.caller('a user') }));
+    expect(told.answered).toBeLessThan(300);
+    await done;
+  });
+
+  test('large requests of one user let those of another pass', async () => {
+    const { pool } = await open();
+    const payload = new Uint8Array(1 << 20);
+    const large = (user: string) => {
+      const caller = pool.caller(user);
+      return () => request(payload, { op: 'encrypt', mechanism: 'AES-GCM', caller });
+    };
+    const { told, done } = flood(pool, 40, large('greedy'));
+    await pool.submit(large('lone')());
+    expect(told.answered).toBeLessThan(6);
+    await done;
+  });
+
+  test('a user who has taken all that a user may is told so, and others find room', async () => {
+    const { pool } = await open({ queueLimit: 20, userQueueLimit: 12 });
+    const busy = await fill(pool);
+    const [first, second, other] = [pool.caller('one'), pool.caller('one'), pool.caller('other')];
+    const taken = Array.from({ length: 12 }, (_, i) => pool.submit(request('q', { caller: i % 2 ? first : second })));
+    const error = await pool.submit(request('q', { caller: second })).catch((each: HsmError) => each);
+    expect(error).toMatchObject({ code: 'KEYCELL_BUSY', retryable: true, outcome: 'not-executed' });
+    expect((error as HsmError).message).toContain('quotas.waitingRequests');
+    const others = Array.from({ length: 8 }, () => pool.submit(request('q', { caller: other })));
+    const full = await pool.submit(request('q', { caller: other })).catch((each: HsmError) => each);
+    expect((full as HsmError).message).not.toContain('quotas');
+    await Promise.all([busy.done, ...taken, ...others]);
+    // All have been given back.
+    await Promise.all(Array.from({ length: 12 }, () => pool.submit(request('q', { caller: first }))));
+  });
+
+  test('whatever becomes of requests, their user may have as many again', async () => {
+    const { pool } = await open({ workers: 1, queueLimit: 20, userQueueLimit: 6 });
+    const caller = pool.caller('a user');
+    const asked = (payload: string) => request(payload, { caller });
+    const room = () => Promise.all(Array.from({ length: 6 }, () => refused(pool.submit(asked('m')))));
+    const six = Array(6).fill('a result');
+    const busy = await fill(pool);
+    const aborting = new AbortController();
+    const ends = [
+      ...Array.from({ length: 3 }, () => refused(pool.submit(asked('m'), { signal: aborting.signal }))),
+      ...Array.from({ length: 3 }, () => refused(pool.submit(asked('m'), { timeout: 5 }))),
+    ];
+    aborting.abort();
+    await Promise.all([busy.done, ...ends]);
+    expect(await room()).toEqual(six);
+    await Promise.all(['throw', 'a', 'b'].map((payload) => refused(pool.submit(asked(payload)))));
+    expect(await room()).toEqual(six);
+    const again = await fill(pool);
+    const queued = Array.from({ length: 6 }, () => refused(pool.submit(asked('m'))));
+    await pool.seal();
+    await Promise.all([again.done, ...queued]);
+    await pool.unseal(connect);
+    expect(await room()).toEqual(six);
+  });
+
+  test('what waits for the log counts as waiting, so that one user cannot stop the others there', async () => {
+    let write = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    const { pool } = await open({
+      queueLimit: 40,
+      userQueueLimit: 30,
+      // On the disk one day; what is only written is written at once.
+      sink: { written: () => undefined, synced: () => slow },
+    });
+    const [greedy, lone] = [pool.caller('greedy'), pool.caller('lone')];
+    const kept: Promise<string>[] = [];
+    // More than the log has room for; after each few, the other user's still come through.
+    for (let i = 0; i < 20; i++) {
+      for (let k = 0; k < 5; k++) kept.push(refused(pool.submit(request('m', { caller: greedy }), { durable: true })));
+      expect((await pool.submit(request('mine', { caller: lone }))).status).toBe(0);
+    }
+    write();
+    expect(new Set(await Promise.all(kept))).toEqual(new Set(['a result', 'KEYCELL_BUSY not-executed']));
+    const room = Array.from({ length: 30 }, () => pool.submit(request('m', { caller: greedy })));
+    expect((await Promise.all(room)).length).toBe(30);
+  });
+
+  test('nothing is sent behind long work', async () => {
+    const { pool } = await open({ workers: 1 });
+    // The cell echoes it sooner than it was taken to cost.
+    const long = pool.submit(
+      request('sleep:100', { op: 'encrypt', parts: [bytes('sleep:100'), new Uint8Array(4 << 20)] }),
+    );
+    await Promise.resolve();
+    const short = Array.from({ length: 64 }, () => pool.submit(request('m')));
+    await Promise.resolve();
+    expect(pool.stats()).toMatchObject({ queued: 64, inFlight: 1 });
+    await Promise.all([long, ...short]);
+  });
+
+  test('who asks before copying hears what the queue would say', async () => {
+    const { pool } = await open({ queueLimit: 20, userQueueLimit: 2 });
+    const caller = pool.caller('a user');
+    const busy = await fill(pool);
+    pool.mustHaveRoom(caller, 1 << 20);
+    const taken = [1, 2].map(() => pool.submit(request('q', { caller })));
+    expect(() => pool.mustHaveRoom(caller, 1 << 20)).toThrow(/quotas.waitingRequests/);
+    pool.mustHaveRoom(pool.caller('another'), 1 << 20);
+    expect(() => pool.mustHaveRoom(caller, 1 << 30)).toThrow(/16 MiB/);
+    expect(pool.stats().failuresByCode).toEqual({ KEYCELL_BUSY: 1, KEYCELL_LIMIT_EXCEEDED: 1 });
+    await Promise.all([busy.done, ...taken]);
+  });
+});
+
 describe('bounds and ends', () => {
   test('too large, too many parts, too many keys', async () => {
     const { pool } = await open();
@@ -246,9 +389,14 @@ describe('bounds and ends', () => {
     expect(await refused(pool.submit(request('one too many')))).toBe('KEYCELL_BUSY not-executed');
     await Promise.all([busy.done, ...taken]);
     const again = await fill(pool);
-    const heavy = Array.from({ length: 4 }, () => pool.submit(request(new Uint8Array(15 << 20))));
-    expect(await refused(pool.submit(request(new Uint8Array(15 << 20))))).toBe('KEYCELL_BUSY not-executed');
-    await Promise.all([again.done, ...heavy]);
+    // One user's bytes are bounded, and so are all together.
+    const heavy = (caller: Caller) => pool.submit(request(new Uint8Array(15 << 20), { caller }));
+    const [one, two] = [pool.caller('one'), pool.caller('two')];
+    const heavy3 = [heavy(one), heavy(one), heavy(one)];
+    expect(await refused(heavy(one))).toBe('KEYCELL_BUSY not-executed');
+    const fourth = heavy(two);
+    expect(await refused(heavy(two))).toBe('KEYCELL_BUSY not-executed');
+    await Promise.all([again.done, ...heavy3, fourth]);
   });
 
   test('a burst in one tick larger than the queue uses the free places before it is refused', async () => {
@@ -330,25 +478,58 @@ describe('bounds and ends', () => {
 });
 
 describe('the log', () => {
-  test('a result waits for its entry; durable ones for the disk', async () => {
-    let release = () => {};
-    const { pool, durable } = await open({
-      sink: { written: () => new Promise((r) => (release = r)), durable: async () => void durable.push({} as Entry) },
+  /** A promise, and what ends it. */
+  const deferred = () => {
+    let [resolve, reject] = [() => {}, (_: Error) => {}];
+    const promise = new Promise<void>((...ends) => {
+      [resolve, reject] = ends;
     });
+    return { promise, resolve, reject };
+  };
+
+  test('a result waits for its entry', async () => {
+    const write = deferred();
+    const { pool } = await open({ sink: { written: () => write.promise, synced: async () => {} } });
     let done = false;
     const slow = pool.submit(request('m')).then(() => (done = true));
     await sleep(60);
     expect(done).toBe(false);
     expect(pool.stats().inFlight).toBe(1);
-    release();
+    write.resolve();
     await slow;
-    await pool.submit(request('m'), { durable: true });
-    expect(durable.length).toBe(1);
   });
+
+  test.each(['answered', 'withheld'])(
+    'what asked for the disk waits for it, and its neighbours do not: %s',
+    async (end) => {
+      const disk = deferred();
+      const { pool, entries } = await open({
+        sink: { written: (body) => void entries.push(JSON.parse(body)), synced: () => disk.promise },
+      });
+      const settled: string[] = [];
+      const submit = (payload: string, durable: boolean) => {
+        const result = pool.submit(request(payload), { durable });
+        result.catch(() => {}).finally(() => settled.push(payload));
+        return result;
+      };
+      const [first, kept, last] = [submit('a', false), submit('kept', true), submit('b', false)];
+      const results = await Promise.all([first, last]);
+      expect(entries.map((entry) => entry.requests)).toEqual([3]);
+      expect(settled).toEqual(['a', 'b']);
+      expect(pool.stats()).toMatchObject({ inFlight: 3, operations: 2 });
+      if (end === 'answered') disk.resolve();
+      else disk.reject(new Error('no disk'));
+      const outcome = await refused(kept);
+      expect(outcome).toBe(end === 'answered' ? 'a result' : 'KEYCELL_AUDIT_UNAVAILABLE unknown');
+      // They have what they had.
+      expect(results.map(({ parts }) => text(parts[0]))).toEqual(['a', 'b']);
+      expect(pool.stats()).toMatchObject({ inFlight: 0, operations: end === 'answered' ? 3 : 2 });
+    },
+  );
 
   test('without a log there is no result', async () => {
     const fail = () => Promise.reject(new Error('disk full'));
-    const { pool } = await open({ sink: { written: fail, durable: fail } });
+    const { pool } = await open({ sink: { written: fail, synced: fail } });
     const error = await pool.submit(request('m')).catch((e: HsmError) => e);
     expect(error).toMatchObject({
       code: 'KEYCELL_AUDIT_UNAVAILABLE',
@@ -362,7 +543,7 @@ describe('the log', () => {
   test('a log that stands still fills the queue, not the memory', async () => {
     const { pool } = await open({
       queueLimit: 10,
-      sink: { written: () => new Promise(() => {}), durable: async () => {} },
+      sink: { written: () => new Promise(() => {}), synced: async () => {} },
     });
     const outcomes: Promise<string>[] = [];
     for (let i = 0; i < 200; i++) {
