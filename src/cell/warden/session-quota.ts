@@ -21,6 +21,11 @@ export class SessionQuota {
     this.#limit = limit;
   }
 
+  /** How many are kept, some of which may have expired. */
+  get size(): number {
+    return this.#count;
+  }
+
   /** None is open. */
   clear(): void {
     this.#open.clear();
