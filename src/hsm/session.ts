@@ -1,5 +1,5 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
-import { HsmError } from '../errors.ts';
+import { busyError, HsmError } from '../errors.ts';
 import type { KeyAttributes, Template } from '../model/attributes.ts';
 import type {
   AadOption,
@@ -45,6 +45,7 @@ import { FieldWriter } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import type { Change } from './commits.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
@@ -59,6 +60,8 @@ import { infoOf, userEntryOf } from './users.ts';
 
 /** Copying so many bytes takes less than a refusal. */
 const COPIED_AT_ONCE = 32 * 1024;
+/** The warden serves everyone, and says every second that they may be served: one session shall not keep it from that. */
+const WARDEN_CALLS_MAX = 64;
 const SIGN_MANY_MAX = 65536;
 const RANDOM_MAX = 65536;
 
@@ -80,6 +83,8 @@ export class SessionImpl implements Session {
   #logout: Promise<void> | undefined;
   #expiresAt: number;
   #renewing: Promise<void> | undefined;
+  /** Calls of the warden that are under way. */
+  #asked = 0;
   readonly id: string;
   readonly user: UserInfo;
 
@@ -294,7 +299,11 @@ export class SessionImpl implements Session {
 
   /** On the disk first, then visible. */
   #write({ id, record }: KeyEntry, before: KeyEntry | null): Promise<void> {
-    return this.#engine.commit({ key: keyName(id), record, before: before?.record ?? null });
+    return this.#commit({ key: keyName(id), record, before: before?.record ?? null });
+  }
+
+  #commit(change: Change): Promise<void> {
+    return this.#caller.waitFor(this.#engine.commit(change));
   }
 
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
@@ -362,7 +371,7 @@ export class SessionImpl implements Session {
     const release = keys.hold(entry.owner);
     keys.remove(key.id);
     try {
-      await this.#engine.commit({ key: keyName(key.id), record: null, before: entry.record });
+      await this.#commit({ key: keyName(key.id), record: null, before: entry.record });
     } catch (error) {
       if (keys.get(key.id) === undefined) keys.put(entry);
       throw error;
@@ -612,7 +621,7 @@ export class SessionImpl implements Session {
 
   async removeUser(name: string): Promise<void> {
     const entry = this.#userNamed(name);
-    await this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record });
+    await this.#asking(() => this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record }));
     await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
     this.#engine.users.delete(name);
     this.#engine.forgetUser(entry.id);
@@ -659,8 +668,19 @@ export class SessionImpl implements Session {
 
   async listUsers(): Promise<UserInfo[]> {
     this.#mustBeOpen();
-    await this.#engine.ask('authorize', { ticket: this.#ticket, role: 'admin' });
+    await this.#asking(() => this.#engine.ask('authorize', { ticket: this.#ticket, role: 'admin' }));
     return [...this.#engine.users.values()].map(infoOf);
+  }
+
+  /** Only so many at once; throws BUSY. A refusal by the warden takes its time as an answer does. */
+  async #asking<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#asked === WARDEN_CALLS_MAX) throw busyError('this session has all its calls about users under way');
+    this.#asked++;
+    try {
+      return await call();
+    } finally {
+      this.#asked--;
+    }
   }
 
   #userNamed(name: string): UserEntry {

@@ -6,7 +6,7 @@ import { SessionFlow, UserFlow } from './queue.ts';
 
 /** A user with requests, or who had some. */
 export class CallingUser {
-  /** Requests that wait for a place, or for their entry in the log. */
+  /** Requests that wait for a place, for their entry in the log, or for the store. */
   waiting = 0;
   /** Bytes that wait for a place. */
   bytes = 0;
@@ -24,6 +24,16 @@ export class Caller {
     this.user = user;
     this.small = new SessionFlow(user.small);
     this.large = new SessionFlow(user.large);
+  }
+
+  /** What this caller waits for elsewhere, as the store, counts among the requests of theirs that wait. */
+  async waitFor<T>(work: Promise<T>): Promise<T> {
+    this.user.waiting++;
+    try {
+      return await work;
+    } finally {
+      this.user.waiting--;
+    }
   }
 }
 

@@ -196,7 +196,58 @@ describe('sessions', () => {
   });
 });
 
-describe('the main thread', () => {
+describe('what everyone needs', () => {
+  test('one session’s streams do not stand before another’s', async () => {
+    const { alice, admin, hsm } = await make();
+    const message = new Uint8Array(100_000);
+    const stream = async (session: Session) => {
+      const key = await session.generateKey({ ...CIPHER, persistent: false });
+      return async () => {
+        const { readable, writable } = session.encryptStream(key);
+        const writer = writable.getWriter();
+        await Promise.all([writer.write(message), writer.close(), readable.pipeTo(new WritableStream())]);
+      };
+    };
+    const [theirs, own] = [await stream(alice), await stream(await bob(admin, hsm))];
+    let ended = 0;
+    const flood = Promise.all(Array.from({ length: 300 }, () => theirs().then(() => ended++)));
+    await own();
+    expect(ended).toBeLessThan(30);
+    await flood;
+  });
+
+  test('what waits for the store counts as waiting', async () => {
+    const { alice, admin, hsm } = await make({ queueLimit: 40, quotas: { waitingRequests: 30 } });
+    const other = await bob(admin, hsm);
+    let write = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    const commits = vi.spyOn(Commits.prototype, 'commit').mockReturnValue(slow);
+    const calls: Promise<string>[] = [];
+    // Each few are answered by a cell before the next: what is refused is refused for what the store has not taken yet.
+    for (let i = 0; i < 10; i++) {
+      for (let k = 0; k < 5; k++) calls.push(codeOf(alice.generateKey(CIPHER)));
+      await other.random(1);
+    }
+    commits.mockRestore();
+    expect(await codeOf(alice.random(1))).toBe('KEYCELL_BUSY');
+    write();
+    const codes = await Promise.all(calls);
+    expect(codes.filter((code) => code === 'a result').length).toBe(30);
+    await alice.random(1);
+  });
+
+  test('a session has so many calls of the warden under way, and no more', async () => {
+    const { alice, admin } = await make();
+    const codes = await Promise.all(Array.from({ length: 100 }, () => codeOf(alice.listUsers())));
+    expect(codes.filter((code) => code === 'KEYCELL_BUSY').length).toBe(36);
+    expect(codes.filter((code) => code === 'KEYCELL_PERMISSION_DENIED').length).toBe(64);
+    const others = Promise.all(Array.from({ length: 64 }, () => codeOf(alice.removeUser('officer'))));
+    expect((await admin.listUsers()).length).toBe(2);
+    expect(new Set(await others)).toEqual(new Set(['KEYCELL_PERMISSION_DENIED']));
+  });
+
   test('calls for renewal at once are one', async () => {
     const { alice, hsm } = await make();
     const before = hsm.stats().logEntries;
