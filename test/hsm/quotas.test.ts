@@ -248,6 +248,22 @@ describe('what everyone needs', () => {
     expect(new Set(await others)).toEqual(new Set(['KEYCELL_PERMISSION_DENIED']));
   });
 
+  test('a walk over many keys lets others have their turn', async () => {
+    const { hsm, session } = await openEphemeralHsm({ workers: 1 });
+    await Promise.all(Array.from({ length: 300 }, () => session.generateKey(CIPHER)));
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    let found = 0;
+    for await (const _ of session.findKeys()) found++;
+    clearImmediate(counting);
+    expect([found, turns >= 2]).toEqual([300, true]);
+    await hsm.close();
+  });
+
   test('calls for renewal at once are one', async () => {
     const { alice, hsm } = await make();
     const before = hsm.stats().logEntries;
