@@ -12,6 +12,11 @@ export class CallingUser {
   bytes = 0;
   readonly small = new UserFlow();
   readonly large = new UserFlow();
+
+  constructor() {
+    this.small.beside = this.large;
+    this.large.beside = this.small;
+  }
 }
 
 /** A session: it has one of these, and names it in each of its requests. */

@@ -5,7 +5,7 @@
  */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS, type SealedKey } from '../wire/batch.ts';
 import type { Caller } from './callers.ts';
-import { goesInLanes, LANES, LANES_COST } from './cost.ts';
+import { BATCH_COST, goesInLanes, LANES, LANES_COST } from './cost.ts';
 import type { Pending } from './pending.ts';
 import { Member, Turns } from './turns.ts';
 
@@ -66,9 +66,17 @@ export class Queue {
   }
 }
 
+/**
+ * What a user owes in one line for what they had by the other, at most: one of the largest messages. More would keep them
+ * waiting for what they had while nobody else wanted it.
+ */
+const OWED_BESIDE = 128 * BATCH_COST;
+
 /** A user in a line. */
 export class UserFlow extends Member {
   readonly sessions = new Turns<SessionFlow>();
+  /** The same user in the other line. */
+  beside: UserFlow = this;
 }
 
 /** A session in a line: its requests, first come first served, a doubly linked list through them. */
@@ -193,7 +201,11 @@ export class Line {
 
 const flowOf = ({ large, caller }: Pending): SessionFlow => (large ? caller.large : caller.small);
 
+/** In both lines: whoever sends small and large requests shall not have a share of each kind's cells. */
 function charge(flow: SessionFlow, cost: number): void {
+  const { user } = flow;
   flow.balance -= cost;
-  flow.user.balance -= cost;
+  user.balance -= cost;
+  const { beside } = user;
+  if (beside.balance > -OWED_BESIDE) beside.balance -= cost;
 }

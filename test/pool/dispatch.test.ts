@@ -1,6 +1,6 @@
 /** Which cell gets the next batch, of which line, and how much of it. */
 import { expect, test } from 'vitest';
-import { Callers } from '../../src/pool/callers.ts';
+import { type Caller, Callers } from '../../src/pool/callers.ts';
 import { BATCH_COST, costOf, DOOR_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Dispatch } from '../../src/pool/dispatch.ts';
 import { Pending } from '../../src/pool/pending.ts';
@@ -10,16 +10,19 @@ import type { CellRequest } from '../../src/wire/batch.ts';
 const ROOM = 0x1000000;
 const SMALL = 64;
 const LARGE = 1 << 20;
-const request = (bytes: number): CellRequest => ({
-  op: 'encrypt',
-  mechanism: 'AES-GCM',
-  flags: 0,
-  ticket: new Uint8Array(0),
-  keys: [],
-  parts: [new Uint8Array(bytes)],
-});
+const requests = new Map<number, CellRequest>();
+function request(bytes: number): CellRequest {
+  let made = requests.get(bytes);
+  if (made === undefined) {
+    const [ticket, parts] = [new Uint8Array(0), [new Uint8Array(bytes)]];
+    made = { op: 'encrypt', mechanism: 'AES-GCM', flags: 0, ticket, keys: [], parts };
+    requests.set(bytes, made);
+  }
+  return made;
+}
 
 interface Batch {
+  readonly requests: readonly Pending[];
   readonly large: boolean;
   readonly count: number;
   readonly cost: number;
@@ -43,9 +46,10 @@ class Cell {
 function pool(workers: number) {
   const queue = new Queue(10_000);
   const dispatch = new Dispatch();
-  const caller = new Callers().of('a user');
+  const callers = new Callers();
+  const anybody = callers.of('anybody');
   const cells = Array.from({ length: workers }, () => new Cell());
-  const push = (count: number, bytes: number) => {
+  const push = (count: number, bytes: number, caller = anybody) => {
     for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), caller, {}));
   };
   /** Send all that goes, and say what each cell has then. */
@@ -57,12 +61,12 @@ function pool(workers: number) {
       const batch = next.line.take(next.budget, ROOM);
       const cost = batch.reduce((sum, pending) => sum + pending.cost, 0);
       for (const cell of cells) cell.warm = cell === next.cell;
-      next.cell.inside.push({ large: batch[0]!.large, count: batch.length, cost });
+      next.cell.inside.push({ requests: batch, large: batch[0]!.large, count: batch.length, cost });
       dispatch.sent(cost, batch[0]!.large);
     }
     return cells.map(({ inside }) => inside.map(({ large }) => (large ? 'large' : 'small')));
   };
-  return { queue, dispatch, cells, push, flush };
+  return { queue, dispatch, callers, cells, push, flush };
 }
 
 /** Shares of the cells' time over a while in which both kinds always wait. */
@@ -231,4 +235,65 @@ test('a large request that costs little is served however many small ones keep t
     }
     expect([workers, batches < 20]).toEqual([workers, true]);
   }
+});
+
+/** What share of the cells' work each user gets, who always have so many of these sizes waiting. */
+function userShares(
+  workers: number,
+  users: Readonly<Record<string, readonly (readonly [count: number, bytes: number])[]>>,
+) {
+  const { callers, cells, push, flush } = pool(workers);
+  const had = new Map<string, number>();
+  const names = new Map<Caller, string>();
+  for (const [name, loads] of Object.entries(users)) {
+    const caller = callers.of(name);
+    names.set(caller, name);
+    for (const [count, bytes] of loads) push(count, bytes, caller);
+  }
+  flush();
+  const ends = cells.map(({ inside }) => inside[0]?.cost ?? Number.POSITIVE_INFINITY);
+  for (let steps = 0; steps < 3000; steps++) {
+    const now = Math.min(...ends);
+    const at = ends.indexOf(now);
+    const batch = cells[at]!.inside.shift()!;
+    for (const { caller, cost, large } of batch.requests) {
+      const name = names.get(caller)!;
+      had.set(name, (had.get(name) ?? 0) + cost);
+      push(1, large ? LARGE : SMALL, caller);
+    }
+    flush();
+    cells.forEach(({ inside }, i) => {
+      if (i === at || ends[i]! === Number.POSITIVE_INFINITY) {
+        ends[i] = inside.length > 0 ? now + inside[0]!.cost : Number.POSITIVE_INFINITY;
+      }
+    });
+  }
+  const all = [...had.values()].reduce((sum, cost) => sum + cost);
+  return Object.fromEntries([...had].map(([name, cost]) => [name, cost / all]));
+}
+
+test('who sends small and large requests gets no more than who sends one kind', () => {
+  for (const workers of [2, 4]) {
+    const small = userShares(workers, {
+      greedy: [
+        [2000, SMALL],
+        [8, LARGE],
+      ],
+      other: [[2000, SMALL]],
+    });
+    expect([workers, small['other']! > 0.45]).toEqual([workers, true]);
+    const large = userShares(workers, {
+      greedy: [
+        [2000, SMALL],
+        [8, LARGE],
+      ],
+      other: [[8, LARGE]],
+    });
+    expect([workers, large['other']! > 0.45]).toEqual([workers, true]);
+  }
+});
+
+test('users share large requests as they share small ones', () => {
+  const { one, two, three } = userShares(2, { one: [[30, LARGE]], two: [[8, LARGE]], three: [[8, LARGE]] });
+  for (const share of [one!, two!, three!]) expect(Math.abs(share - 1 / 3)).toBeLessThan(0.02);
 });
