@@ -7,7 +7,7 @@ import { type Caller, Callers, type CallingUser } from '../../src/pool/callers.t
 import { BATCH_COST, costOf, LANES, LANES_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Pending } from '../../src/pool/pending.ts';
 import { Queue } from '../../src/pool/queue.ts';
-import { QUANTUM } from '../../src/pool/turns.ts';
+import { Member, QUANTUM, Turns } from '../../src/pool/turns.ts';
 import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
 
 const ROOM = 1 << 20;
@@ -324,4 +324,21 @@ test('what costs as much as several batches is large, however few its bytes are'
   const [few, many] = [blobs(10), blobs(600)].map((asked) => new Pending(asked, new Callers().of('a user'), {}));
   expect(many!.size).toBeLessThan(32 * 1024);
   expect([few!.large, many!.large]).toEqual([false, true]);
+});
+
+test('what was left over long ago is no more than the quantum that anyone has', () => {
+  class One extends Member {}
+  const [turns, a, b] = [new Turns<One>(), new One(), new One()];
+  const served = (member: One) => {
+    let cost = 0;
+    for (; turns.next() === member; cost += 10) member.balance -= 10;
+    return cost;
+  };
+  turns.add(b);
+  turns.add(a);
+  a.balance -= QUANTUM - 10;
+  turns.remove(a);
+  for (let spent = 0; spent < 1000; spent += 10) turns.next()!.balance -= 10;
+  turns.add(a);
+  expect(served(a)).toBeLessThan(QUANTUM + 10);
 });
