@@ -23,6 +23,15 @@ import { Watch } from './watch.ts';
 /** A microtask by way of a promise: `queueMicrotask` makes an AsyncResource for each. */
 const SOON = Promise.resolve();
 
+/**
+ * While users share the cells, nothing is sent behind work of more than this, about 8 ms: whatever comes would wait for its
+ * end, while another cell might be free sooner. The cell waits for the next batch then, as long as that is copied; a user
+ * who is alone is spared it.
+ */
+const DOOR_MAX = 8 * BATCH_COST;
+/** Milliseconds from another user's request on, in which users share the cells. */
+const SHARED_WHILE = 10_000;
+
 const USER_BUSY = 'this user has as much waiting as quotas.waitingRequests allows';
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
@@ -64,6 +73,10 @@ export class Batcher {
   /** When this tick's first request came; reading the clock for each would cost as much as all other counting. */
   #tick = 0;
   #lastSent: CellLink | undefined;
+  /** Whose request came last. */
+  #lastUser: CallingUser | undefined;
+  /** Until then, on the clock of `performance.now()`, users share the cells. */
+  #sharedUntil = 0;
   readonly #idle: (() => void)[] = [];
   /** Whoever names no session. */
   readonly #nobody = new Caller(new CallingUser());
@@ -107,6 +120,7 @@ export class Batcher {
       return promise;
     }
     this.#watch.add(pending);
+    if (pending.caller.user !== this.#lastUser) this.#changeUser(pending.caller.user);
     this.#queue.push(pending);
     if (this.#fillsPlaces()) this.flush();
     else if (!this.#flushAsked) {
@@ -277,8 +291,18 @@ export class Batcher {
 
   #freePlaces(): number {
     let free = 0;
-    for (const link of this.#links()) free += link.free;
+    for (const link of this.#links()) free += this.#freeOf(link);
     return free;
+  }
+
+  /** Places of a cell that a batch may go to now. */
+  #freeOf(link: CellLink): number {
+    return link.load > DOOR_MAX && performance.now() < this.#sharedUntil ? 0 : link.free;
+  }
+
+  #changeUser(user: CallingUser): void {
+    if (this.#lastUser !== undefined) this.#sharedUntil = this.#tick + SHARED_WHILE;
+    this.#lastUser = user;
   }
 
   /** Is there a free place, and so much that more could make no batch for one larger? */
@@ -295,7 +319,7 @@ export class Batcher {
       .filter(({ state }) => state === 'open')
       .map((link) => ({
         link,
-        free: link.free,
+        free: this.#freeOf(link),
         busy: link.busy,
         large: this.#hasLarge(link),
         warm: link === this.#lastSent,

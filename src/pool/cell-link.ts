@@ -11,16 +11,10 @@ import {
   readReply,
   writeBatch,
 } from '../wire/batch.ts';
-import { BATCH_COST } from './cost.ts';
 import type { Pending } from './pending.ts';
 
 /** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
 const PLACES = 2;
-/**
- * Nothing is sent behind work of more than this, about 8 ms: whatever comes would wait for its end, while another cell might
- * be free sooner. That the cell then waits 50 µs for the next batch is nothing against such work.
- */
-const DOOR_MAX = 8 * BATCH_COST;
 const NO_REQUESTS: readonly CellRequest[] = [];
 
 export interface Reply {
@@ -51,7 +45,7 @@ export class CellLink {
   wasReady = false;
   answered = 0;
   /** What the batches inside were taken to cost. */
-  #load = 0;
+  load = 0;
   readonly #onReply: ReplyListener;
   readonly #onBroken: (reason: string) => void;
   readonly #port: MessagePort;
@@ -101,7 +95,7 @@ export class CellLink {
 
   /** Places that a batch may be written into now. */
   get free(): number {
-    return this.state === 'open' && this.#load <= DOOR_MAX ? PLACES - this.#inside.length : 0;
+    return this.state === 'open' ? PLACES - this.#inside.length : 0;
   }
 
   get busy(): boolean {
@@ -144,7 +138,7 @@ export class CellLink {
     for (let i = 0; i < batch.length; i++) cost += batch[i]!.cost;
     place.batch = batch;
     place.cost = cost;
-    this.#load += cost;
+    this.load += cost;
     this.#inside.push(index);
     this.#port.postMessage(index);
     // Afterwards: a cell that hears it goes to the port for the batch, and would sleep if none were there.
@@ -243,7 +237,7 @@ export class CellLink {
     clearPlace(place.view, reply.length);
     place.batch = null;
     place.requests = NO_REQUESTS;
-    this.#load -= place.cost;
+    this.load -= place.cost;
     if (this.#inside[0] === index) this.#inside.shift();
     else this.#inside.splice(this.#inside.indexOf(index), 1);
     if (reply.audit !== '') this.#logged++;
