@@ -19,7 +19,16 @@ import { throughput } from './throughput.mjs';
  */
 
 /** @type {HsmCase[]} */
-export const HSM_CASES = [...throughput, ...licence, ...cost, ...latency, ...fairness, ...starvation, ...logins, ...memory];
+export const HSM_CASES = [
+  ...throughput,
+  ...licence,
+  ...cost,
+  ...latency,
+  ...fairness,
+  ...starvation,
+  ...logins,
+  ...memory,
+];
 
 export const MISSING = {
   'sign-softhsm': `SoftHSM2 or pkcs11js is not installed: ${HOW_TO_INSTALL}`,

@@ -134,6 +134,7 @@ export class Faulty {
               board: shared,
               hashingThreads: 1,
               lockout: { after: 10, delay: 60_000, longest: 900_000 },
+              sessionQuota: 1000,
               modules: { warden: new URL('warden-thread.mjs', SUPPORT) } as never,
             },
             onDeath,

@@ -18,6 +18,8 @@ import { hmac, purposeKey } from '../../support/reference.ts';
 const EMPTY_LOG = { seq: 0, hash: '0'.repeat(64) };
 const PASSWORD = 'password';
 const LOCKOUT = { after: 10, delay: 60_000, longest: 900_000 };
+/** More than any test opens. */
+const SESSION_QUOTA = 1_000_000;
 const HASHER = new URL('../../../dist/cell/warden/hasher.js', import.meta.url);
 
 export class Clocks {
@@ -54,7 +56,7 @@ export class WardenHere {
     );
     // Its log is always written.
     this.board.postEntries(Number.MAX_SAFE_INTEGER);
-    this.#warden = new Warden(core, work, this.board, this.#secrets, LOCKOUT, clock);
+    this.#warden = new Warden(core, work, this.board, this.#secrets, LOCKOUT, SESSION_QUOTA, clock);
     const threads = new HashingThreads(1, HASHER, this.#secrets, (port) => this.#warden.hasher({ port }));
     onTestFinished(() => threads.end());
     threads.want(1);
