@@ -1,6 +1,6 @@
 /**
  * The theorem of SECURITY.md over every sequence of a few calls, from every pair of roots: T1, T2 and T3 of whatever is not
- * Known. Three calls exhaustively and a seeded sample of four; KEYCELL_LONG=1 makes it four exhaustively.
+ * Known. Three calls exhaustively and a seeded sample of four; `npm run test:long` makes it four exhaustively.
  */
 import { expect, test } from 'vitest';
 import { breach, calls, ROOTS, type State, start } from './symbolic.ts';

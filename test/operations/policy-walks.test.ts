@@ -1,7 +1,7 @@
 /**
  * Random walks against the real HSM: at each step the model (test/model/symbolic.ts, whose decisions are those of src/model over
  * attributes that it works out by itself) says whether the call is allowed and what becomes of it. After each walk an attacker
- * puts everything that came out to everything that opens: nothing that is not Known may open. KEYCELL_LONG=1 walks a thousand.
+ * puts everything that came out to everything that opens: nothing that is not Known may open. `npm run test:long` walks a thousand.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
