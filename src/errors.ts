@@ -44,7 +44,7 @@ const TABLE = {
     'the store was written by an older version of Keycell, which this one does not read',
   ],
   KEYCELL_TOKEN_INVALID: [32, false, 'this token must not be accepted'],
-  KEYCELL_LOGIN_LOCKED: [33, true, 'too many logins with this name failed: wait, or let an admin unlock the user'],
+  KEYCELL_LOGIN_LOCKED: [34, true, 'too many logins with this name failed: wait, or let an admin unlock the user'],
 } as const satisfies Record<string, readonly [number, boolean, string]>;
 
 /** Why policy refused, for people; the number is what crosses the boundary. Nothing here depends on a secret. */
