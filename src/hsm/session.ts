@@ -660,7 +660,8 @@ export class SessionImpl implements Session {
 
   async #setLock(name: string, locked: boolean): Promise<void> {
     const entry = this.#userNamed(name);
-    const { user } = await this.#engine.ask('lockUser', { ticket: this.#ticket, user: entry.record, locked });
+    const asked = { ticket: this.#ticket, user: entry.record, locked };
+    const { user } = await this.#asking(() => this.#engine.ask('lockUser', asked));
     await this.#changeUser(entry, user);
   }
 

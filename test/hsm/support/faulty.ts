@@ -124,6 +124,7 @@ export class Faulty {
         board,
         hashingThreads: 1,
         queueLimit: 4096,
+        quotas: { storedKeys: 1000, sessions: 1000, waitingRequests: 4096 },
         startPool: (sink: never, lease: never, events: never) =>
           createCellPool({ workers: 1, ...build, worker: new URL('cell-thread.mjs', SUPPORT), sink, lease, events }),
         startWarden: (onDeath: never) =>
