@@ -5,7 +5,7 @@
  *   node scripts/reference.mjs --check   fail if it is not what the sources say
  *
  * TypeScript 7 has no compiler API, so this stands on `typescript-6`. Declarations are made in memory from src/, so that
- * an old dist/ cannot make an old reference.
+ * an old dist/ cannot make an old reference. The limits are the constants of src/model/limits.ts with their comments.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -43,6 +43,8 @@ Made from the docstrings by \`npm run docs\`: change those, not this page. [The 
 
 Inputs are \`Uint8Array\` and are never changed, unless an option says that they are wiped. Outputs are \`Uint8Array<ArrayBuffer>\` of their own. Where a docstring names no error: every call can fail with the codes of [errors.md](errors.md) that stand under _Load and time_ and _The life of the HSM_.
 `;
+
+const LIMITS = `What lies beyond a bound is refused before any work: with \`KEYCELL_LIMIT_EXCEEDED\`, or \`KEYCELL_INPUT_INVALID\` where the value could not be meant; in a token or a proof that comes from outside, with the code that refuses it. The cells hold to the same bounds as the calls. Not all are of one request: \`queueLimit\` requests, and 64 MiB of them, wait for a cell at most.`;
 
 /** The entries that package.json exports, as the sources of their declarations. */
 function entries() {
@@ -171,7 +173,33 @@ function entry(name, symbols, checker, known) {
   });
 }
 
-function reference() {
+/** The constants of src/model/limits.ts as a table: what each is, from its comment, and how much. */
+async function limits() {
+  const file = join(ROOT, 'src/model/limits.ts');
+  const text = readFileSync(file, 'utf8');
+  const { outputText } = ts.transpileModule(text, { compilerOptions: { module: ts.ModuleKind.ESNext } });
+  const values = await import(`data:text/javascript,${encodeURIComponent(outputText)}`);
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const rows = source.statements.filter(ts.isVariableStatement).map((statement) => {
+    const name = statement.declarationList.declarations[0].name.text;
+    const comment = paragraphs(docsOf(statement)).replaceAll('\n', ' ').replace(/\.$/, '');
+    return `| ${comment} | ${shownLimit(values[name])} |`;
+  });
+  return [`## Limits\n`, `${LIMITS}\n`, '| what | at most |\n|---|---|', `${rows.join('\n')}\n`].join('\n');
+}
+
+const shownLimit = (value) =>
+  typeof value === 'number'
+    ? amount(value)
+    : `${amount(value.bytes)} bytes, ${value.depth} levels, ${amount(value.members)} members`;
+/** 16 777 216 (16 MiB), as the pages write numbers. */
+function amount(value) {
+  const digits = String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
+  if (value % 2 ** 20 === 0) return `${digits} (${value / 2 ** 20} Mi)`;
+  return value >= 2 ** 16 && value % 1024 === 0 ? `${digits} (${value / 1024} Ki)` : digits;
+}
+
+async function reference() {
   const list = entries();
   const { program, outputs } = declarations(list.map(({ file }) => file));
   const checker = program.getTypeChecker();
@@ -183,10 +211,10 @@ function reference() {
     const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(source)).map(resolve);
     return entry(name, symbols, checker, known);
   });
-  return [INTRODUCTION, ...sections].join('\n');
+  return [INTRODUCTION, ...sections, await limits()].join('\n');
 }
 
-const text = reference();
+const text = await reference();
 const shown = relative(process.cwd(), OUTPUT) || dirname(OUTPUT);
 if (process.argv.includes('--check')) {
   const current = readFileSync(OUTPUT, 'utf8');

@@ -17,7 +17,11 @@ const TABLE = {
   KEYCELL_KEY_CONFLICT: [12, false, 'a key with this label or id exists with other attributes'],
   KEYCELL_MECHANISM_INVALID: [13, false, 'this mechanism does not exist or does not suit the key'],
   KEYCELL_INPUT_INVALID: [14, false, 'an argument has the wrong type, length or encoding'],
-  KEYCELL_LIMIT_EXCEEDED: [15, false, 'a limit was passed: one message is at most 16 MiB'],
+  KEYCELL_LIMIT_EXCEEDED: [
+    15,
+    false,
+    'a limit was passed: one message is at most 16 MiB, and docs/reference.md lists the others',
+  ],
   KEYCELL_DECRYPT_FAILED: [16, false, 'the ciphertext, wrapped key, tag or associated data is not authentic'],
   KEYCELL_RECORD_CORRUPT: [17, false, 'a sealed record is not authentic: run a check of the store'],
   KEYCELL_STORE_LOCKED: [18, true, 'another process has this folder open'],
@@ -142,6 +146,11 @@ export const REASONS = {
   prefix: [36, 'a key that HKDF derives has at least 128 bits: shorter ones would tell longer ones byte by byte'],
   lastAdmin: [43, 'no other admin could log in then: make or unlock one first'],
   oldPassword: [44, "a user's own new password asks for the old one: give oldPassword"],
+  headerLimit: [120, 'a header has at most 8 KiB, 16 levels and 64 members'],
+  headersLimit: [121, 'the headers of one call have at most 2 MiB, one that is given once counted for each JWE'],
+  blobsLimit: [122, 'the blobs of one call have at most 512 KiB together'],
+  ivLimit: [123, 'an IV has at most 1 KiB'],
+  randomLimit: [124, 'at most 64 KiB of random bytes come at once'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;
 

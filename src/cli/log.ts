@@ -19,6 +19,7 @@ export async function openLog(verbose: boolean): Promise<Log> {
 export function followHsm(hsm: Hsm, log: Log): void {
   log.debug({ hsm: hsm.id, state: hsm.state }, 'open');
   hsm.on('state', (state) => log.debug({ state }, 'state'));
+  hsm.on('slow-batch', (batch) => log.debug(batch, 'a batch takes long'));
   hsm.on('cell-restart', ({ cell, error, retried }) => log.debug({ cell, error, retried }, 'cell restarted'));
   hsm.on('warden-restart', ({ error }) => log.debug({ error }, 'warden restarted'));
   hsm.on('record-corrupt', ({ id }) => log.debug({ id }, 'record not authentic'));

@@ -1,6 +1,6 @@
 /** The channels of node:diagnostics_channel: every event, and every batch, for whoever subscribes anywhere in the process. */
 import { type Channel, channel } from 'node:diagnostics_channel';
-import type { BatchReport, Hsm, HsmChannels, HsmEvents } from '../model/hsm.ts';
+import type { BatchReport, Hsm, HsmChannels, HsmEvents, SlowBatch } from '../model/hsm.ts';
 import type { BatchObserver } from '../pool/pool.ts';
 
 const open = (name: keyof HsmChannels): Channel => channel(name);
@@ -10,6 +10,7 @@ const EVENTS: Record<keyof HsmEvents, Channel> = {
   state: open('keycell:state'),
   'cell-restart': open('keycell:cell-restart'),
   'warden-restart': open('keycell:warden-restart'),
+  'slow-batch': open('keycell:slow-batch'),
   'record-corrupt': open('keycell:record-corrupt'),
   fatal: open('keycell:fatal'),
   'audit-unavailable': open('keycell:audit-unavailable'),
@@ -21,7 +22,8 @@ export function publish<E extends keyof HsmEvents>(hsm: Hsm, event: E, [message]
   EVENTS[event].publish(typeof message === 'string' ? { hsm, [event]: message } : { hsm, ...message });
 }
 
-export const batchObserver = (hsm: Hsm): BatchObserver => ({
+export const batchObserver = (hsm: Hsm, slow: (batch: SlowBatch) => void): BatchObserver => ({
+  slow,
   get wanted(): boolean {
     return BATCH.hasSubscribers;
   },

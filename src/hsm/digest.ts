@@ -10,7 +10,7 @@ import { HsmError } from '../errors.ts';
 import { CURVE } from '../model/algorithms.ts';
 import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
 import type { HashName } from '../model/key.ts';
-import { MESSAGE_MAX } from '../wire/batch.ts';
+import { MESSAGE_MAX } from '../model/limits.ts';
 import { checkBytes, checkSignal, invalid } from './inputs.ts';
 
 export type Pieces = AsyncIterable<Uint8Array>;

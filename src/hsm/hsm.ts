@@ -19,6 +19,7 @@ import type {
   Quotas,
   Session,
 } from '../model/hsm.ts';
+import { USER_NAME_MAX } from '../model/limits.ts';
 import {
   type Answered,
   type Caller,
@@ -34,7 +35,7 @@ import {
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { monotonic } from '../wire/clock.ts';
-import { USER_NAME_MAX } from '../wire/control.ts';
+
 import { FormatError } from '../wire/fields.ts';
 import { decodeLease, leaseAge } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -132,7 +133,7 @@ export class HsmImpl implements Hsm, Engine {
         this.#emit('cell-restart', { cell, error, retried });
       },
       onFatal: (error) => this.#tampered(error),
-      observer: batchObserver(this),
+      observer: batchObserver(this, (batch) => this.#emit('slow-batch', batch)),
     });
   }
 

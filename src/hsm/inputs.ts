@@ -1,9 +1,10 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
-import { HsmError } from '../errors.ts';
+import { HsmError, REASONS, type Reason } from '../errors.ts';
 import { takeBytes } from './secrets.ts';
 
 export const NOTHING = new Uint8Array(0);
 export const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
+export const limitExceeded = (reason: Reason) => new HsmError('KEYCELL_LIMIT_EXCEEDED', REASONS[reason][1]);
 
 /** An options bag, a handle or a template. Throws INPUT_INVALID. */
 export function object<T>(value: T, what: string): T {
@@ -55,6 +56,14 @@ export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /** A copy of a public input that may be left out. */
 export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =>
   bytes === undefined ? NOTHING : copy(bytes);
+
+/** The same of one that may have so many bytes. Throws LIMIT_EXCEEDED with the reason, before it copies. */
+export function boundedCopy(bytes: Uint8Array | undefined, max: number, reason: Reason): Uint8Array<ArrayBuffer> {
+  if (bytes === undefined) return NOTHING;
+  checkBytes(bytes);
+  if (bytes.length > max) throw limitExceeded(reason);
+  return copy(bytes);
+}
 
 /** A copy of a secret, in an ArrayBuffer of its own; wiped by the pool when the request has settled. */
 export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -3,12 +3,12 @@ import { HsmError, REASONS } from '../errors.ts';
 import { HASH, isHash } from '../model/algorithms.ts';
 import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
-import { PROOF_BOUNDS } from '../model/proof.ts';
+import { KDF_ALGORITHM_MAX, KDF_FIELD_MAX, PROOF_BOUNDS } from '../model/limits.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
-import { copy, copyOf, invalid, NOTHING, object } from './inputs.ts';
+import { boundedCopy, checkBytes, copy, invalid, limitExceeded, NOTHING, object } from './inputs.ts';
 
 /** What nearly every signature asks for. */
 const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
@@ -101,6 +101,9 @@ export function recipient(to: Recipient): { key?: Key; point: Uint8Array; proof:
   throw invalid('to is a key, { jwk } or { spki }');
 }
 
+/** A copy of one of a KDF's fields. */
+const kdfField = (bytes: Uint8Array | undefined): Uint8Array => boundedCopy(bytes, KDF_FIELD_MAX, 'kdfField');
+
 /** The KDF as a request names it, and the list of its fields; the cell lays them out and appends the length. */
 export function kdfOf(kdf: Kdf): { readonly name: number; readonly fields: Uint8Array; readonly flags: number } {
   object(kdf, 'a kdf');
@@ -109,16 +112,18 @@ export function kdfOf(kdf: Kdf): { readonly name: number; readonly fields: Uint8
       return { name: KDF.none, fields: NOTHING, flags: 0 };
     case 'concat': {
       if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
-      const fields = [new TextEncoder().encode(kdf.algorithm), copyOf(kdf.apu), copyOf(kdf.apv)];
+      if (kdf.algorithm.length > KDF_ALGORITHM_MAX) throw limitExceeded('kdfField');
+      const fields = [new TextEncoder().encode(kdf.algorithm), kdfField(kdf.apu), kdfField(kdf.apv)];
       return { name: KDF.concat, fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
     case 'sp800-108':
     case 'bound': {
-      const fields = [copy(kdf.label), copyOf(kdf.context)];
+      checkBytes(kdf.label);
+      const fields = [kdfField(kdf.label), kdfField(kdf.context)];
       return { name: KDF[kdf.name], fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
     case 'hkdf': {
-      const fields = [copyOf(kdf.salt), copyOf(kdf.info)];
+      const fields = [kdfField(kdf.salt), kdfField(kdf.info)];
       return { name: KDF.hkdf, fields: packList(fields), flags: hashFlags(kdf.hash) };
     }
     default:

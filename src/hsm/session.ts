@@ -38,6 +38,7 @@ import type {
   PartialTemplate,
   PublicJwk,
 } from '../model/key.ts';
+import { BLOBS_MAX, BLOBS_SIZE_MAX, DATA_KEY_MAX, IV_MAX, RANDOM_MAX, SIGN_MANY_MAX } from '../model/limits.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
@@ -49,7 +50,8 @@ import { decodeTicket } from '../wire/ticket.ts';
 import type { Change } from './commits.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
-import { checkSignal, copy, copyOf, invalid, NOTHING, object, secretCopy } from './inputs.ts';
+import { boundedCopy, checkSignal, copy, invalid, limitExceeded, NOTHING, object, secretCopy } from './inputs.ts';
+import { jweHeaders } from './jwe-headers.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
@@ -65,8 +67,6 @@ const COPIED_AT_ONCE = 32 * 1024;
 const WARDEN_CALLS_MAX = 64;
 /** Keys that `findKeys` gives in one turn of the event loop. */
 const FOUND_A_TURN = 128;
-const SIGN_MANY_MAX = 65536;
-const RANDOM_MAX = 65536;
 
 /** How the pool shall treat a request. */
 type Care = Pick<SubmitOptions, 'wipe' | 'durable'>;
@@ -455,7 +455,7 @@ export class SessionImpl implements Session {
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
       this.#mustHaveRoom(plaintext);
-      const [ownAad, ownIv] = [this.#copyOf(aad), mechanism === 'envelope' ? NOTHING : copyOf(iv)];
+      const [ownAad, ownIv] = [this.#copyOf(aad), mechanism === 'envelope' ? NOTHING : ivCopy(iv)];
       // The secret last: whoever refuses the call from here on wipes it.
       const own = secretCopy(plaintext);
       const parts = mechanism === 'envelope' ? [own, ownAad] : [own, ownAad, ownIv];
@@ -477,7 +477,7 @@ export class SessionImpl implements Session {
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
       const own = this.#copy(ciphertext);
-      const parts = mechanism === 'envelope' ? [own, this.#copyOf(aad)] : [own, this.#copyOf(aad), copyOf(iv)];
+      const parts = mechanism === 'envelope' ? [own, this.#copyOf(aad)] : [own, this.#copyOf(aad), ivCopy(iv)];
       return this.#submit(this.#request('decrypt', mechanism, 0, keys, parts), options, firstPart);
     } catch (error) {
       return Promise.reject(error);
@@ -511,7 +511,7 @@ export class SessionImpl implements Session {
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
-    const parts = [count(object(options, 'options').bytes, 4096), this.#copyOf(options.aad)];
+    const parts = [count(object(options, 'options').bytes, DATA_KEY_MAX), this.#copyOf(options.aad)];
     const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
     return this.#submit(request, options, dataKey);
   }
@@ -555,10 +555,13 @@ export class SessionImpl implements Session {
   ): Promise<Bytes[] | string[]> {
     const from = this.#sealed(object(options, 'options').from);
     if (!Array.isArray(blobs)) throw invalid('blobs is an array');
-    const list = packList(blobs.map(copy));
+    if (blobs.length > BLOBS_MAX) throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${BLOBS_MAX} blobs a call`);
+    const own = blobs.map(copy);
+    if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
+    const list = packList(own);
     const jwe = options.as === 'JWE';
     const to = recipient(options.to);
-    const headers = jwe ? packList(headersOf(options.header).map(json)) : NOTHING;
+    const headers = jwe ? packList(jweHeaders(options.header, blobs.length)) : NOTHING;
     const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
     const parts = [list, to.point, to.proof, headers];
     const request = this.#request('rewrapKeys', options.mechanism, wrapAs(options.as), keys, parts);
@@ -731,22 +734,11 @@ function checkChanges(changes: KeyChanges): void {
   }
 }
 
+const ivCopy = (iv: Uint8Array | undefined): Uint8Array => boundedCopy(iv, IV_MAX, 'ivLimit');
+
 function count(bytes: number, max: number): Uint8Array {
   if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > max) throw invalid(`bytes is 1 to ${max}`);
   return new FieldWriter(4).u32(bytes).bytes;
-}
-
-function json(value: unknown): Uint8Array {
-  try {
-    return new TextEncoder().encode(JSON.stringify(value));
-  } catch (error) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'a header is an object that JSON can carry', { cause: error });
-  }
-}
-
-function headersOf(header: RewrapToJweOptions['header']): readonly unknown[] {
-  if (header === undefined) return [];
-  return Array.isArray(header) ? header : [header];
 }
 
 const NO_OPTIONS: CallOptions = Object.freeze({});

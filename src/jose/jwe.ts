@@ -5,17 +5,20 @@
 import { HsmError } from '../errors.ts';
 import type { CallOptions, Session } from '../model/hsm.ts';
 import type { AesBits, AesKey, Bytes, Curve, EcKey, PublicJwk, UsageOf } from '../model/key.ts';
+import { HEADER_BOUNDS } from '../model/limits.ts';
 import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
 import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
 import {
   callOptions,
   checkHeader,
   checkOptions,
+  checkParty,
   fromBase64url,
   invalid,
   isObject,
   type ProtectedHeader,
   readHeader,
+  readParty,
   refused,
   split,
   toBase64url,
@@ -71,13 +74,15 @@ export async function encryptJwe(
   const bits = ENCRYPTIONS[enc];
   if (bits === undefined || (alg === 'dir' && bits !== to.bits)) throw invalid(`the key does not suit ${String(enc)}`);
   if (!MANAGEMENT[alg].agreed && (apu ?? apv) !== undefined) throw invalid('apu and apv go with ECDH-ES');
+  checkParty(apu, 'apu');
+  checkParty(apv, 'apv');
   // The caller may change his array while the keys are being made.
   const own = takePlaintext(plaintext);
   try {
     const call = callOptions(options);
     const content = await contentKey(session, to, alg, enc, { apu, apv }, call);
     const members = { alg, enc, ...(to.kid !== undefined && { kid: to.kid }), ...extra, ...content.members };
-    const protectedPart = toBase64url(writeObject(members, 'the header'));
+    const protectedPart = toBase64url(writeObject(members, 'the header', HEADER_BOUNDS));
     const aad = utf8(protectedPart);
     const { iv, ciphertext } = await session.encrypt(content.key, own, { ...call, mechanism: 'AES-GCM', aad });
     const tagAt = ciphertext.length - TAG_SIZE;
@@ -274,8 +279,7 @@ async function openAgreed(
   const { epk } = header;
   if (!isObject(epk) || epk['kty'] !== 'EC' || epk['crv'] !== key.curve)
     throw refused("epk is no key of the key's curve");
-  const party = (name: 'apu' | 'apv') => (name in header ? fromBase64url(header[name], name) : undefined);
-  const parties = { apu: party('apu'), apv: party('apv') };
+  const parties = { apu: readParty(header, 'apu'), apv: readParty(header, 'apv') };
   const { kty, crv, x, y } = epk as unknown as PublicJwk;
   try {
     return await agreedKey(session, key, { kty, crv, x, y }, alg, enc, parties, usage, call);

@@ -1,6 +1,7 @@
 /** JWS in its compact serialization (RFC 7515 §3.1), signed and verified in the cell. */
 import type { CallOptions, Session } from '../model/hsm.ts';
 import type { Bytes, EcKey, HmacKey } from '../model/key.ts';
+import { HEADER_BOUNDS } from '../model/limits.ts';
 import { defaultAlgorithm, isJwsAlgorithm, type JwsAlgorithm, SIGNATURES, shapeOf, suits } from './algorithms.ts';
 import { candidatesFor, kidOf, type VerificationKey, type VerificationKeys } from './keys.ts';
 import {
@@ -47,7 +48,7 @@ export async function signCompact(
   const { header = {} } = checkOptions(options, ['header', 'signal', 'timeout']);
   const { alg, hash, members } = signing(key, header);
   if (!(payload instanceof Uint8Array)) throw invalid('a payload is a Uint8Array');
-  const signed = `${toBase64url(writeObject({ alg, ...members }, 'the header'))}.${toBase64url(payload)}`;
+  const signed = `${toBase64url(writeObject({ alg, ...members }, 'the header', HEADER_BOUNDS))}.${toBase64url(payload)}`;
   const signature = await session.sign(key, utf8(signed), { ...callOptions(options), hash });
   return `${signed}.${toBase64url(signature)}`;
 }

@@ -1,6 +1,7 @@
 /** JWT over compact JWS (RFC 7519), by the rules of RFC 8725. Times in options are seconds, as they are in claims. */
 import type { Session } from '../model/hsm.ts';
 import type { EcKey, HmacKey } from '../model/key.ts';
+import { CLAIMS_BOUNDS } from '../model/limits.ts';
 import {
   type SignCompactOptions,
   signCompact,
@@ -66,7 +67,10 @@ export async function signJwt(
     if (claims.exp !== undefined) throw invalid('exp is given twice, as a claim and by expiresIn');
     all['exp'] = Math.floor(secondsOf(now)) + seconds(expiresIn, 'expiresIn');
   }
-  return signCompact(session, key, writeObject(all, 'claims'), { ...call, header: { typ: 'JWT', ...header } });
+  return signCompact(session, key, writeObject(all, 'claims', CLAIMS_BOUNDS), {
+    ...call,
+    header: { typ: 'JWT', ...header },
+  });
 }
 
 export interface VerifyJwtOptions extends VerifyCompactOptions {
@@ -116,7 +120,7 @@ export async function verifyJwt(
     now: secondsOf(now),
   };
   const { payload, header, key } = await verifyCompact(session, keys, token, compact);
-  const claims = readObject(payload, 'the payload');
+  const claims = readObject(payload, 'the payload', CLAIMS_BOUNDS);
   const fault = wrongClaim(claims) ?? faultOf(claims, rules);
   if (fault !== undefined) throw refused(fault);
   return { claims, header, key };

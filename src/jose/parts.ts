@@ -1,9 +1,14 @@
 /** The pieces of a compact serialization: strict base64url, JSON objects, and the rules every protected header is held to. */
 import { HsmError } from '../errors.ts';
+import { HEADER_BOUNDS, type JsonBounds, KDF_FIELD_MAX } from '../model/limits.ts';
+import { boundsInWords, jsonExcess } from '../wire/json-bounds.ts';
 
 /** The token is at fault, whoever sent it: malformed, forged, out of date, or meant for somebody else. */
 export const refused = (detail: string, cause?: unknown): HsmError =>
   new HsmError('KEYCELL_TOKEN_INVALID', detail, cause === undefined ? {} : { cause });
+
+/** The caller asks for more than there is room for. */
+const tooLarge = (detail: string): HsmError => new HsmError('KEYCELL_LIMIT_EXCEEDED', detail);
 
 /** The caller is at fault. */
 export const invalid = (detail: string, cause?: unknown): HsmError =>
@@ -30,8 +35,9 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(te
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A JSON object out of a token. */
-export function readObject(bytes: Uint8Array, what: string): JsonObject {
+/** A JSON object out of a token, measured before it is parsed. */
+export function readObject(bytes: Uint8Array, what: string, bounds: JsonBounds): JsonObject {
+  if (jsonExcess(bytes, bounds) !== undefined) throw refused(`${what} has more than ${boundsInWords(bounds)}`);
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
@@ -43,7 +49,7 @@ export function readObject(bytes: Uint8Array, what: string): JsonObject {
 }
 
 /** A JSON object of the caller's, as it goes into a token. */
-export function writeObject(value: JsonObject, what: string): Uint8Array<ArrayBuffer> {
+export function writeObject(value: JsonObject, what: string, bounds: JsonBounds): Uint8Array<ArrayBuffer> {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -51,19 +57,25 @@ export function writeObject(value: JsonObject, what: string): Uint8Array<ArrayBu
     throw invalid(`${what} is an object that JSON can carry`, error);
   }
   if (text === undefined || !text.startsWith('{')) throw invalid(`${what} is an object that JSON can carry`);
-  return utf8(text);
+  const bytes = utf8(text);
+  if (jsonExcess(bytes, bounds) !== undefined) throw tooLarge(`${what} may have at most ${boundsInWords(bounds)}`);
+  return bytes;
 }
 
 /** A token's parts, one for each of `names`; only `mayBeEmpty` may be empty. */
 export function split(token: string, names: readonly string[], mayBeEmpty: readonly string[]): string[] {
   if (typeof token !== 'string') throw invalid('a token is a string');
-  const parts = token.split('.');
-  if (parts.length !== names.length) throw refused(`the token has ${parts.length} parts, not ${names.length}`);
+  // One more tells that there are too many; a token of dots would make an array of its length.
+  const parts = token.split('.', names.length + 1);
+  if (parts.length !== names.length) throw refused(`the token does not have ${names.length} parts`);
   names.forEach((name, i) => {
     if (parts[i] === '' && !mayBeEmpty.includes(name)) throw refused(`the ${name} is empty`);
   });
   return parts;
 }
+
+/** The longest header in base64url. */
+const HEADER_TEXT_MAX = Math.ceil((4 * HEADER_BOUNDS.bytes) / 3);
 
 export interface ProtectedHeader {
   readonly alg: string;
@@ -79,7 +91,8 @@ export interface ProtectedHeader {
  * (RFC 7515 §4.1.11), and with it `b64: false` (RFC 7797 §6), whichever way it is written; so is compression (RFC 8725 §3.6).
  */
 export function readHeader(part: string): ProtectedHeader {
-  const header = readObject(fromBase64url(part, 'the header'), 'the header');
+  if (part.length > HEADER_TEXT_MAX) throw refused(`the header has more than ${HEADER_BOUNDS.bytes} bytes`);
+  const header = readObject(fromBase64url(part, 'the header'), 'the header', HEADER_BOUNDS);
   if ('crit' in header) throw refused('the header has critical extensions (crit)');
   if ('b64' in header && header['b64'] !== true) throw refused('the payload is not encoded (b64)');
   if ('zip' in header) throw refused('the content is compressed (zip)');
@@ -88,6 +101,20 @@ export function readHeader(part: string): ProtectedHeader {
     if (name in header && typeof header[name] !== 'string') throw refused(`the header's ${name} is not a string`);
   }
   return header as ProtectedHeader;
+}
+
+/** Who sends and who receives (RFC 7518 §4.6.1), of a message to be encrypted. Throws LIMIT_EXCEEDED. */
+export function checkParty(party: Uint8Array | undefined, name: 'apu' | 'apv'): void {
+  if (party !== undefined && !(party instanceof Uint8Array)) throw invalid(`${name} is a Uint8Array`);
+  if ((party?.length ?? 0) > KDF_FIELD_MAX) throw tooLarge(`${name} has at most ${KDF_FIELD_MAX} bytes`);
+}
+
+/** The same, out of a token. Throws TOKEN_INVALID. */
+export function readParty(header: ProtectedHeader, name: 'apu' | 'apv'): Uint8Array | undefined {
+  if (!(name in header)) return undefined;
+  const party = fromBase64url(header[name], name);
+  if (party.length > KDF_FIELD_MAX) throw refused(`${name} has more than ${KDF_FIELD_MAX} bytes`);
+  return party;
 }
 
 const NEVER = ['crit', 'b64', 'zip'];

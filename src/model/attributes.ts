@@ -1,8 +1,6 @@
 /** A key's attributes as its record holds them: what is authenticated with the key and decides what may be done with it. */
 import type { Curve, Extractable, KeyClass, KeyType, Origin, Usage } from './key.ts';
 
-export const LABEL_MAX = 128;
-
 export const TYPES: readonly KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
 export const CLASSES: readonly KeyClass[] = ['secret', 'private', 'public'];
 export const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];

@@ -157,6 +157,8 @@ export interface HsmStats {
   /** Logins that succeeded. */
   readonly logins: number;
   readonly batches: number;
+  /** Batches that a cell had for over a second. */
+  readonly slowBatches: number;
   /** Requests in a batch. */
   readonly batchSize: HistogramStats;
   /** From sending a batch to its answer. */
@@ -180,6 +182,8 @@ export interface HsmEvents {
   'cell-restart': [event: { readonly cell: number; readonly error: Error; readonly retried: number }];
   /** The warden died; a new one takes the master key from a cell. */
   'warden-restart': [event: { readonly error: Error }];
+  /** A cell has worked on a batch for over a second, and may still: told once a batch, also where the machine is too busy. */
+  'slow-batch': [event: SlowBatch];
   /** A sealed record is not authentic: it was altered or damaged in the store. */
   'record-corrupt': [event: { readonly id: string }];
   /** The HSM is `tampered`: one of its own checks failed. */
@@ -210,6 +214,18 @@ export interface BatchReport {
   readonly cellTime: number;
   /** From the answer until its entry was written. */
   readonly logTime: number;
+}
+
+/** A batch that a cell has worked on for over a second: no request that is within its bounds takes so long. */
+export interface SlowBatch {
+  readonly cell: number;
+  /** Requests in it, and how many of each operation. */
+  readonly size: number;
+  readonly operations: Readonly<Record<string, number>>;
+  /** The ids of the users whose requests they are. */
+  readonly users: readonly string[];
+  /** Milliseconds that the cell has had it, or did. */
+  readonly time: number;
 }
 
 /** The channels of node:diagnostics_channel and their messages. Without a subscriber none of them costs anything. */

@@ -7,6 +7,7 @@ import { Refusal } from '../errors.ts';
 import { CURVE } from './algorithms.ts';
 import { EXTRACTABLES, type Issuer, type Pattern, PROOF_MAX_AGE, type Rewrap, type Template } from './attributes.ts';
 import type { Extractable, KeyType, Usage } from './key.ts';
+import { KEY_BITS_MAX } from './limits.ts';
 
 const USAGES_OF: Readonly<Record<KeyType, readonly Usage[]>> = {
   AES: ['encrypt', 'decrypt', 'wrap', 'unwrap', 'sign', 'verify'],
@@ -67,9 +68,9 @@ export function bitsFit(type: KeyType, bits: number): boolean {
     case 'EC':
       return false;
     case 'HMAC':
-      return bits >= 112 && bits <= 4096 && bits % 8 === 0;
+      return bits >= 112 && bits <= KEY_BITS_MAX && bits % 8 === 0;
     case 'GENERIC':
-      return bits >= 8 && bits <= 4096 && bits % 8 === 0;
+      return bits >= 8 && bits <= KEY_BITS_MAX && bits % 8 === 0;
   }
 }
 

@@ -4,8 +4,9 @@
  */
 import { Refusal } from '../errors.ts';
 import { CURVE } from './algorithms.ts';
-import { type KeyAttributes, LABEL_MAX, type Pattern, type Template } from './attributes.ts';
+import type { KeyAttributes, Pattern, Template } from './attributes.ts';
 import type { Usage } from './key.ts';
+import { LABEL_MAX } from './limits.ts';
 import {
   bitsFit,
   CONTENT_KEY,

@@ -4,10 +4,7 @@
  */
 import { type Reason, Refusal } from '../errors.ts';
 import type { Issuer } from './attributes.ts';
-import type { JsonBounds } from './limits.ts';
 
-/** Bytes of the compact JWS; levels and members of its header, and of its payload. */
-export const PROOF_BOUNDS: JsonBounds = { bytes: 8192, depth: 4, members: 64 };
 /** Its own type (RFC 8725 §3.11): an issuer's key may sign other tokens, and an access token has `cnf` and `exp`, too. */
 export const PROOF_TYPE = 'keycell-rewrap+jwt';
 /** Seconds by which the issuer's clock may be ahead. */

@@ -65,6 +65,7 @@ const COUNTERS: Record<string, readonly [help: string, read: Read]> = {
   failures_total: ['Requests and logins that ended in an error', (s) => by('code', Object.entries(s.failuresByCode))],
   logins_total: ['Logins that succeeded', (s) => s.logins],
   cell_restarts_total: ['Cells that died and were replaced', (s) => s.cellRestarts],
+  slow_batches_total: ['Batches that a cell had for over a second', (s) => s.slowBatches],
   warden_restarts_total: ['Wardens that died and were replaced', (s) => s.wardenRestarts],
 };
 

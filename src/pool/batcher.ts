@@ -9,6 +9,7 @@ import { busyError, codeOf, HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
 import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
 import { wipeAll } from '../wire/own.ts';
+import { decodeTicket } from '../wire/ticket.ts';
 import { Caller, CallingUser } from './callers.ts';
 import type { CellLink, Reply } from './cell-link.ts';
 import { BATCH_COST } from './cost.ts';
@@ -33,6 +34,8 @@ const DOOR_MAX = 8 * BATCH_COST;
 const SHARED_WHILE = 10_000;
 
 const USER_BUSY = 'this user has as much waiting as quotas.waitingRequests allows';
+/** A batch that takes so long, in ms, is told of: ten times what the dearest request takes. */
+const SLOW_MS = 1000;
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
@@ -42,6 +45,8 @@ interface Trip {
   /** Is its entry to be on the disk before some of it is answered? */
   readonly durable: boolean;
   answeredAt: number;
+  /** Was it told that this takes long? */
+  slow: boolean;
 }
 
 export class Batcher {
@@ -160,6 +165,8 @@ export class Batcher {
     const trip = this.#tripOf(batch);
     trip.answeredAt = performance.now();
     this.tally.batch(batch.length, trip.answeredAt - trip.sentAt);
+    if (trip.answeredAt - trip.sentAt > SLOW_MS) this.#tellSlow(trip, trip.answeredAt);
+    trip.link.answeredAt = trip.answeredAt;
     // The place is free again: the cell shall not wait for the log.
     this.#unwritten += batch.length;
     this.flush();
@@ -206,6 +213,24 @@ export class Batcher {
   /** Requests wait there, too: by what one user may have waiting, they cannot fill the log's room either. */
   #waitForLog(batch: readonly Pending[], sign: 1 | -1): void {
     for (let i = 0; i < batch.length; i++) batch[i]!.caller.user.waiting += sign;
+  }
+
+  /** Tell of batches that a cell has had for too long and may never answer. */
+  checkSlow(now = performance.now()): void {
+    for (const trip of this.#out) if (trip.answeredAt === 0) this.#tellSlow(trip, now);
+  }
+
+  /** Once a batch, by what the cell took for it: one at its door begins when the one before it is answered. */
+  #tellSlow(trip: Trip, now: number): void {
+    const { batch, link, sentAt } = trip;
+    const time = now - Math.max(sentAt, link.answeredAt);
+    const waits =
+      this.#out.find((each) => each.link === link && each.answeredAt === 0) !== trip && trip.answeredAt === 0;
+    if (trip.slow || waits || time < SLOW_MS) return;
+    trip.slow = true;
+    this.tally.slowBatches++;
+    const users = [...new Set(batch.map(({ request }) => userOf(request)))].filter((user) => user !== undefined);
+    this.#observer?.slow({ cell: link.cell, size: batch.length, operations: operationsOf(batch), users, time });
   }
 
   /**
@@ -354,7 +379,7 @@ export class Batcher {
     }
     const large = batch[0]!.large;
     this.#dispatch.sent(cost, large);
-    this.#out.push({ batch, link, sentAt: performance.now(), durable, answeredAt: 0 });
+    this.#out.push({ batch, link, sentAt: performance.now(), durable, answeredAt: 0, slow: false });
     this.#inFlight += batch.length;
     if (!large) this.#smallOut++;
   }
@@ -441,19 +466,30 @@ export class Batcher {
   }
 }
 
+function operationsOf(batch: readonly Pending[]): Record<string, number> {
+  const operations: Record<string, number> = {};
+  for (const { request } of batch) operations[request.op] = (operations[request.op] ?? 0) + 1;
+  return operations;
+}
+
+/** Whose ticket a request carries; undefined for one that is none, which its cell refuses. */
+function userOf({ ticket }: CellRequest): string | undefined {
+  try {
+    return decodeTicket(ticket).user;
+  } catch {
+    return undefined;
+  }
+}
+
 function reportOf(batch: readonly Pending[], trip: Trip, outcome: BatchOutcome, reply: Reply | undefined): BatchReport {
   const now = performance.now();
-  const operations: Record<string, number> = {};
   let oldest = trip.sentAt;
-  for (const { request, since } of batch) {
-    operations[request.op] = (operations[request.op] ?? 0) + 1;
-    oldest = Math.min(oldest, since);
-  }
+  for (const { since } of batch) oldest = Math.min(oldest, since);
   const answeredAt = outcome === 'lost' ? now : trip.answeredAt;
   return {
     cell: trip.link.cell,
     size: batch.length,
-    operations,
+    operations: operationsOf(batch),
     failures: reply === undefined ? batch.length : reply.results.filter((result) => result.status !== 0).length,
     outcome,
     startTime: performance.timeOrigin + trip.sentAt,

@@ -46,6 +46,8 @@ export class CellLink {
   answered = 0;
   /** What the batches inside were taken to cost. */
   load = 0;
+  /** When it gave the last answer, on the clock of `performance.now()`: what waited at its door began then. */
+  answeredAt = 0;
   readonly #onReply: ReplyListener;
   readonly #onBroken: (reason: string) => void;
   readonly #port: MessagePort;

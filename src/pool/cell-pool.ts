@@ -44,6 +44,7 @@ export interface CellPoolOptions {
 
 const QUEUE_LIMIT = 4096;
 const ANSWER_TIMEOUT = 10_000;
+const SLOW_CHECK_MS = 500;
 const NO_OPTIONS: SubmitOptions = {};
 
 export function createCellPool(options: CellPoolOptions): CellPool {
@@ -81,6 +82,7 @@ class Pool implements CellPool {
   #sealing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #slowCheck: NodeJS.Timeout | undefined;
 
   constructor(options: CellPoolOptions) {
     this.#options = options;
@@ -96,6 +98,8 @@ class Pool implements CellPool {
 
   start(): Promise<void> {
     if (this.#starting !== undefined) return this.#starting.promise;
+    // What has been answered is taken first: after a pause of this thread, answers wait.
+    this.#slowCheck = setInterval(() => setImmediate(() => this.#batcher.checkSlow()), SLOW_CHECK_MS).unref();
     this.#starting = new Deferred();
     if (this.#closing !== undefined) {
       this.#starting.reject(new HsmError('KEYCELL_CLOSING'));
@@ -221,6 +225,7 @@ class Pool implements CellPool {
       failures: tally.failures,
       failuresByCode: tally.byCode(),
       batches: tally.batches,
+      slowBatches: tally.slowBatches,
       batchSize: tally.batchSize.snapshot(),
       cellTime: tally.cellTime.snapshot(),
       requestTime: tally.requestTime.snapshot(),
@@ -242,6 +247,7 @@ class Pool implements CellPool {
   }
 
   #stop(): Promise<void> {
+    clearInterval(this.#slowCheck);
     this.#connect = undefined;
     this.#stopped ??= this.#cells?.stop() ?? Promise.resolve();
     return this.#stopped;

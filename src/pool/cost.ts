@@ -1,11 +1,15 @@
 /**
- * What a request will cost its cell, in about a microsecond. Only proportions matter: a batch is cut where its sum passes
- * BATCH_COST, so that no cell is away for long and work spreads over cells. The numbers are those of the kernels on an x64
- * core of 2026, with the cell's share of parsing and policy. The curve is what the key's record claims in the clear: nothing but a batch's length rests on it.
+ * What a request may cost its cell at most, in about a microsecond: what each operation declares for each of its parameters.
+ * A batch is cut where its sum passes BATCH_COST, so that no cell is away for long and work spreads over cells, and users
+ * are charged by it. The numbers are those of the kernels on an x64 core of 2026, with the cell's share of parsing and policy;
+ * `node bench/declared.mjs` puts them beside what is measured. Curves and sizes are what records, templates and lists claim in
+ * the clear: the cell bounds what they may ask for (model/limits.ts), and nothing else rests on them.
  */
 import type { Curve } from '../model/key.ts';
-import { peekCurve } from '../wire/attributes.ts';
-import { type CellRequest, FLAG, type OpName } from '../wire/batch.ts';
+import { DATA_KEY_MAX, RANDOM_MAX } from '../model/limits.ts';
+import { PLAIN_ATTRIBUTES_SIZE, peekBits, peekCurve } from '../wire/attributes.ts';
+import { type CellRequest, FLAG, flaggedHash, type OpName } from '../wire/batch.ts';
+import { peekCount } from '../wire/list.ts';
 import { RECORD_FIXED_SIZE } from '../wire/record.ts';
 
 /**
@@ -27,87 +31,214 @@ export const LANES = 4;
 export const LANES_COST = 1.25 * BATCH_COST;
 const IN_LANES: ReadonlySet<OpName> = new Set<OpName>(['sign', 'verify', 'deriveKey', 'generateKey', 'rewrapKeys']);
 
-/** One operation on each curve. `make` is a key pair, or the point of a private key; `agree` also makes a pair, as a JWE does. */
-const EC: Readonly<Record<Curve, { sign: number; verify: number; agree: number; make: number }>> = {
-  'P-256': { sign: 15, verify: 40, agree: 50, make: 15 },
-  'P-384': { sign: 31, verify: 130, agree: 150, make: 35 },
-  secp256k1: { sign: 15, verify: 45, agree: 50, make: 15 },
-};
-/** What a request costs whatever it asks for: parsing, policy, the reply. Opening a key is shared by all that use it. */
-const PER_REQUEST = 0.5;
-const SMALL = 2;
-const CIPHER_BYTES = 150;
-const HASH_BYTES = 512;
-
-const hashed = (bytes: number): number => bytes / HASH_BYTES;
-const ciphered = (bytes: number): number => SMALL + bytes / CIPHER_BYTES;
-
-/** What the nth key of a request claims to be; a key that is none of EC's costs as one of P-256 where it matters at all. */
-function keyCurve(request: CellRequest, n: number): Curve {
-  const record = request.keys[n]?.record;
-  return (record && peekCurve(record, RECORD_FIXED_SIZE)) ?? 'P-256';
-}
-
-/** The curve of the key that a request would make. */
-function wantedCurve({ parts: [, attributes] }: CellRequest): Curve {
-  return (attributes && peekCurve(attributes)) ?? 'P-256';
-}
-
-/** The recipient of a JWE is a key, or a point whose length tells its curve. */
-function recipientCurve(request: CellRequest): Curve {
-  if (request.keys[1] !== undefined) return keyCurve(request, 1);
-  return [49, 97].includes(request.parts[1]?.length ?? 0) ? 'P-384' : 'P-256';
-}
-
-/** A JWE costs 8, and the content key that goes into it came in about 32 bytes. A proof is a signature to verify. */
-function jweCost(request: CellRequest): number {
-  const [blobs, , proof] = request.parts;
-  const proved = (proof?.length ?? 0) > 0 ? 15 : 0;
-  return EC[recipientCurve(request)].agree + (blobs?.length ?? 0) / 4 + proved;
-}
-
 /** Is this among the operations of which a batch of LANES takes little longer than one? */
 export const goesInLanes = ({ op, mechanism }: CellRequest): boolean =>
   IN_LANES.has(op) && mechanism !== 'HMAC' && mechanism !== 'AES-CMAC';
 
-export function costOf(request: CellRequest): number {
-  let bytes = 0;
-  for (const part of request.parts) bytes += part.length;
-  // Whole numbers add up to the same sum in any order.
-  return Math.ceil(PER_REQUEST + work(request, bytes));
+/** One operation on a curve. */
+interface CurveCosts {
+  readonly sign: number;
+  /** By a key that has no table yet, and a share of one: eight uses earn it. */
+  readonly verify: number;
+  /** By a key that has its table: tabled-keys.ts. */
+  readonly verifyTabled: number;
+  /** A point read, and multiplied. */
+  readonly agree: number;
+  /** A key pair, in lanes. */
+  readonly make: number;
+  /** The point of a private key, alone. */
+  readonly derive: number;
+  /** A point that comes in, validated. */
+  readonly read: number;
 }
+const EC: Readonly<Record<Curve, CurveCosts>> = {
+  'P-256': { sign: 15, verify: 180, verifyTabled: 20, agree: 60, make: 16, derive: 42, read: 22 },
+  'P-384': { sign: 31, verify: 470, verifyTabled: 60, agree: 215, make: 33, derive: 80, read: 47 },
+  secp256k1: { sign: 15, verify: 220, verifyTabled: 22, agree: 75, make: 16, derive: 45, read: 28 },
+};
 
-function work(request: CellRequest, bytes: number): number {
+/** What a request costs whatever it asks for: parsing, policy, the reply. Opening a key is shared by all that use it. */
+const PER_REQUEST = 0.5;
+const SMALL = 2;
+/** A new key's record: its template read, its header written, sealed. */
+const RECORD = 4.5;
+/** The same with a label, a template or dates, which are read the long way. */
+const RARE_RECORD = 60;
+
+// Bytes that a microsecond takes.
+const SHA256_BYTES = 280;
+const SHA512_BYTES = 400;
+const GCM_BYTES = 180;
+const AAD_BYTES = 500;
+const CTR_BYTES = 250;
+/** Each block waits for the one before: CBC's encryption, and CMAC. */
+const CHAINED_BYTES = 130;
+const CBC_DECRYPT_BYTES = 220;
+/** AES key wrap goes over its input six times, a block after the other. */
+const KEY_WRAP_BYTES = 22;
+const KEY_UNWRAP_BYTES = 17;
+const RANDOM_BYTES = 70;
+/** A JOSE header that is parsed, written and encoded; and one that is as the one before: authenticated and copied. */
+const HEADER_BYTES = 55;
+const SAME_HEADER_BYTES = 350;
+
+/** A JWE with no members of its caller's; what those of one request cost together beside the agreement; a text that is parsed. */
+const JWE = 3.5;
+const JWES = 35;
+const HEADER = 5;
+/** A signature to verify, mostly by a key that has its table, and claims; it may name the blobs by their hashes. */
+const PROOF = 80;
+
+/** Whole numbers, which add up to the same sum in any order. `tabled`: a key that verifies has its table. */
+export const costOf = (request: CellRequest, tabled = false): number => Math.ceil(PER_REQUEST + work(request, tabled));
+
+function work(request: CellRequest, tabled: boolean): number {
   switch (request.op) {
     case 'sign':
-      return request.mechanism === 'ECDSA' ? EC[keyCurve(request, 0)].sign + hashed(bytes) : ciphered(bytes);
+      return signature(request, 'sign');
     case 'verify':
-      return request.mechanism === 'ECDSA' ? EC[keyCurve(request, 0)].verify + hashed(bytes) : ciphered(bytes);
+      return signature(request, tabled ? 'verifyTabled' : 'verify');
     case 'encrypt':
     case 'decrypt':
-    case 'wrapKey':
-    case 'unwrapKey':
-    case 'generateDataKey':
     case 'encryptSegment':
     case 'decryptSegment':
-      return ciphered(bytes);
-    case 'rewrapKeys':
-      return (request.flags & FLAG.jwe) === 0 ? SMALL + bytes / 20 : jweCost(request);
-    case 'deriveKey':
-      return request.mechanism === 'ECDH' ? EC[keyCurve(request, 0)].agree : ciphered(bytes);
-    case 'generateKey':
-    case 'importKey':
-      return EC[wantedCurve(request)].make;
-    case 'exportKey':
-      return 10;
-    case 'random':
-      // The answer's size is not seen here: 16 of them in a batch at most.
-      return 31;
+      return cipher(request);
     case 'reencrypt':
-      return 2 * ciphered(bytes);
+      return 2 * cipher(request) + sizeOf(request, 2) / AAD_BYTES;
+    case 'wrapKey':
+      return wrapping(isGcm(request), 1, keyBytes(request, 1), KEY_WRAP_BYTES) + sizeOf(request, 0) / AAD_BYTES;
+    case 'unwrapKey':
+      return (
+        wrapping(isGcm(request), 1, sizeOf(request, 2), KEY_UNWRAP_BYTES) +
+        record(request, 'derive', sizeOf(request, 2)) +
+        sizeOf(request, 3) / AAD_BYTES
+      );
+    case 'rewrapKeys':
+      return rewrapping(request);
+    case 'deriveKey':
+      return (
+        record(request, 'read') + derivation(request) + (request.mechanism === 'ECDH' ? onCurve(request).agree : 0)
+      );
+    case 'generateKey':
+      return record(request, 'make') + askedBytes(request) / RANDOM_BYTES;
+    case 'importKey':
+      return record(request, isPoint(sizeOf(request, 2)) ? 'read' : 'derive', sizeOf(request, 2));
+    case 'exportKey':
+      return 5;
+    case 'random':
+      return SMALL + Math.min(numberAt(request, 0), RANDOM_MAX) / RANDOM_BYTES;
+    case 'generateDataKey':
+      return 2 * SMALL + dataKey(numberAt(request, 0)) + sizeOf(request, 1) / AAD_BYTES;
     case 'openStream':
-    case 'setAttributes':
     case 'destroyKey':
-      return 10;
+      return 15;
+    case 'setAttributes':
+      return 1.5 * RARE_RECORD;
   }
+}
+
+const sizeOf = (request: CellRequest, n: number): number => request.parts[n]?.length ?? 0;
+const isGcm = ({ mechanism }: CellRequest): boolean => mechanism === 'AES-GCM';
+/** Compressed or not, of any curve: no private key has such a length. */
+const isPoint = (size: number): boolean => [33, 49, 65, 97].includes(size);
+
+/** A number that part `n` holds. */
+function numberAt({ parts }: CellRequest, n: number): number {
+  const part = parts[n];
+  if (part?.length !== 4) return 0;
+  return ((part[0]! << 24) | (part[1]! << 16) | (part[2]! << 8) | part[3]!) >>> 0;
+}
+
+/** The curve that the nth key of a request claims. */
+function keyCurve(request: CellRequest, n: number): Curve | undefined {
+  const sealed = request.keys[n]?.record;
+  return sealed && peekCurve(sealed, RECORD_FIXED_SIZE);
+}
+
+/** What is done on the curve of the first key; one that is none of EC's costs as one of P-256. */
+const onCurve = (request: CellRequest): CurveCosts => EC[keyCurve(request, 0) ?? 'P-256'];
+
+/** Bytes of the nth key as it leaves: raw, or PKCS#8, which adds a point and its frame to a scalar. */
+function keyBytes(request: CellRequest, n: number): number {
+  const sealed = request.keys[n]?.record;
+  if (sealed === undefined) return 0;
+  const bytes = peekBits(sealed, RECORD_FIXED_SIZE) / 8;
+  return keyCurve(request, n) === undefined ? bytes : 4 * bytes;
+}
+
+/** Bytes of the key that a template asks for. */
+const askedBytes = ({ parts: [, template] }: CellRequest): number =>
+  template === undefined ? 0 : peekBits(template) / 8;
+
+const SHA256 = 1;
+const hashBytes = (hash: number): number => (hash === SHA256 ? SHA256_BYTES : SHA512_BYTES);
+
+function signature(request: CellRequest, way: 'sign' | 'verify' | 'verifyTabled'): number {
+  const bytes = sizeOf(request, 0);
+  const named = flaggedHash(request.flags);
+  if (request.mechanism === 'ECDSA') {
+    // The curve's own hash unless another is named; short messages are hashed side by side, in no time that would count.
+    const curve = keyCurve(request, 0) ?? 'P-256';
+    return EC[curve][way] + Math.floor(bytes / hashBytes(named !== 0 || curve === 'P-384' ? named : SHA256));
+  }
+  if (request.mechanism === 'AES-CMAC') return SMALL + bytes / CHAINED_BYTES;
+  // A key that is longer than the hash's block is hashed first.
+  return SMALL + (bytes + keyBytes(request, 0)) / hashBytes(named || SHA256);
+}
+
+/** Encryption one way or the other, with the associated data of part 1. */
+function cipher(request: CellRequest): number {
+  const bytes = sizeOf(request, 0);
+  switch (request.mechanism) {
+    case 'AES-CTR':
+      return SMALL + bytes / CTR_BYTES;
+    case 'AES-CBC':
+      return SMALL + bytes / (request.op === 'encrypt' ? CHAINED_BYTES : CBC_DECRYPT_BYTES);
+    default:
+      return SMALL + bytes / GCM_BYTES + sizeOf(request, 1) / AAD_BYTES;
+  }
+}
+
+/** So many keys, of so many bytes together, wrapped or unwrapped; key wrap works at this rate. */
+const wrapping = (byGcm: boolean, keys: number, bytes: number, rate: number): number =>
+  byGcm ? 1.5 * keys + bytes / GCM_BYTES : keys + bytes / rate;
+
+/** The record of the key that the template of part 1 asks for, sealed over so many bytes; an EC key is made, derived or read. */
+function record({ parts: [, template] }: CellRequest, ec: 'make' | 'derive' | 'read', bytes = 0): number {
+  const curve = template && peekCurve(template);
+  const sealed = ((template?.length ?? 0) > PLAIN_ATTRIBUTES_SIZE ? RARE_RECORD : RECORD) + bytes / GCM_BYTES;
+  return curve === undefined ? sealed : sealed + EC[curve][ec];
+}
+
+/** Drawn, and sealed. */
+const dataKey = (bytes: number): number => Math.min(bytes, DATA_KEY_MAX) * (1 / RANDOM_BYTES + 1 / GCM_BYTES);
+
+/** A KDF: each block that is derived takes the info of part 4, and two ends of an HMAC or the secret once more. */
+function derivation(request: CellRequest): number {
+  const hash = flaggedHash(request.flags) || SHA256;
+  const blocks = Math.ceil(askedBytes(request) / (hash === SHA256 ? 32 : 48));
+  return (blocks * (sizeOf(request, 4) + keyBytes(request, 0) + 256)) / hashBytes(hash);
+}
+
+/** To keys of this HSM, or to JWEs: these are on the curve of a key, or of a point whose length tells it. */
+function rewrapping(request: CellRequest): number {
+  const { parts, flags, keys } = request;
+  const count = parts[0] === undefined ? 0 : peekCount(parts[0]);
+  const bytes = sizeOf(request, 0);
+  const unwrapped = SMALL + wrapping(isGcm(request), count, bytes, KEY_UNWRAP_BYTES);
+  if ((flags & FLAG.jwe) === 0) {
+    return unwrapped + wrapping((flags & FLAG.wrapAsGcm) !== 0, count, bytes, KEY_WRAP_BYTES);
+  }
+  const isLong = keys[1] === undefined ? [49, 97].includes(sizeOf(request, 1)) : keyCurve(request, 1) === 'P-384';
+  const { agree, make } = EC[isLong ? 'P-384' : 'P-256'];
+  const proof = sizeOf(request, 2) === 0 ? 0 : PROOF + sizeOf(request, 2) / HEADER_BYTES + count + bytes / SHA256_BYTES;
+  return unwrapped + JWES + agree + make + proof + JWE * count + bytes / GCM_BYTES + headers(parts[3], count);
+}
+
+/** The headers that this list gives to so many JWEs: each its own, or all the same. */
+function headers(list: Uint8Array | undefined, count: number): number {
+  if (list === undefined) return 0;
+  const texts = peekCount(list);
+  const read = HEADER * texts + list.length / HEADER_BYTES;
+  return texts === 1 ? read + (count * list.length) / SAME_HEADER_BYTES : read;
 }

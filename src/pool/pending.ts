@@ -5,6 +5,10 @@ import type { Caller } from './callers.ts';
 import { BATCH_COST, costOf } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 import { releaseAll } from './release.ts';
+import { TabledKeys } from './tabled-keys.ts';
+
+/** Records are the same arrays for as long as their keys live, whichever HSM of this process they belong to. */
+const tabledKeys = new TabledKeys();
 
 /** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
 export const LARGE_SIZE = 32 * 1024;
@@ -67,7 +71,8 @@ export class Pending {
     this.caller = caller;
     this.since = since;
     this.size = requestSize(request);
-    this.cost = costOf(request);
+    const verifying = request.op === 'verify' ? request.keys[0] : undefined;
+    this.cost = costOf(request, verifying !== undefined && tabledKeys.use(verifying.record));
     this.large = this.size >= LARGE_SIZE || this.cost >= LARGE_COST;
     this.durable = options.durable === true;
     this.signal = options.signal;

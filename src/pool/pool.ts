@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
 import type { HsmError, HsmErrorCode } from '../errors.ts';
-import type { BatchReport, HsmStats } from '../model/hsm.ts';
+import type { BatchReport, HsmStats, SlowBatch } from '../model/hsm.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Caller } from './callers.ts';
 
@@ -58,6 +58,8 @@ export type PoolStats = Omit<
 export interface BatchObserver {
   readonly wanted: boolean;
   ended(report: BatchReport): void;
+  /** A cell has had this batch for over a second; told once a batch. */
+  slow(batch: SlowBatch): void;
 }
 
 export interface PoolEvents {

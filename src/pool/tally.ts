@@ -39,6 +39,7 @@ const times = (): Histogram => new Histogram(-4, 15);
 
 export class Tally {
   batches = 0;
+  slowBatches = 0;
   operations = 0;
   failures = 0;
   readonly #byOperation = new Float64Array(Math.max(...Object.values(OP)) + 1);

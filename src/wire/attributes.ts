@@ -10,13 +10,13 @@ import {
   FLAGS,
   type Flag,
   type KeyAttributes,
-  LABEL_MAX,
   ORIGINS,
   REWRAPS,
   TYPES,
   USAGES,
 } from '../model/attributes.ts';
 import type { Curve } from '../model/key.ts';
+import { LABEL_MAX } from '../model/limits.ts';
 import { asBytesUpTo, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { bitsOf, chosenOf, decodeIssuer, decodeTemplate, encodeIssuer, encodeTemplate, oneOf } from './pattern.ts';
@@ -24,6 +24,7 @@ import { bitsOf, chosenOf, decodeIssuer, decodeTemplate, encodeIssuer, encodeTem
 const VERSION = 2;
 const POLICY_SIZE = 64;
 const CURVE_OFFSET = 3;
+const BITS_OFFSET = 4;
 export const CHECK_VALUE_OFFSET = 49;
 export const CHECK_VALUE_SIZE = 3;
 const REST_MEMBERS = 4;
@@ -37,6 +38,8 @@ const flagBit = (mask: number, flag: Flag): boolean => ((mask >>> FLAGS.indexOf(
 
 /** What `pack` makes of a rest that has nothing in it, as most keys' have: spared both ways. */
 const NO_REST = Uint8Array.of(0x90 | REST_MEMBERS, 0xc0, 0xc0, 0xc0, 0xc0);
+/** The size of attributes that have no point and nothing rare. */
+export const PLAIN_ATTRIBUTES_SIZE = POLICY_SIZE + 4 + NO_REST.length;
 const isNoRest = (bytes: Uint8Array): boolean =>
   bytes.length === NO_REST.length && NO_REST.every((byte, i) => bytes[i] === byte);
 
@@ -145,3 +148,7 @@ export function decodeAttributes(bytes: Uint8Array): KeyAttributes {
  * The curve that attributes at `at` claim, for those who only estimate: nothing is checked, and nothing may rest on it.
  */
 export const peekCurve = (bytes: Uint8Array, at = 0): Curve | undefined => CURVES[(bytes[at + CURVE_OFFSET] ?? 0) - 1];
+
+/** The bits that they claim, for the same. */
+export const peekBits = (bytes: Uint8Array, at = 0): number =>
+  ((bytes[at + BITS_OFFSET] ?? 0) << 8) | (bytes[at + BITS_OFFSET + 1] ?? 0);

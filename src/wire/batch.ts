@@ -7,6 +7,7 @@
  *
  * A carrier may change shared bytes at any time, so the cell reads only its own copy, and trusts no offset in it.
  */
+import { MESSAGE_MAX } from '../model/limits.ts';
 import { FormatError, fromHex, ID_SIZE, isId } from './fields.ts';
 import { ON_HEAP_MAX, ownCopy } from './own.ts';
 
@@ -87,7 +88,6 @@ export const BATCH_MAX_KEYS = 240;
 export const BATCH_MAX_REQUESTS = 1024;
 /** A place: a message of 16 MiB and room for its frame; equal to WINDOW_SIZE of assembly/layout.ts. */
 export const PLACE_SIZE = 0x1100000;
-export const MESSAGE_MAX = 16 * 1024 * 1024;
 /** What is opened may be longer by what sealing adds, so that the largest message comes back. */
 const SEALED_MAX = MESSAGE_MAX + 128;
 

@@ -1,4 +1,5 @@
 /** What the control record and the user records say, docs/formats.md §2.2 and §2.3. */
+import { USER_NAME_MAX } from '../model/limits.ts';
 import { asInteger, asString, pack, unpack } from './codec.ts';
 import { FieldReader, FieldWriter, FormatError } from './fields.ts';
 import { checkScrypt, type ScryptParameters } from './keyslot.ts';
@@ -8,7 +9,6 @@ const CONTROL_SIZE = 84;
 export const DIGEST_SIZE = 32;
 const USER_VERSION = 1;
 const USER_MEMBERS = 7;
-export const USER_NAME_MAX = 64;
 /** A user's secret: scrypt salt ‖ verifier. */
 export const USER_SALT_SIZE = 16;
 export const USER_VERIFIER_SIZE = 32;

@@ -142,7 +142,8 @@ export function readJwk(jwk: PublicJwk): StatedPoint & { readonly curve: Curve }
     [jwk.x, 1],
     [jwk.y, 1 + size],
   ] as const) {
-    const decoded = typeof coordinate === 'string' ? Buffer.from(coordinate, 'base64url') : Buffer.alloc(0);
+    const short = typeof coordinate === 'string' && coordinate.length < 2 * size;
+    const decoded = short ? Buffer.from(coordinate, 'base64url') : Buffer.alloc(0);
     if (decoded.length !== size || decoded.toString('base64url') !== coordinate) {
       throw new FormatError(`a coordinate of the JWK is not ${size} bytes in base64url`);
     }

@@ -35,6 +35,6 @@ export function jsonExcess(text: Uint8Array, bounds: JsonBounds): keyof JsonBoun
   return undefined;
 }
 
-/** The bounds in words, for whoever is told that they were passed: "the header has at most …". */
+/** The bounds in words: "… has more than 8192 bytes, …". */
 export const boundsInWords = ({ bytes, depth, members }: JsonBounds): string =>
-  `at most ${bytes} bytes, ${depth} levels and ${members} members`;
+  `${bytes} bytes, ${depth} levels and ${members} members`;

@@ -1,7 +1,6 @@
 /** Lists of byte strings inside one part: a count, then each with its length, all u32 big-endian. */
+import { BLOBS_MAX } from '../model/limits.ts';
 import { FieldReader, FormatError } from './fields.ts';
-
-const LIST_MAX = 4096;
 
 export function packList(items: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const sizes = items.map(({ length }) => length);
@@ -28,11 +27,18 @@ export function layList(list: Uint8Array, sizes: readonly number[]): number[] {
   });
 }
 
+/** How many items a list says that it has, for those who only estimate: at most as many as there is room for. */
+export function peekCount(list: Uint8Array): number {
+  if (list.length < 4) return 0;
+  const count = ((list[0]! << 24) | (list[1]! << 16) | (list[2]! << 8) | list[3]!) >>> 0;
+  return Math.min(count, (list.length - 4) >> 2);
+}
+
 /** Where each item lies: offset and length in `bytes`. Throws FormatError. */
 export function readList(bytes: Uint8Array): { readonly offset: number; readonly length: number }[] {
   const reader = new FieldReader(bytes);
   const count = reader.u32();
-  if (count > LIST_MAX) throw new FormatError('a list is too long');
+  if (count > BLOBS_MAX) throw new FormatError('a list is too long');
   const items: { offset: number; length: number }[] = [];
   for (let i = 0; i < count; i++) {
     const length = reader.u32();

@@ -1,4 +1,5 @@
 /** The sealed record, docs/formats.md §2: the only form in which a key, a user or the control state is ever stored. */
+import { ATTRIBUTES_MAX } from '../model/limits.ts';
 import { FieldWriter, FormatError, ID_SIZE } from './fields.ts';
 
 export const RECORD_KIND = { key: 1, user: 2, control: 3, sessionKey: 4 } as const;
@@ -14,7 +15,6 @@ export const RECORD_SALT_SIZE = 32;
 export const RECORD_LENGTHS_OFFSET = 96;
 export const RECORD_TAG_SIZE = 16;
 /** Limits that keep a hostile store from making us allocate. */
-export const RECORD_MAX_ATTRIBUTES = 8192;
 export const RECORD_MAX_SECRET = 512;
 
 const MAGIC = 'KCRD';
@@ -69,7 +69,7 @@ export function decodeRecordHeader(record: Uint8Array): RecordHeader {
   if (bytes[7] !== 0) throw new FormatError('a reserved field is not zero');
   const attributesLength = bytes.readUInt32BE(RECORD_LENGTHS_OFFSET);
   const secretLength = bytes.readUInt32BE(RECORD_LENGTHS_OFFSET + 4);
-  if (attributesLength > RECORD_MAX_ATTRIBUTES || secretLength > RECORD_MAX_SECRET) {
+  if (attributesLength > ATTRIBUTES_MAX || secretLength > RECORD_MAX_SECRET) {
     throw new FormatError('a record is too large');
   }
   const attributesEnd = RECORD_FIXED_SIZE + attributesLength;

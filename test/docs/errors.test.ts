@@ -23,6 +23,12 @@ test.each(CODES)('%s says whether it is retryable, and what became of the call',
   expect(last?.[1]).toBe(retryable ? 'yes' : 'no');
 });
 
+test('each reason has a number of its own, which crosses the boundary', () => {
+  const numbers = Object.values(REASONS).map(([number]) => number);
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(Math.max(...numbers)).toBeLessThan(2 ** 16);
+});
+
 test('each reason has its row', () => {
   const table = text.slice(text.indexOf('## Reasons'));
   const rows = [...table.matchAll(/^\| (.*?) *\|/gm)].map((match) => match[1]!).slice(2);

@@ -17,6 +17,7 @@ import {
   checkWrap,
   type Derivation,
   derivedBy,
+  isBound,
 } from '../../src/model/policy.ts';
 import { purposeOf } from '../../src/wire/purpose.ts';
 import { asBits, isSubset, rightsOf } from './domain.ts';
@@ -250,6 +251,12 @@ export function unwrappedKey(wrapping: KeyAttributes, i: number): KeyAttributes 
   });
 }
 
+/** No key wraps itself, nor a bound one its secret in another record. */
+export const isItself = (
+  wrapping: Pick<SymbolicKey, 'secret' | 'attributes'>,
+  key: Pick<SymbolicKey, 'secret' | 'attributes'>,
+): boolean => wrapping === key || (wrapping.secret === key.secret && isBound(key.attributes));
+
 export const mayWrap = (wrapping: KeyAttributes, key: KeyAttributes): boolean =>
   wrapping.usage.includes('wrap') &&
   may(`w${numberOf(wrapping)},${numberOf(key)}`, () => checkWrap(wrapping, key, NOW));
@@ -363,7 +370,7 @@ export function* calls(state: State, mayMake = state.making): Generator<State> {
 
   function wrapped(wrapping: SymbolicKey, key: SymbolicKey): State | null {
     const [a, b] = [wrapping.attributes, key.attributes];
-    if (wrapping.secret === key.secret || !mayWrap(a, b)) return null;
+    if (isItself(wrapping, key) || !mayWrap(a, b)) return null;
     return withBlob(symbolicBlob(wrapping.secret, key.secret, bitsOf(b), a.trusted));
   }
 

@@ -22,6 +22,7 @@ import {
   generated,
   IMPORTED,
   imported,
+  isItself,
   known,
   mayRewrap,
   mayWrap,
@@ -161,7 +162,7 @@ class Walk {
 
   async wrap(wrapping: HeldKey, key: HeldKey, made: Made): Promise<void> {
     if (wrapping.attributes.type !== 'AES' || key.attributes.type === 'EC') return;
-    const allowed = wrapping.secret !== key.secret && mayWrap(wrapping.attributes, key.attributes);
+    const allowed = !isItself(wrapping, key) && mayWrap(wrapping.attributes, key.attributes);
     const call = () => alice.wrapKey(wrapping.handle as AesKey, key.handle, { mechanism: made });
     const blob = await this.#call(allowed, call);
     if (blob !== undefined) this.#sent(blob, wrapping.secret, key.secret, made);

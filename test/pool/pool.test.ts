@@ -3,13 +3,14 @@ import { getEventListeners } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { HsmError } from '../../src/errors.ts';
+import { MESSAGE_MAX } from '../../src/model/limits.ts';
 import { Callers } from '../../src/pool/callers.ts';
 import { CellLink } from '../../src/pool/cell-link.ts';
 import { type CellPoolOptions, createCellPool } from '../../src/pool/cell-pool.ts';
 import { BATCH_COST, costOf } from '../../src/pool/cost.ts';
 import { Pending } from '../../src/pool/pending.ts';
 import type { Caller, CellPool, PoolRequest, SubmitOptions } from '../../src/pool/pool.ts';
-import { type CellRequest, MESSAGE_MAX } from '../../src/wire/batch.ts';
+import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
 import { runNode } from '../support/child.ts';
 
 const WORKER = new URL('./echo-cell.mjs', import.meta.url);
@@ -90,7 +91,11 @@ async function open(options: Parameters<typeof make>[0] = {}) {
 }
 /** Costly enough to go to the door of a busy cell. */
 const atTheDoor = (payload: string): CellRequest =>
-  request(payload, { op: 'rewrapKeys', parts: [bytes(payload), new Uint8Array(6000)] });
+  request(payload, {
+    op: 'rewrapKeys',
+    flags: FLAG.jwe,
+    parts: [bytes(payload), new Uint8Array(97), new Uint8Array(1000)],
+  });
 /** Fill both places of one cell; what is submitted next waits in the queue. */
 async function fill(pool: CellPool) {
   const busy: Promise<unknown>[] = [];

@@ -3,6 +3,7 @@ import { Refusal } from '../../errors.ts';
 import { CURVE, HASH } from '../../model/algorithms.ts';
 import type { KeyAttributes } from '../../model/attributes.ts';
 import type { Curve, HashName } from '../../model/key.ts';
+import { KDF_ALGORITHM_MAX, KDF_FIELD_MAX } from '../../model/limits.ts';
 import { checkDerived, checkHkdf, type Derivation, derivedBy } from '../../model/policy.ts';
 import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
 import { purposeOf } from '../../wire/purpose.ts';
@@ -10,11 +11,6 @@ import type { Call, Operation } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 import { sealNew, wantedFrom } from './keys.ts';
 import { read, validPoint } from './material.ts';
-
-/** Salt, info, label, context, algorithm, apu and apv: each at most this long, in bytes. */
-const FIELD_MAX = 1024;
-/** RFC 7518 names no algorithm that comes near. */
-const ALGORITHM_MAX = 64;
 
 const KDF_NAMES = Object.keys(KDF) as Derivation['kdf'][];
 
@@ -75,11 +71,11 @@ function askedOf(call: Call): Asked {
   const kdf = KDF_NAMES.find((name) => KDF[name] === number);
   if (kdf === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
   const fields = kdf === 'none' ? [] : call.list(4);
-  if (fields.some(({ length }) => length > FIELD_MAX)) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'kdfField');
+  if (fields.some(({ length }) => length > KDF_FIELD_MAX)) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'kdfField');
   if (fields.length !== FIELDS[kdf]) throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
   if (kdf !== 'concat') return { kdf, algorithm: '', fields };
   const { offset, length } = fields[0]!;
-  if (length > ALGORITHM_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'kdfField');
+  if (length > KDF_ALGORITHM_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'kdfField');
   return {
     kdf,
     algorithm: Buffer.from(call.bench.core.bytes.slice(offset, offset + length)).toString('latin1'),

@@ -1,5 +1,6 @@
 /** encrypt, decrypt, reencrypt and generateDataKey: the envelope (XAES-256-GCM, docs/formats.md §5) and raw AES-GCM. */
 import { Refusal } from '../../errors.ts';
+import { DATA_KEY_MAX, IV_MAX } from '../../model/limits.ts';
 import { MECHANISM, type Span } from '../../wire/batch.ts';
 import {
   ENVELOPE_HEADER_SIZE,
@@ -13,7 +14,6 @@ import type { Call, OpenKey, Operation } from '../call.ts';
 import { decryptBlocks, encryptBlocks } from './blockmodes.ts';
 
 const GCM_IV_SIZE = 12;
-const DATA_KEY_MAX = 4096;
 
 const failed = () => new Refusal('KEYCELL_DECRYPT_FAILED');
 
@@ -40,6 +40,7 @@ function encryptGcm(call: Call, key: OpenKey, plaintext: Span): Span[] {
   const aad = call.part(1);
   const given = call.part(2);
   if (key.attributes.callerIv !== given.length > 0) throw new Refusal('KEYCELL_INPUT_INVALID', 'callerIv');
+  if (given.length > IV_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'ivLimit');
   const iv = call.result(given.length || GCM_IV_SIZE);
   if (given.length > 0) core.bytes.copyWithin(iv.offset, given.offset, given.offset + given.length);
   else random.fill(iv.offset, iv.length);
@@ -135,6 +136,7 @@ function decryptGcm(call: Call, key: OpenKey): Span {
   const aad = call.part(1);
   const iv = call.part(2);
   if (iv.length === 0) throw new Refusal('KEYCELL_INPUT_INVALID');
+  if (iv.length > IV_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'ivLimit');
   if (ciphertext.length < ENVELOPE_TAG_SIZE) throw failed();
   const ctx = call.aes(key);
   const plaintext = call.result(ciphertext.length - ENVELOPE_TAG_SIZE);

@@ -2,24 +2,66 @@
 import { Refusal } from '../../errors.ts';
 import { HASH } from '../../model/algorithms.ts';
 import type { PublicJwk } from '../../model/key.ts';
+import { HEADER_BOUNDS, HEADERS_MAX } from '../../model/limits.ts';
 import type { Span } from '../../wire/batch.ts';
+import { jsonExcess } from '../../wire/json-bounds.ts';
+import { layList, listSize } from '../../wire/list.ts';
 import type { Call } from '../call.ts';
 import { IntegrityError } from '../core.ts';
 
-/** Also bounds how deep a header can nest: writing it again as JSON is recursive, and must not end the cell. */
-const HEADER_MAX = 8192;
 const IV_SIZE = 12;
 const TAG_SIZE = 16;
 /** Members that say how the JWE is made, or that change what it means: the cell's alone. */
 const RESERVED = ['alg', 'enc', 'epk', 'apu', 'apv', 'zip', 'crit', 'b64'];
 
-const ascii = (text: string): Uint8Array => Buffer.from(text);
-const base64url = ({ buffer, byteOffset, length }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, length).toString('base64url');
+/** The members of a protected header that the caller sets. */
+export type Members = Readonly<Record<string, unknown>>;
+const NO_MEMBERS: Members = {};
+
+/**
+ * The caller's members of each of `count` headers, from the list of texts that part `n` holds: none, one for all, or one each.
+ * A text that comes again is parsed once, and gives the same object. Throws INPUT_INVALID, LIMIT_EXCEEDED.
+ */
+export function readHeaders(call: Call, n: number, count: number): readonly Members[] {
+  const texts = call.list(n);
+  if (texts.length === 0) return new Array<Members>(count).fill(NO_MEMBERS);
+  if (texts.length > 1 && texts.length !== count) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  const bytes = texts.reduce((sum, { length }) => sum + length, 0);
+  if ((texts.length === 1 ? count : 1) * bytes > HEADERS_MAX)
+    throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'headersLimit');
+  const known = new Map<string, Members>();
+  const read = (text: Span): Members => {
+    const { bytes: memory, text: buffer } = call.bench.core;
+    const [from, to] = [text.offset, text.offset + text.length];
+    if (jsonExcess(memory.subarray(from, to), HEADER_BOUNDS) !== undefined) {
+      throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'headerLimit');
+    }
+    const json = buffer.toString('utf8', from, to);
+    const members = known.get(json) ?? parse(json);
+    known.set(json, members);
+    return members;
+  };
+  const all = texts.map(read);
+  return texts.length === 1 ? new Array<Members>(count).fill(all[0]!) : all;
+}
+
+function parse(json: string): Members {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  }
+  if (RESERVED.some((name) => Object.hasOwn(parsed, name))) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
+  return parsed as Members;
+}
 
 /** RFC 7518 §4.6.2: AlgorithmID ‖ PartyUInfo ‖ PartyVInfo ‖ SuppPubInfo, each of the first three with its length. */
 function otherInfo(algorithm: string, bits: number): Uint8Array {
-  const name = ascii(algorithm);
+  const name = Buffer.from(algorithm);
   const info = new Uint8Array(4 + name.length + 12);
   const view = new DataView(info.buffer);
   view.setUint32(0, name.length);
@@ -28,36 +70,9 @@ function otherInfo(algorithm: string, bits: number): Uint8Array {
   return info;
 }
 
-/** The caller's members of the protected header. Throws INPUT_INVALID. */
-function members(call: Call, header: Span | undefined): Record<string, unknown> {
-  if (header === undefined) return {};
-  if (header.length > HEADER_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
-  const text = Buffer.from(call.bench.core.bytes.slice(header.offset, header.offset + header.length)).toString('utf8');
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
-  }
-  if (RESERVED.some((name) => Object.hasOwn(parsed, name))) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
-  return parsed as Record<string, unknown>;
-}
-
-/**
- * Seal each key to the recipient of one agreement: `z` is the shared secret, `ephemeral` our public half.
- * All share the content key that the agreement gives, each with an IV of its own, so at most 4096 of 2^32 IVs are used.
- */
-export function sealJwes(
-  call: Call,
-  ephemeral: PublicJwk,
-  z: Span,
-  keys: readonly Span[],
-  headers: readonly Span[],
-): Uint8Array[] {
-  const { core, work, random } = call.bench;
+/** The context of the content key that the agreement gives: `z` is its shared secret. */
+function contentKey(call: Call, z: Span): number {
+  const { core, work } = call.bench;
   const info = otherInfo('A256GCM', 256);
   const infoAt = work.take(info.length);
   core.bytes.set(info, infoAt);
@@ -68,24 +83,67 @@ export function sealJwes(
     throw new IntegrityError('a KDF failed');
   const ctx = work.take(core.call.AES_CTX_SIZE.value);
   if (core.call.aesExpandKey(ctx, cek, 32) !== 1) throw new IntegrityError('a key schedule failed');
-  const fixed = { alg: 'ECDH-ES', enc: 'A256GCM', epk: ephemeral };
+  return ctx;
+}
 
-  return keys.map((key, i) => {
-    const own = members(call, headers.length === 1 ? headers[0] : headers[i]);
-    const header = base64url(ascii(JSON.stringify({ ...fixed, ...own })));
-    const mark = work.mark();
-    const aad = work.take(header.length);
-    core.bytes.set(ascii(header), aad);
-    const iv = work.take(IV_SIZE);
+/** The length of this many bytes in base64url. */
+const encodedSize = (bytes: number): number => Math.ceil((4 * bytes) / 3);
+const [IV_TEXT, TAG_TEXT] = [encodedSize(IV_SIZE), encodedSize(TAG_SIZE)];
+
+/**
+ * Seal each key to the recipient of one agreement: `z` is the shared secret, `ephemeral` our public half. The JWEs are written
+ * where the reply's list has their places, which is returned.
+ * All share the content key that the agreement gives, each with an IV of its own, so at most 4096 of 2^32 IVs are used.
+ */
+export function sealJwes(
+  call: Call,
+  ephemeral: PublicJwk,
+  z: Span,
+  keys: readonly Span[],
+  headers: readonly Members[],
+): Span {
+  const { core, work, random } = call.bench;
+  const fixed = { alg: 'ECDH-ES', enc: 'A256GCM', epk: ephemeral };
+  const encoded = new Map<Members, string>();
+  const textOf = (own: Members): string => {
+    const known = encoded.get(own);
+    if (known !== undefined) return known;
+    const text = Buffer.from(JSON.stringify({ ...fixed, ...own })).toString('base64url');
+    encoded.set(own, text);
+    return text;
+  };
+  const texts = headers.map(textOf);
+  const sizes = keys.map(({ length }, i) => texts[i]!.length + 4 + IV_TEXT + encodedSize(length) + TAG_TEXT);
+  const list = call.result(listSize(sizes));
+  const places = layList(core.bytes.subarray(list.offset, list.offset + list.length), sizes);
+  const ctx = contentKey(call, z);
+  const iv = work.take(IV_SIZE);
+
+  const write = (text: string, at: number): number => at + core.text.write(text, at, 'latin1');
+  const base64url = (from: number, length: number): string => core.text.toString('base64url', from, from + length);
+  /** The header that lies in `work` as associated data: mostly the next one's, too. */
+  let laid: string | undefined;
+  let aad = 0;
+  const mark = work.mark();
+  keys.forEach((key, i) => {
+    const header = texts[i]!;
+    if (header !== laid) {
+      work.release(mark);
+      aad = work.take(header.length);
+      write(header, aad);
+      laid = header;
+    }
     random.fill(iv, IV_SIZE);
+    const inner = work.mark();
     const sealed = work.take(key.length + TAG_SIZE);
     if (core.call.gcmSeal(ctx, iv, IV_SIZE, aad, header.length, key.offset, key.length, sealed) !== 1) {
       throw new IntegrityError('a key could not be sealed');
     }
-    const slice = (at: number, length: number) => base64url(core.bytes.subarray(at, at + length));
-    const tagAt = sealed + key.length;
-    const compact = `${header}..${slice(iv, IV_SIZE)}.${slice(sealed, key.length)}.${slice(tagAt, TAG_SIZE)}`;
-    work.release(mark);
-    return ascii(compact);
+    const at = list.offset + places[i]!;
+    core.bytes.copyWithin(at, aad, aad + header.length);
+    const tag = base64url(sealed + key.length, TAG_SIZE);
+    write(`..${base64url(iv, IV_SIZE)}.${base64url(sealed, key.length)}.${tag}`, at + header.length);
+    work.release(inner);
   });
+  return list;
 }

@@ -2,6 +2,7 @@
 import { Refusal } from '../../errors.ts';
 import type { Issuer, KeyAttributes, Pattern } from '../../model/attributes.ts';
 import type { Origin } from '../../model/key.ts';
+import { ATTRIBUTES_MAX, RANDOM_MAX } from '../../model/limits.ts';
 import { earlierEnd, mapIssuers } from '../../model/pattern.ts';
 import { checkChange, checkExport, checkTemplate, checkUse } from '../../model/policy.ts';
 import { CHECK_VALUE_OFFSET, CHECK_VALUE_SIZE, decodeAttributes, encodeAttributes } from '../../wire/attributes.ts';
@@ -68,6 +69,7 @@ const issuersIn = (pattern: Pattern): Issuer[] => [
 
 /** The attributes that part `n` states. Throws INPUT_INVALID. */
 function attributesAt(call: Call, n: number): KeyAttributes {
+  if (call.part(n).length > ATTRIBUTES_MAX) throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
   try {
     return decodeAttributes(call.publicPart(n));
   } catch (error) {
@@ -229,6 +231,7 @@ export const destroyKey: Operation = (call) => {
 /** Part: length (4). Result: that many random bytes. */
 export const random: Operation = (call) => {
   const length = call.number(0);
+  if (length > RANDOM_MAX) throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'randomLimit');
   const bytes = call.result(length);
   call.bench.random.fill(bytes.offset, length);
   return [bytes];

@@ -2,6 +2,7 @@
 import { Refusal } from '../../errors.ts';
 import { CURVE } from '../../model/algorithms.ts';
 import type { Curve } from '../../model/key.ts';
+import { BLOBS_MAX, BLOBS_SIZE_MAX } from '../../model/limits.ts';
 import {
   boundToTrusted,
   checkDates,
@@ -15,10 +16,10 @@ import {
 } from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import { encodeJwk, thumbprint } from '../../wire/encodings.ts';
-import { layList, listSize, packList } from '../../wire/list.ts';
+import { layList, listSize } from '../../wire/list.ts';
 import type { Call, OpenKey, Operation, Outcome } from '../call.ts';
 import { IntegrityError } from '../core.ts';
-import { sealJwes } from './jwe.ts';
+import { type Members, readHeaders, sealJwes } from './jwe.ts';
 import { sealNew, wantedFrom } from './keys.ts';
 import { generatePair, plainSize, read, validPoint, writePlain } from './material.ts';
 import { checkProof } from './proof.ts';
@@ -179,6 +180,8 @@ export const unwrapKey: Operation = (call) => {
 export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
   const by = wrappingBy(call, from, call.request.mechanism);
+  if (call.part(0).length > BLOBS_SIZE_MAX + 4 * (BLOBS_MAX + 1))
+    throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'blobsLimit');
   const blobs = call.list(0);
   const recipient = call.flag(FLAG.jwe) ? outside(call, from, blobs) : inside(call, from);
   const unwrapped = blobs.map((blob) => unwrapOne(call, by, blob));
@@ -226,10 +229,10 @@ const nothingToProve = (): void => {};
 
 /** Someone outside, known by his point; what the log keeps of it is its thumbprint. */
 function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
-  const at = (curve: Curve, point: Uint8Array, prove: () => void): Recipient => ({
-    prove,
-    seal: (keys) => agree(call, curve, point, keys),
-  });
+  const at = (curve: Curve, point: Uint8Array, prove: () => void): Recipient => {
+    const headers = readHeaders(call, 3, blobs.length);
+    return { prove, seal: (keys) => agree(call, curve, point, keys, headers) };
+  };
   if (call.has(1)) {
     const to = call.ownKey(1);
     const { curve, point } = to.attributes;
@@ -252,11 +255,15 @@ function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
 }
 
 /** One ephemeral key pair for the whole request; its private half lies in working memory and goes with the batch. */
-function agree(call: Call, curve: Curve, point: Uint8Array, keys: readonly Span[]): Outcome {
+function agree(
+  call: Call,
+  curve: Curve,
+  point: Uint8Array,
+  keys: readonly Span[],
+  headers: readonly Members[],
+): Outcome {
   const { core, work, jobs } = call.bench;
   const { size } = CURVE[curve];
-  const headers = call.list(3);
-  if (headers.length > 1 && headers.length !== keys.length) throw new Refusal('KEYCELL_INPUT_INVALID', 'header');
   const scalar = work.take(size);
   const peer = work.take(point.length);
   core.bytes.set(point, peer);
@@ -268,7 +275,7 @@ function agree(call: Call, curve: Curve, point: Uint8Array, keys: readonly Span[
     jobs.ecdh(curve).add(scalar, peer, z.offset, ok);
     return () => {
       if (core.view.getUint32(ok, true) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-      return [call.publicResult(packList(sealJwes(call, epk, z, keys, headers)))];
+      return [sealJwes(call, epk, z, keys, headers)];
     };
   };
 }

@@ -6,7 +6,7 @@ import type { TicketRole } from '../../wire/ticket.ts';
 
 /** Room for the secrets of one call: two at most. */
 export const SECRETS_SIZE = 8192;
-export const SECRET_MAX = 4096;
+export { SECRET_MAX } from '../../model/limits.ts';
 
 export interface WardenStart {
   readonly core: Uint8Array;

@@ -1,13 +1,7 @@
 /** Users: records that hold a verifier of the password, and the check of a login. */
 import { Refusal } from '../../errors.ts';
-import {
-  decodeUser,
-  encodeUser,
-  USER_NAME_MAX,
-  USER_SALT_SIZE,
-  USER_VERIFIER_SIZE,
-  type UserAttributes,
-} from '../../wire/control.ts';
+import { USER_NAME_MAX } from '../../model/limits.ts';
+import { decodeUser, encodeUser, USER_SALT_SIZE, USER_VERIFIER_SIZE, type UserAttributes } from '../../wire/control.ts';
 import { ZERO_ID } from '../../wire/fields.ts';
 import { RECORD_KIND, type RecordHeader } from '../../wire/record.ts';
 import type { Arena } from '../arena.ts';

@@ -1,0 +1,40 @@
+/**
+ * Which public keys the cells are likely to have tables of, by which a verification costs a quarter
+ * (assembly/ec/key_tables.ts). It follows the cells' own rule: a key earns its table by coming up often, and the tables used
+ * longest ago go. Who brings ever new keys therefore pays for new ones, and drives no other key out before it has paid
+ * for the uses that earn the places. Only charges rest on it.
+ */
+
+/** Tables of a cell besides the base points': SLOTS there. */
+const TABLES = 16;
+/** Uses until every cell has its own: EARNED there, for four cells. */
+const EARNED = 4 * 8;
+
+export class TabledKeys {
+  /** How often a key came up that has not earned a table yet. */
+  readonly #uses = new WeakMap<Uint8Array, number>();
+  /** Records of those that have, the last used first. */
+  readonly #tabled: Uint8Array[] = [];
+
+  /** Count a verification by the key of this record; true if it is likely to find a table. */
+  use(record: Uint8Array): boolean {
+    const tabled = this.#tabled;
+    if (tabled[0] === record) return true;
+    const at = tabled.indexOf(record);
+    if (at > 0) {
+      tabled.copyWithin(1, 0, at);
+      tabled[0] = record;
+      return true;
+    }
+    const uses = (this.#uses.get(record) ?? 0) + 1;
+    if (uses < EARNED) {
+      this.#uses.set(record, uses);
+      return false;
+    }
+    // It is forgotten with its place, and has to earn it again.
+    this.#uses.delete(record);
+    tabled.unshift(record);
+    if (tabled.length > TABLES) tabled.pop();
+    return false;
+  }
+}
