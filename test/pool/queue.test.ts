@@ -74,7 +74,7 @@ const P256 = signingOn('P-256');
 const P384 = signingOn('P-384');
 const costly = request('rewrapKeys', [new Uint8Array(116 * 20), new Uint8Array(65)], FLAG.jwe);
 const KINDS = [P256, P384, toDevice, costly];
-const LARGEST = Math.max(...KINDS.map((kind) => costOf(kind)));
+const LARGEST = Math.max(...KINDS.map((each) => costOf(each)));
 
 /** Pushes into a queue as sessions of users do, and takes as a cell does. */
 class Run {
@@ -322,7 +322,10 @@ test('one user takes no more of the room than a user may, by count and by bytes'
 });
 
 test('what costs as much as several batches is large, however few its bytes are', () => {
-  const blobs = (count: number) => request('rewrapKeys', [new Uint8Array(48 * count), new Uint8Array(97)], FLAG.jwe);
+  const blobs = (count: number) => {
+    const list = packList(Array.from({ length: count }, () => new Uint8Array(44)));
+    return request('rewrapKeys', [list, new Uint8Array(97)], FLAG.jwe);
+  };
   const [few, many] = [blobs(10), blobs(600)].map((asked) => new Pending(asked, new Callers().of('a user'), {}));
   expect(many!.size).toBeLessThan(32 * 1024);
   expect([few!.large, many!.large]).toEqual([false, true]);

@@ -52,7 +52,7 @@ class FakeLink {
 function make() {
   const told: SlowBatch[] = [];
   const link = new FakeLink();
-  const sink = { written: () => undefined, durable: async () => {}, synced: async () => {} };
+  const sink = { written: () => undefined, synced: async () => {} };
   const observer = { wanted: false, ended: () => {}, slow: (batch: SlowBatch) => void told.push(batch) };
   const links = () => [link as unknown as CellLink];
   const batcher = new Batcher(sink, { all: 100, perUser: undefined }, () => new Uint8Array(0), links, observer);
