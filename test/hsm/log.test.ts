@@ -52,7 +52,8 @@ const bodiesOf = (path: string): Body[] =>
 describe('what it holds', () => {
   test('every kind of operation, with session, user, key, counts and recipient; counters without gaps', async () => {
     const { hsm, path, admin, alice } = await make({ workers: 2 });
-    const signer = await alice.generateKey({ ...SIGNING, usage: ['sign', 'verify', 'derive'] });
+    const derived = { deriveTemplate: { type: 'GENERIC' } } as const;
+    const signer = await alice.generateKey({ ...SIGNING, usage: ['sign', 'verify', 'derive'], ...derived });
     const aes = await alice.importKey({ ...CIPHER, extractable: 'plaintext' }, new Uint8Array(32).fill(3));
     const kek = await alice.generateKey(WRAPPING);
     const signature = await alice.sign(signer, bytes('m'));
