@@ -536,7 +536,9 @@ export class HsmImpl implements Hsm, Engine {
   async login(options: LoginOptions): Promise<Session> {
     const { user: name, password, passphrase, wipe } = options;
     const passwords = passphrase === undefined ? [password] : [password, passphrase];
-    const caller = passphrase !== undefined ? 'custodian' : (this.users.get(name)?.role ?? 'stranger');
+    const role = this.users.get(name)?.role ?? 'stranger';
+    // The places of custodians are for admins who are kept out: nobody else's call, whatever it brings, may fill them.
+    const caller = passphrase !== undefined && role === 'admin' ? 'custodian' : role;
     let user: UserEntry | undefined;
     const { ticket } = await this.askWithSecrets('login', { caller, name }, { passwords, wipe }, ([ref, custodian]) => {
       this.mustBeReady();

@@ -7,7 +7,7 @@
  */
 import { HsmError } from '../errors.ts';
 
-/** Whose call it is: of somebody who gives the passphrase, or of a user, or of a name that is nobody's. */
+/** Whose call it is: of an admin who gives the passphrase, or of whoever unseals, or of a user, or of a name that is nobody's. */
 export type Caller = 'custodian' | 'admin' | 'crypto-user' | 'stranger';
 
 export interface Turn {

@@ -43,7 +43,7 @@ import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
 import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
-import { FieldWriter } from '../wire/fields.ts';
+import { FieldWriter, toHex } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
@@ -346,6 +346,12 @@ export class SessionImpl implements Session {
     const before = this.#engine.keys.get(object(key, 'a key').id);
     checkChanges(changes);
     if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    if (changes.trusted === true && !isTheSame(key, before)) {
+      throw new HsmError(
+        'KEYCELL_KEY_CONFLICT',
+        'the key of this id is not the one that the handle is of: look at it again',
+      );
+    }
     const { acceptImported = false, ...changed } = changes;
     const attributes: KeyAttributes = { ...before.attributes, ...changed };
     const flags = acceptImported ? FLAG.acceptImported : 0;
@@ -719,6 +725,15 @@ const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
 const NO_KEYS: readonly SealedKey[] = [];
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
   issuer.length === 0 ? [key] : [key, ...issuer];
+
+/** An owner can destroy a key and make another of the same id: a mark is for the one that the officer looked at. */
+function isTheSame(key: Key, { attributes: { createdAt, checkValue, point } }: KeyEntry): boolean {
+  const made = key.createdAt?.getTime() === createdAt;
+  if (key.type === 'AES') return made && key.checkValue === toHex(checkValue);
+  return (
+    made && key.type === 'EC' && point !== null && Buffer.compare(key.publicKey.subarray(-point.length), point) === 0
+  );
+}
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted', 'acceptImported'];
 

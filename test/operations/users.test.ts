@@ -152,3 +152,13 @@ describe('the admin’s mark', () => {
     expect(await code(() => admin.setAttributes(backedUp, { trusted: true }))).toBe('KEYCELL_PERMISSION_DENIED');
   });
 });
+
+test('a mark is for the key that the officer looked at, not for another of its id', async () => {
+  const aes = { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], id: 'c'.repeat(32) } as const;
+  const seen = await alice.generateKey(aes);
+  await alice.destroyKey(seen);
+  await alice.generateKey({ ...aes, unwrapTemplate: { usage: [] } });
+  expect(await code(() => admin.setAttributes(seen, { trusted: true }))).toBe('KEYCELL_KEY_CONFLICT');
+  const now = await admin.getKey({ id: aes.id });
+  expect((await admin.setAttributes(now, { trusted: true })).trusted).toBe(true);
+});

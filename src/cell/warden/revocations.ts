@@ -111,8 +111,12 @@ export class Revocations {
   }
 
   /** Put these in force, in place of those held before. */
-  hold(revocations: readonly UserRevocation[]): void {
+  hold(revocations: readonly UserRevocation[]): Overflow {
     this.#held = revocations;
+    const users = new Set(this.#users.keys());
+    for (const { user } of revocations) users.add(user);
+    // They go into the lease beside the others, whose room is the same.
+    return users.size > REVOKED_USERS_MAX ? this.endAll() : undefined;
   }
 
   /** For the next lease. */

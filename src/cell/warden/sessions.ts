@@ -118,15 +118,19 @@ export class Sessions {
 
   /** The tickets that a change of users voids, once it is on the disk. */
   endUsers(revocations: readonly UserRevocation[]): Overflow[] {
-    return revocations.map((revocation) => {
+    const overflows = revocations.map((revocation) => {
       this.#quota.endedOf(revocation.user);
       return this.#counted(this.#revocations.endUser(revocation));
     });
+    // An overflow forgets the entries before it, and a login under way may still bring an old record: set them again.
+    if (overflows.some((overflow) => overflow !== undefined))
+      for (const each of revocations) this.#revocations.endUser(each);
+    return overflows;
   }
 
   /** Nobody knows whether the change is on the disk: until somebody does, nobody uses what it would void. */
-  hold(revocations: readonly UserRevocation[]): void {
-    this.#revocations.hold(revocations);
+  hold(revocations: readonly UserRevocation[]): Overflow {
+    return this.#counted(this.#revocations.hold(revocations));
   }
 
   endAll(): Overflow {

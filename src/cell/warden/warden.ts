@@ -45,6 +45,9 @@ interface UserChange {
 }
 const NO_CHANGE: UserChange = { users: [], revocations: [], admins: 0 };
 
+/** How long a removal or lock that was allowed may take to reach the disk: one that never came takes nobody's place. */
+const LEAVING_MS = 30_000;
+
 export class Warden implements Handlers {
   readonly #core: Core;
   readonly #work: Arena;
@@ -65,8 +68,8 @@ export class Warden implements Handlers {
   #scan = new Digest();
   /** The users of the change that was proposed last, and what it revokes once it is on the disk. */
   #change: UserChange = NO_CHANGE;
-  /** Admins whose removal or lock was allowed, until it is known whether the disk has it. */
-  readonly #leaving = new Set<string>();
+  /** Admins whose removal or lock was allowed, and when (monotonic), until it is known whether the disk has it. */
+  readonly #leaving = new Map<string, number>();
   #ticking: NodeJS.Timeout | undefined;
 
   constructor(
@@ -344,9 +347,11 @@ export class Warden implements Handlers {
   /** Without an admin who can log in, users could be managed by nobody ever again. */
   #mustNotBeLast({ id, role, locked }: OpenUser): void {
     if (role !== 'admin' || locked) return;
+    const now = this.#clock.monotonic();
+    for (const [each, since] of this.#leaving) if (now - since > LEAVING_MS) this.#leaving.delete(each);
     const others = this.#control.admins - this.#leaving.size - (this.#leaving.has(id) ? 0 : 1);
     if (others < 1) throw lastAdmin();
-    this.#leaving.add(id);
+    this.#leaving.set(id, now);
   }
 
   async setPassword({ ticket, user, password, oldPassword }: WardenCalls['setPassword']['ask'], entries: string[]) {
@@ -390,7 +395,7 @@ export class Warden implements Handlers {
     this.#mustBeOpen();
     const { users, revocations } = this.#change;
     if (outcome === 'unknown') {
-      this.#sessions.hold(revocations);
+      entries.push(...this.#overflowed([this.#sessions.hold(revocations)]));
       if (revocations.length > 0) this.#post(false);
       return {};
     }
