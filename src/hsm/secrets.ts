@@ -27,17 +27,29 @@ export async function takePassword(password: Password, wipe = false): Promise<Ui
   return own;
 }
 
-/** Several, or none: where one is refused, the others are wiped. Arrays and strings are copied in this very tick. */
+/**
+ * Several, or none: where one is refused, the others are wiped. Arrays and strings are copied in this very tick; functions are
+ * called one after another, since each may ask a person.
+ */
 export async function takePasswords(
   passwords: readonly Password[],
   wipe: boolean | undefined,
 ): Promise<Uint8Array<ArrayBuffer>[]> {
-  const taken = await Promise.allSettled(passwords.map((password) => takePassword(password, wipe)));
-  const own = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const refused = taken.find((one) => one.status === 'rejected');
-  if (refused === undefined) return own;
+  const copies = passwords.map((each) => (typeof each === 'function' ? each : takePassword(each, wipe)));
+  const own: Uint8Array<ArrayBuffer>[] = [];
+  let refusal: { readonly error: unknown } | undefined;
+  for (const copy of copies) if (copy instanceof Promise) copy.catch(() => {});
+  for (const copy of copies) {
+    if (refusal !== undefined && typeof copy === 'function') continue;
+    try {
+      own.push(await (typeof copy === 'function' ? takePassword(copy, wipe) : copy));
+    } catch (error) {
+      refusal ??= { error };
+    }
+  }
+  if (refusal === undefined) return own;
   wipeAll(own);
-  throw refused.reason;
+  throw refusal.error;
 }
 
 /** Of a call that is refused before its secrets are taken. */
