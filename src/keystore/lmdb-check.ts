@@ -28,7 +28,8 @@ const META = 8;
 const BIG_DATA = 1;
 const MAX_DEPTH = 32; // CURSOR_STACK
 const NO_ROOT = 0xffff_ffff_ffff_ffffn;
-const FREE_TREE_FLAGS = 8; // MDB_INTEGERKEY; the other flags stored there belong to the environment
+/** MDB_INTEGERKEY, and what the environment keeps in the same word: MDB_NOSUBDIR. Another, such as MDB_ENCRYPT, is damage. */
+const FREE_TREE_FLAGS = 0x4008;
 const MAX_FREE_LIST_BYTES = 64 * 1024 * 1024;
 
 interface Tree {
@@ -88,7 +89,7 @@ function readMeta(fd: number, offset: number, size: number): Meta {
   const mapSize = page.readBigUInt64LE(40);
   // Map sizes grow by doubling and the like; one far beyond the file is not lmdb's doing, and mapping it fails.
   if (mapSize > (1n << 40n) + 64n * BigInt(size)) refuse('its map size is impossible');
-  if ((free.flags & 0xff) !== FREE_TREE_FLAGS || main.flags !== 0) refuse('its trees are of a kind we never make');
+  if (free.flags !== FREE_TREE_FLAGS || main.flags !== 0) refuse('its trees are of a kind we never make');
   if (lastPage < 1) refuse('its last page lies before its first');
   return { pageSize, lastPage, txnid: page.readBigUInt64LE(152), free, main };
 }

@@ -156,9 +156,13 @@ test('no damage ends the process: each is refused, or the store works', async ()
   const size = statSync(join(base, 'keycell.mdb')).size;
   const sound = readFileSync(join(base, 'keycell.mdb'));
   const list: unknown[] = [];
-  const flip = (at: number) => list.push([{ at, xor: 1 << randomInt(8) }]);
+  const flip = (at: number, bit = randomInt(8)) => list.push([{ at, xor: 1 << bit }]);
   const pages = size / 4096;
-  for (const page of [0, 1]) for (let at = 16; at < 160; at++) flip(page * 4096 + at); // every byte of both meta pages
+  for (const page of [0, 1]) {
+    for (let at = 16; at < 160; at++) flip(page * 4096 + at); // every byte of both meta pages
+    // Every flag: of the page, of both trees and, in the free tree's word, of the environment.
+    for (const at of [18, 19, 52, 53, 100, 101]) for (let bit = 0; bit < 8; bit++) flip(page * 4096 + at, bit);
+  }
   for (let page = 2; page < pages; page++) {
     for (let i = 0; i < 6; i++) flip(page * 4096 + randomInt(24)); // headers
     for (let i = 0; i < 3; i++) flip(page * 4096 + 24 + randomInt(80)); // offsets, free lists
