@@ -10,8 +10,8 @@ export class CallingUser {
   waiting = 0;
   /** Bytes that wait for a place. */
   bytes = 0;
-  readonly small = new UserFlow();
-  readonly large = new UserFlow();
+  readonly small = new UserFlow(this);
+  readonly large = new UserFlow(this);
 
   constructor() {
     this.small.beside = this.large;

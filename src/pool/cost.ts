@@ -89,8 +89,12 @@ const HEADER = 5;
 /** A signature to verify, mostly by a key that has its table, and claims; it may name the blobs by their hashes. */
 const PROOF = 80;
 
+/** More than any request that a cell takes: one that claims more is refused there, and its sum stays a small integer. */
+const MOST = 2 ** 24;
+
 /** Whole numbers, which add up to the same sum in any order. `tabled`: a key that verifies has its table. */
-export const costOf = (request: CellRequest, tabled = false): number => Math.ceil(PER_REQUEST + work(request, tabled));
+export const costOf = (request: CellRequest, tabled = false): number =>
+  Math.ceil(Math.min(MOST, PER_REQUEST + work(request, tabled))) | 0;
 
 function work(request: CellRequest, tabled: boolean): number {
   switch (request.op) {

@@ -4,10 +4,10 @@
  * behind one of 16 MiB a signature would wait for 50 ms. Which line goes next, dispatch.ts says.
  */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS, type SealedKey } from '../wire/batch.ts';
-import type { Caller } from './callers.ts';
+import type { Caller, CallingUser } from './callers.ts';
 import { BATCH_COST, goesInLanes, LANES, LANES_COST } from './cost.ts';
 import type { Pending } from './pending.ts';
-import { Member, Turns } from './turns.ts';
+import { Member, QUANTUM, Turns } from './turns.ts';
 
 /** Bytes that may wait: four of the largest messages, or thousands of usual ones. */
 export const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
@@ -74,9 +74,15 @@ const OWED_BESIDE = 128 * BATCH_COST;
 
 /** A user in a line. */
 export class UserFlow extends Member {
+  readonly caller: CallingUser;
   readonly sessions = new Turns<SessionFlow>();
   /** The same user in the other line. */
   beside: UserFlow = this;
+
+  constructor(caller: CallingUser) {
+    super();
+    this.caller = caller;
+  }
 }
 
 /** A session in a line: its requests, first come first served, a doubly linked list through them. */
@@ -111,7 +117,7 @@ export class Line {
   putBack(pending: Pending): void {
     const flow = flowOf(pending);
     this.#insert(flow, pending, null, flow.first);
-    charge(flow, -pending.cost);
+    giveBack(flow, pending.cost);
   }
 
   remove(pending: Pending): void {
@@ -123,11 +129,8 @@ export class Line {
     pending.previous = null;
     pending.next = null;
     pending.queued = false;
-    this.#count(pending, -1);
-    if (flow.first !== null) return;
-    const { user } = flow;
-    user.sessions.remove(flow);
-    if (user.sessions.any === null) this.#users.remove(user);
+    this.#count(flow, -1, -pending.size, -pending.cost);
+    if (flow.first === null) this.#leave(flow);
   }
 
   /**
@@ -136,42 +139,38 @@ export class Line {
    * budget, since empty ones take as long.
    */
   take(budget: number, room: number): Pending[] {
-    const batch: Pending[] = [];
-    const records = new Set<Uint8Array>();
-    /** The last request's: mostly the same. */
-    let keys: readonly SealedKey[] = NO_KEYS;
-    let cost = 0;
-    let bytes = 0;
-    let lanes = 0;
-    for (let next = this.#next(); next !== null; next = this.#next()) {
-      if (batch.length > 0) {
-        if (next.alone || batch[0]!.alone || batch.length === BATCH_MAX_REQUESTS) break;
-        const most = lanes % LANES !== 0 && goesInLanes(next.request) ? LANES_COST : budget;
-        if (cost + next.cost > most || bytes + next.size > room) break;
-        let more = 0;
-        for (let k = 0; k < next.request.keys.length; k++) {
-          const { record } = next.request.keys[k]!;
-          if (record !== keys[k]?.record && !records.has(record)) more++;
-        }
-        if (records.size + more > BATCH_MAX_KEYS) break;
-      }
-      charge(flowOf(next), next.cost);
-      this.remove(next);
-      batch.push(next);
-      for (let k = 0; k < next.request.keys.length; k++) {
-        const { record } = next.request.keys[k]!;
-        if (record !== keys[k]?.record) records.add(record);
-      }
-      keys = next.request.keys;
-      cost += next.cost;
-      bytes += next.size;
-      if (goesInLanes(next.request)) lanes++;
-    }
-    return batch;
+    const batch = new Batch(budget, room);
+    for (let flow = this.#next(); flow !== null; flow = this.#next()) if (!this.#takeTurn(flow, batch)) break;
+    return batch.requests;
   }
 
-  #next(): Pending | null {
-    return this.#users.next()?.sessions.next()?.first ?? null;
+  /** As many requests of the session as its turn pays for: one after the other costs little then. False: no more has room. */
+  #takeTurn(flow: SessionFlow, batch: Batch): boolean {
+    const { user } = flow;
+    const most = Math.min(flow.balance, user.balance);
+    let [count, cost, bytes] = [0, 0, 0];
+    let next = flow.first;
+    while (next !== null && cost < most && batch.admits(next)) {
+      batch.add(next);
+      count++;
+      cost += next.cost;
+      bytes += next.size;
+      const { next: after } = next;
+      next.next = null;
+      next.queued = false;
+      next = after;
+    }
+    flow.first = next;
+    if (next === null) flow.last = null;
+    else next.previous = null;
+    charge(flow, cost);
+    this.#count(flow, -count, -bytes, -cost);
+    if (next === null) this.#leave(flow);
+    return next === null || cost >= most;
+  }
+
+  #next(): SessionFlow | null {
+    return this.#users.next()?.sessions.next() ?? null;
   }
 
   #insert(flow: SessionFlow, pending: Pending, previous: Pending | null, next: Pending | null): void {
@@ -186,16 +185,68 @@ export class Line {
     if (next === null) flow.last = pending;
     else next.previous = pending;
     pending.queued = true;
-    this.#count(pending, 1);
+    this.#count(flow, 1, pending.size, pending.cost);
   }
 
-  /** One more, or one less. */
-  #count({ size, cost, caller }: Pending, sign: 1 | -1): void {
-    this.count += sign;
-    this.bytes += sign * size;
-    this.cost += sign * cost;
-    caller.user.waiting += sign;
-    caller.user.bytes += sign * size;
+  /** A session without requests. */
+  #leave(flow: SessionFlow): void {
+    const { user } = flow;
+    user.sessions.remove(flow);
+    if (user.sessions.any === null) this.#users.remove(user);
+  }
+
+  #count({ user: { caller } }: SessionFlow, count: number, bytes: number, cost: number): void {
+    this.count += count;
+    this.bytes += bytes;
+    this.cost += cost;
+    caller.waiting += count;
+    caller.bytes += bytes;
+  }
+}
+
+/** A batch that is being gathered, within its bounds. */
+class Batch {
+  readonly requests: Pending[] = [];
+  readonly #budget: number;
+  #room: number;
+  readonly #records = new Set<Uint8Array>();
+  /** The last request's: mostly the same. */
+  #keys: readonly SealedKey[] = NO_KEYS;
+  #cost = 0;
+  #lanes = 0;
+  #alone = false;
+
+  constructor(budget: number, room: number) {
+    this.#budget = budget;
+    this.#room = room;
+  }
+
+  admits(next: Pending): boolean {
+    const { length } = this.requests;
+    if (length === 0) return true;
+    if (next.alone || this.#alone || length === BATCH_MAX_REQUESTS) return false;
+    const most = this.#lanes % LANES !== 0 && goesInLanes(next.request) ? LANES_COST : this.#budget;
+    if (this.#cost + next.cost > most || next.size > this.#room) return false;
+    let more = 0;
+    const { keys } = next.request;
+    for (let k = 0; k < keys.length; k++) if (this.#isNew(keys[k]!.record, k)) more++;
+    return this.#records.size + more <= BATCH_MAX_KEYS;
+  }
+
+  add(next: Pending): void {
+    const { keys } = next.request;
+    for (let k = 0; k < keys.length; k++) if (this.#isNew(keys[k]!.record, k)) this.#records.add(keys[k]!.record);
+    this.#keys = keys;
+    this.#alone = next.alone;
+    this.#cost += next.cost;
+    this.#room -= next.size;
+    if (goesInLanes(next.request)) this.#lanes++;
+    this.requests.push(next);
+  }
+
+  /** The kth of a request's. */
+  #isNew(record: Uint8Array, k: number): boolean {
+    return record !== this.#keys[k]?.record && !this.#records.has(record);
   }
 }
 
@@ -208,4 +259,9 @@ function charge(flow: SessionFlow, cost: number): void {
   user.balance -= cost;
   const { beside } = user;
   if (beside.balance > -OWED_BESIDE) beside.balance -= cost;
+}
+
+/** Later rounds may have paid for it meanwhile: nobody has more than one quantum for that. */
+function giveBack(flow: SessionFlow, cost: number): void {
+  for (const member of [flow, flow.user, flow.user.beside]) member.balance = Math.min(QUANTUM, member.balance + cost);
 }
