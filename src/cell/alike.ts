@@ -1,6 +1,7 @@
 /**
- * What many requests of a batch ask alike is worked out once: the template of the key to be made, and the header that its
- * record has but for id and check value. Only the last of each is remembered: those who ask alike mostly ask in a row.
+ * What many requests ask alike is worked out once: the template of the key to be made, whether a parent allows it, and the
+ * header that its record has but for id and check value. Only the last of each is remembered: those who ask alike mostly ask
+ * in a row. All of it is public.
  */
 import type { KeyAttributes } from '../model/attributes.ts';
 import type { Origin } from '../model/key.ts';
@@ -8,7 +9,7 @@ import type { Span } from '../wire/batch.ts';
 import type { Ticket } from '../wire/ticket.ts';
 import type { Core } from './core.ts';
 
-/** What a header follows from; members are compared by identity. */
+/** What a header follows from, within a batch; members are compared by identity. */
 export interface HeaderOf {
   readonly ticket: Ticket;
   readonly wanted: KeyAttributes;
@@ -18,22 +19,46 @@ export interface HeaderOf {
   readonly length: number;
 }
 
+const NO_BYTES = new DataView(new ArrayBuffer(0));
+
 export class Alike {
   readonly #core: Core;
-  #template: { readonly span: Span; readonly attributes: KeyAttributes } | undefined;
+  /** The template that these bytes hold, whichever batch brought them. */
+  #bytes = NO_BYTES;
+  #template: KeyAttributes | undefined;
+  /** The last parent that allowed a child, and that child: neither ever changes. */
+  #parent: KeyAttributes | undefined;
+  #child: KeyAttributes | undefined;
   #header: { readonly of: HeaderOf; readonly bytes: Uint8Array } | undefined;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
+  /** A new batch: a header holds when its key was made. */
+  begin(): void {
+    this.#header = undefined;
+  }
+
   /** The template at `span` of the window, as `read` reads it; what `read` throws is not remembered. */
   template(span: Span, read: () => KeyAttributes): KeyAttributes {
-    const known = this.#template;
-    if (known !== undefined && this.#same(known.span, span)) return known.attributes;
+    if (this.#template !== undefined && this.#isTemplate(span)) return this.#template;
     const attributes = read();
-    this.#template = { span, attributes };
+    this.#bytes = new DataView(this.#core.bytes.slice(span.offset, span.offset + span.length).buffer);
+    this.#template = attributes;
     return attributes;
+  }
+
+  /** May `child` come of `parent`? `check` throws where it may not, by what these two say alone. */
+  allowed(
+    parent: KeyAttributes,
+    child: KeyAttributes,
+    check: (parent: KeyAttributes, child: KeyAttributes) => void,
+  ): void {
+    if (this.#parent === parent && this.#child === child) return;
+    check(parent, child);
+    this.#parent = parent;
+    this.#child = child;
   }
 
   /** The header that follows from this, as `make` makes it. */
@@ -45,13 +70,13 @@ export class Alike {
     return bytes;
   }
 
-  /** Public bytes; the batch writes to neither. */
-  #same(a: Span, b: Span): boolean {
-    if (a.length !== b.length) return false;
-    const { bytes, view } = this.#core;
+  #isTemplate({ offset, length }: Span): boolean {
+    if (this.#bytes.byteLength !== length) return false;
+    const known = this.#bytes;
+    const { view } = this.#core;
     let i = 0;
-    for (; i + 4 <= a.length; i += 4) if (view.getInt32(a.offset + i) !== view.getInt32(b.offset + i)) return false;
-    for (; i < a.length; i++) if (bytes[a.offset + i] !== bytes[b.offset + i]) return false;
+    for (; i + 4 <= length; i += 4) if (view.getInt32(offset + i) !== known.getInt32(i)) return false;
+    for (; i < length; i++) if (view.getInt8(offset + i) !== known.getInt8(i)) return false;
     return true;
   }
 }

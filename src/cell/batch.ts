@@ -85,6 +85,7 @@ export class BatchServer {
   readonly #grants: Grants;
   readonly #known = new KnownAttributes();
   readonly #jobs: Jobs;
+  readonly #alike: Alike;
   /** Names this cell in the log. */
   readonly #cell: string;
   #entries = 0;
@@ -106,6 +107,7 @@ export class BatchServer {
     this.#records = new Records(core, work, vault, random);
     this.#grants = new Grants(core, work, vault);
     this.#jobs = new Jobs(core, this.#records.kernel);
+    this.#alike = new Alike(core);
     this.#cell = cell;
   }
 
@@ -148,6 +150,7 @@ export class BatchServer {
       for (const each of inHand) each.refusal = asRefusal(error);
       return;
     }
+    this.#alike.begin();
     const tickets = batch.tickets.map((span) => attempt(() => this.#authority.readTicket(span.offset, span.length)));
     const sessions = tickets.map((ticket, i) => firstOfSession(tickets, ticket, i));
     const opened: (OpenKey | Refusal)[][] = batch.keys.map(() => []);
@@ -160,7 +163,7 @@ export class BatchServer {
       grants: this.#grants,
       now: this.#now,
       jobs: this.#jobs,
-      alike: new Alike(core),
+      alike: this.#alike,
       open: (index, ticket, number) => {
         // A stored key opens alike in every session, and once is enough; one of a session, for that session alone.
         const session = this.#isOfSession(batch.keys[index]!) ? sessions[number]! : 0;

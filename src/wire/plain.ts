@@ -80,7 +80,8 @@ export function statedKey(record: Uint8Array): StatedKey | undefined {
 function attributes(b: Uint8Array, at: number, pointLength: number): Stated | undefined {
   const type = TYPES[b[at + 1]! - 1];
   const keyClass = CLASSES[b[at + 2]! - 1];
-  const curve = CURVES[b[at + 3]! - 1];
+  // An array's element -1 would be looked up as a name is.
+  const curve = b[at + 3] === 0 ? undefined : CURVES[b[at + 3]! - 1];
   const extractable = EXTRACTABLES[b[at + 6]!];
   const rewrap = REWRAPS[b[at + 7]!];
   const usage = u32(b, at + 8);
