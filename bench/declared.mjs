@@ -14,10 +14,10 @@ import { requestSize } from '../dist/wire/batch.js';
 /** The charge of the last request, and its size. */
 let charged = 0;
 let size = 0;
-const tabled = new TabledKeys();
+const tabled = new TabledKeys(1);
 const { submit } = Batcher.prototype;
 Batcher.prototype.submit = function (request, ...rest) {
-  charged = costOf(request, request.op === 'verify' && tabled.use(request.keys[0].record));
+  charged = costOf(request, tabled.useOf(request));
   size = requestSize(request);
   return submit.call(this, request, ...rest);
 };

@@ -12,12 +12,13 @@ import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { Caller, CallingUser } from './callers.ts';
 import type { CellLink, Reply } from './cell-link.ts';
-import { BATCH_COST } from './cost.ts';
+import { BATCH_COST, costOf } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
 import { LARGE_SIZE, Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, PoolRequest, Refused, SubmitOptions } from './pool.ts';
 import { Queue } from './queue.ts';
 import { releaseAll } from './release.ts';
+import { TabledKeys } from './tabled-keys.ts';
 import { Tally } from './tally.ts';
 import { Watch } from './watch.ts';
 
@@ -57,6 +58,7 @@ export class Batcher {
   readonly #limit: number;
   readonly #queue: Queue;
   readonly #dispatch = new Dispatch();
+  readonly #tabled: TabledKeys;
   readonly #watch: Watch;
   readonly #observer: BatchObserver | undefined;
   /**
@@ -88,7 +90,7 @@ export class Batcher {
 
   constructor(
     sink: EntrySink,
-    queueLimit: { readonly all: number; readonly perUser: number | undefined },
+    bounds: { readonly cells: number; readonly queue: number; readonly perUser: number | undefined },
     lease: () => Uint8Array,
     links: () => readonly CellLink[],
     observer?: BatchObserver,
@@ -96,9 +98,10 @@ export class Batcher {
     this.#sink = sink;
     this.#links = links;
     this.#lease = lease;
-    this.#limit = queueLimit.all;
+    this.#limit = bounds.queue;
     this.#observer = observer;
-    this.#queue = new Queue(queueLimit.all, queueLimit.perUser);
+    this.#queue = new Queue(bounds.queue, bounds.perUser);
+    this.#tabled = new TabledKeys(bounds.cells);
     this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
   }
 
@@ -116,7 +119,8 @@ export class Batcher {
 
   submit<T>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
     if (!this.#flushAsked) this.#tick = performance.now();
-    const pending = new Pending(request, request.caller ?? this.#nobody, options, finish, this.#tick, refused);
+    const cost = costOf(request, this.#tabled.useOf(request));
+    const pending = new Pending(request, request.caller ?? this.#nobody, cost, options, finish, this.#tick, refused);
     const promise = pending.promise as Promise<T>;
     const refusal = this.#refusal(pending, options);
     if (refusal !== undefined) {

@@ -89,7 +89,7 @@ class Pool implements CellPool {
     this.#answerTimeout = options.answerTimeout ?? ANSWER_TIMEOUT;
     this.#batcher = new Batcher(
       options.sink,
-      { all: options.queueLimit ?? QUEUE_LIMIT, perUser: options.userQueueLimit },
+      { cells: options.workers, queue: options.queueLimit ?? QUEUE_LIMIT, perUser: options.userQueueLimit },
       options.lease,
       () => this.#cells?.links ?? [],
       options.events.observer,

@@ -35,6 +35,12 @@ const IN_LANES: ReadonlySet<OpName> = new Set<OpName>(['sign', 'verify', 'derive
 export const goesInLanes = ({ op, mechanism }: CellRequest): boolean =>
   IN_LANES.has(op) && mechanism !== 'HMAC' && mechanism !== 'AES-CMAC';
 
+/** Has this a signature to verify: its own, or a proof's? */
+export const verifies = (request: CellRequest): boolean =>
+  request.op === 'verify'
+    ? request.mechanism === 'ECDSA'
+    : request.op === 'rewrapKeys' && (request.flags & FLAG.jwe) !== 0 && sizeOf(request, 2) > 0;
+
 /** One operation on a curve. */
 interface CurveCosts {
   readonly sign: number;
@@ -57,11 +63,13 @@ const EC: Readonly<Record<Curve, CurveCosts>> = {
   secp256k1: { sign: 15, verify: 220, verifyTabled: 22, agree: 75, make: 16, derive: 45, read: 28 },
 };
 
-/** What a request costs whatever it asks for: parsing, policy, the reply. Opening a key is shared by all that use it. */
+/** What a request costs whatever it asks for: parsing, policy, the reply. */
 const PER_REQUEST = 0.5;
+/** A record that a batch opens: charged to whoever brings it first, as all that use it share it. */
+export const OPENING = 6;
 const SMALL = 2;
 /** A new key's record: its template read, its header written, sealed. */
-const RECORD = 4.5;
+const RECORD = 3.9;
 /** The same with a label, a template or dates, which are read the long way. */
 const RARE_RECORD = 60;
 
@@ -86,13 +94,15 @@ const SAME_HEADER_BYTES = 350;
 const JWE = 3.5;
 const JWES = 35;
 const HEADER = 5;
-/** A signature to verify, mostly by a key that has its table, and claims; it may name the blobs by their hashes. */
-const PROOF = 80;
+/** The claims of a proof, beside its bytes and its signature; it may name the blobs by their hashes. */
+const CLAIMS = 8;
+/** A signature on P-384 in base64url. */
+const P384_SIGNATURE = 128;
 
 /** More than any request that a cell takes: one that claims more is refused there, and its sum stays a small integer. */
 const MOST = 2 ** 24;
 
-/** Whole numbers, which add up to the same sum in any order. `tabled`: a key that verifies has its table. */
+/** Whole numbers, which add up to the same sum in any order. `tabled`: the key that verifies has its table. */
 export const costOf = (request: CellRequest, tabled = false): number =>
   Math.ceil(Math.min(MOST, PER_REQUEST + work(request, tabled))) | 0;
 
@@ -118,7 +128,7 @@ function work(request: CellRequest, tabled: boolean): number {
         sizeOf(request, 3) / AAD_BYTES
       );
     case 'rewrapKeys':
-      return rewrapping(request);
+      return rewrapping(request, tabled);
     case 'deriveKey':
       return (
         record(request, 'read') + derivation(request) + (request.mechanism === 'ECDH' ? onCurve(request).agree : 0)
@@ -225,7 +235,7 @@ function derivation(request: CellRequest): number {
 }
 
 /** To keys of this HSM, or to JWEs: these are on the curve of a key, or of a point whose length tells it. */
-function rewrapping(request: CellRequest): number {
+function rewrapping(request: CellRequest, tabled: boolean): number {
   const { parts, flags, keys } = request;
   const count = parts[0] === undefined ? 0 : peekCount(parts[0]);
   const bytes = sizeOf(request, 0);
@@ -235,9 +245,17 @@ function rewrapping(request: CellRequest): number {
   }
   const isLong = keys[1] === undefined ? [49, 97].includes(sizeOf(request, 1)) : keyCurve(request, 1) === 'P-384';
   const { agree, make } = EC[isLong ? 'P-384' : 'P-256'];
-  const proof = sizeOf(request, 2) === 0 ? 0 : PROOF + sizeOf(request, 2) / HEADER_BYTES + count + bytes / SHA256_BYTES;
+  const proof = verifies(request) ? proofOf(parts[2]!, tabled) + count + bytes / SHA256_BYTES : 0;
   return unwrapped + JWES + agree + make + proof + JWE * count + bytes / GCM_BYTES + headers(parts[3], count);
 }
+
+/** A proof: its length tells of which curve its signature is, and one of a wrong length is not verified. */
+function proofOf(jws: Uint8Array, tabled: boolean): number {
+  const isLong = jws[jws.length - P384_SIGNATURE - 1] === DOT;
+  const { verify, verifyTabled } = EC[isLong ? 'P-384' : 'P-256'];
+  return CLAIMS + jws.length / HEADER_BYTES + (tabled ? verifyTabled : verify);
+}
+const DOT = 0x2e;
 
 /** The headers that this list gives to so many JWEs: each its own, or all the same. */
 function headers(list: Uint8Array | undefined, count: number): number {

@@ -2,13 +2,9 @@
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
 import type { Caller } from './callers.ts';
-import { BATCH_COST, costOf } from './cost.ts';
+import { BATCH_COST } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 import { releaseAll } from './release.ts';
-import { TabledKeys } from './tabled-keys.ts';
-
-/** Records are the same arrays for as long as their keys live, whichever HSM of this process they belong to. */
-const tabledKeys = new TabledKeys();
 
 /** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
 export const LARGE_SIZE = 32 * 1024;
@@ -58,10 +54,11 @@ export class Pending {
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
 
-  /** `since` is when it was submitted, on the clock of `performance.now()`. */
+  /** `cost` is what cost.ts says; `since` is when it was submitted, on the clock of `performance.now()`. */
   constructor(
     request: CellRequest,
     caller: Caller,
+    cost: number,
     options: SubmitOptions,
     finish?: Finish<unknown>,
     since = performance.now(),
@@ -71,8 +68,7 @@ export class Pending {
     this.caller = caller;
     this.since = since;
     this.size = requestSize(request);
-    const verifying = request.op === 'verify' ? request.keys[0] : undefined;
-    this.cost = costOf(request, verifying !== undefined && tabledKeys.use(verifying.record));
+    this.cost = cost;
     this.large = this.size >= LARGE_SIZE || this.cost >= LARGE_COST;
     this.durable = options.durable === true;
     this.signal = options.signal;

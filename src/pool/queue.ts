@@ -5,7 +5,7 @@
  */
 import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS, type SealedKey } from '../wire/batch.ts';
 import type { Caller, CallingUser } from './callers.ts';
-import { BATCH_COST, goesInLanes, LANES, LANES_COST } from './cost.ts';
+import { BATCH_COST, goesInLanes, LANES, LANES_COST, OPENING } from './cost.ts';
 import type { Pending } from './pending.ts';
 import { Member, QUANTUM, Turns } from './turns.ts';
 
@@ -148,10 +148,10 @@ export class Line {
   #takeTurn(flow: SessionFlow, batch: Batch): boolean {
     const { user } = flow;
     const most = Math.min(flow.balance, user.balance);
-    let [count, cost, bytes] = [0, 0, 0];
+    let [count, cost, bytes, charged] = [0, 0, 0, 0];
     let next = flow.first;
-    while (next !== null && cost < most && batch.admits(next)) {
-      batch.add(next);
+    while (next !== null && charged < most && batch.admits(next)) {
+      charged += next.cost + OPENING * batch.add(next);
       count++;
       cost += next.cost;
       bytes += next.size;
@@ -163,10 +163,10 @@ export class Line {
     flow.first = next;
     if (next === null) flow.last = null;
     else next.previous = null;
-    charge(flow, cost);
+    charge(flow, charged);
     this.#count(flow, -count, -bytes, -cost);
     if (next === null) this.#leave(flow);
-    return next === null || cost >= most;
+    return next === null || charged >= most;
   }
 
   #next(): SessionFlow | null {
@@ -233,8 +233,10 @@ class Batch {
     return this.#records.size + more <= BATCH_MAX_KEYS;
   }
 
-  add(next: Pending): void {
+  /** Gives how many keys the batch did not have before. */
+  add(next: Pending): number {
     const { keys } = next.request;
+    const { size } = this.#records;
     for (let k = 0; k < keys.length; k++) if (this.#isNew(keys[k]!.record, k)) this.#records.add(keys[k]!.record);
     this.#keys = keys;
     this.#alone = next.alone;
@@ -242,6 +244,7 @@ class Batch {
     this.#room -= next.size;
     if (goesInLanes(next.request)) this.#lanes++;
     this.requests.push(next);
+    return this.#records.size - size;
   }
 
   /** The kth of a request's. */

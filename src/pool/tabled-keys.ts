@@ -4,17 +4,34 @@
  * longest ago go. Who brings ever new keys therefore pays for new ones, and drives no other key out before it has paid
  * for the uses that earn the places. Only charges rest on it.
  */
+import type { CellRequest } from '../wire/batch.ts';
+import { verifies } from './cost.ts';
 
 /** Tables of a cell besides the base points': SLOTS there. */
 const TABLES = 16;
-/** Uses until every cell has its own: EARNED there, for four cells. */
-const EARNED = 4 * 8;
+/** Uses until a cell has its own: EARNED there. */
+const EARNED = 8;
 
 export class TabledKeys {
+  readonly #earned: number;
   /** How often a key came up that has not earned a table yet. */
   readonly #uses = new WeakMap<Uint8Array, number>();
   /** Records of those that have, the last used first. */
   readonly #tabled: Uint8Array[] = [];
+
+  /** For so many cells: each has its own tables, and a key's uses spread over them. */
+  constructor(cells: number) {
+    this.#earned = EARNED * cells;
+  }
+
+  /**
+   * Count the request's verification, if it has one; true if it is likely to find a table. A proof counts for the wrapping
+   * key, which names one issuer.
+   */
+  useOf(request: CellRequest): boolean {
+    const key = request.keys[0];
+    return key !== undefined && verifies(request) && this.use(key.record);
+  }
 
   /** Count a verification by the key of this record; true if it is likely to find a table. */
   use(record: Uint8Array): boolean {
@@ -27,7 +44,7 @@ export class TabledKeys {
       return true;
     }
     const uses = (this.#uses.get(record) ?? 0) + 1;
-    if (uses < EARNED) {
+    if (uses < this.#earned) {
       this.#uses.set(record, uses);
       return false;
     }

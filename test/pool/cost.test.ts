@@ -218,3 +218,23 @@ test('any request has a finite cost, whatever it carries', () => {
     }
   }
 });
+
+test('a proof is charged by its curve, and less once its issuer has a table', () => {
+  const verifying = (curve: Curve, tabled: boolean) =>
+    costOf(request('verify', { mechanism: 'ECDSA', keys: [key(curve)] }), tabled);
+  const proved = (signature: number, tabled: boolean) => {
+    const proof = Buffer.from(`${'h'.repeat(60)}.${'p'.repeat(300)}.${'s'.repeat(signature)}`);
+    const asked = rewrap({ blobs: packList([new Uint8Array(40)]), jwe: true });
+    return costOf({ ...asked, parts: asked.parts.with(2, proof) }, tabled);
+  };
+  for (const tabled of [false, true]) {
+    const more = verifying('P-384', tabled) - verifying('P-256', tabled);
+    expect(Math.abs(proved(128, tabled) - proved(86, tabled) - more)).toBeLessThan(3);
+  }
+  for (const [signature, curve] of [
+    [86, 'P-256'],
+    [128, 'P-384'],
+  ] as const) {
+    expect(proved(signature, false) - proved(signature, true)).toBe(verifying(curve, false) - verifying(curve, true));
+  }
+});

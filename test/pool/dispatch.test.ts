@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import { type Caller, Callers } from '../../src/pool/callers.ts';
 import { BATCH_COST, costOf, DOOR_COST, SPLIT_COST } from '../../src/pool/cost.ts';
 import { Dispatch } from '../../src/pool/dispatch.ts';
-import { Pending } from '../../src/pool/pending.ts';
+import type { Pending } from '../../src/pool/pending.ts';
 import { Queue } from '../../src/pool/queue.ts';
 import type { CellRequest } from '../../src/wire/batch.ts';
+import { pendingOf } from '../support/pending.ts';
 
 const ROOM = 0x1000000;
 const SMALL = 64;
@@ -50,7 +51,7 @@ function pool(workers: number) {
   const anybody = callers.of('anybody');
   const cells = Array.from({ length: workers }, () => new Cell());
   const push = (count: number, bytes: number, caller = anybody) => {
-    for (let i = 0; i < count; i++) queue.push(new Pending(request(bytes), caller, {}));
+    for (let i = 0; i < count; i++) queue.push(pendingOf(request(bytes), caller));
   };
   /** Send all that goes, and say what each cell has then. */
   const flush = () => {

@@ -8,10 +8,10 @@ import { Callers } from '../../src/pool/callers.ts';
 import { CellLink } from '../../src/pool/cell-link.ts';
 import { type CellPoolOptions, createCellPool } from '../../src/pool/cell-pool.ts';
 import { BATCH_COST, costOf } from '../../src/pool/cost.ts';
-import { Pending } from '../../src/pool/pending.ts';
 import type { Caller, CellPool, PoolRequest, SubmitOptions } from '../../src/pool/pool.ts';
 import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
 import { runNode } from '../support/child.ts';
+import { pendingOf } from '../support/pending.ts';
 
 const WORKER = new URL('./echo-cell.mjs', import.meta.url);
 const ticket = new Uint8Array(40).fill(1);
@@ -656,7 +656,7 @@ describe('death', () => {
     const start = link.startMessage(new Uint8Array(1), '');
     link.state = 'open';
     const caller = new Callers().of('a user');
-    const batches = ['a secret', 'another'].map((m) => [new Pending(request(m), caller, {})]);
+    const batches = ['a secret', 'another'].map((m) => [pendingOf(request(m), caller)]);
     for (const batch of batches) link.send(new Uint8Array(3), batch);
     expect(link.free).toBe(0);
     const places = start.places.map((place) => new Uint8Array(place));

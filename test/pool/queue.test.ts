@@ -4,12 +4,13 @@ import { expect, test } from 'vitest';
 import { CURVE } from '../../src/model/algorithms.ts';
 import type { Curve } from '../../src/model/key.ts';
 import { type Caller, Callers, type CallingUser } from '../../src/pool/callers.ts';
-import { BATCH_COST, costOf, LANES, LANES_COST, SPLIT_COST } from '../../src/pool/cost.ts';
-import { Pending } from '../../src/pool/pending.ts';
+import { BATCH_COST, costOf, LANES, LANES_COST, OPENING, SPLIT_COST } from '../../src/pool/cost.ts';
+import type { Pending } from '../../src/pool/pending.ts';
 import { Queue } from '../../src/pool/queue.ts';
 import { Member, QUANTUM, Turns } from '../../src/pool/turns.ts';
 import { type CellRequest, FLAG } from '../../src/wire/batch.ts';
 import { packList } from '../../src/wire/list.ts';
+import { pendingOf } from '../support/pending.ts';
 
 const ROOM = 1 << 20;
 const request = (op: CellRequest['op'], parts: readonly Uint8Array[], flags = 0): CellRequest => ({
@@ -30,7 +31,7 @@ const toDevice = request('rewrapKeys', [new Uint8Array(116), new Uint8Array(65)]
 function queueOf(request: CellRequest, count: number): Queue {
   const queue = new Queue(1000);
   const caller = new Callers().of('a user');
-  for (let i = 0; i < count; i++) queue.push(new Pending(request, caller, {}));
+  for (let i = 0; i < count; i++) queue.push(pendingOf(request, caller));
   return queue;
 }
 
@@ -74,7 +75,7 @@ const P256 = signingOn('P-256');
 const P384 = signingOn('P-384');
 const costly = request('rewrapKeys', [new Uint8Array(116 * 20), new Uint8Array(65)], FLAG.jwe);
 const KINDS = [P256, P384, toDevice, costly];
-const LARGEST = Math.max(...KINDS.map((each) => costOf(each)));
+const LARGEST = OPENING + Math.max(...KINDS.map((each) => costOf(each)));
 
 /** Pushes into a queue as sessions of users do, and takes as a cell does. */
 class Run {
@@ -97,7 +98,7 @@ class Run {
 
   push(caller: Caller, asked: CellRequest, count = 1): void {
     for (let i = 0; i < count; i++) {
-      const pending = new Pending(asked, caller, {});
+      const pending = pendingOf(asked, caller);
       this.queue.push(pending);
       this.waiting.get(caller)!.push(pending);
     }
@@ -106,9 +107,14 @@ class Run {
   /** Each comes once, and first of its session. */
   take(budget: number = BATCH_COST): Pending[] {
     const batch = this.queue.small.take(budget, ROOM);
+    const opened = new Set<Uint8Array>();
     for (const pending of batch) {
       expect(this.waiting.get(pending.caller)!.shift()).toBe(pending);
       this.#charge(pending, 1);
+      for (const { record } of pending.request.keys) {
+        if (!opened.has(record)) this.#add(pending.caller, OPENING);
+        opened.add(record);
+      }
     }
     return batch;
   }
@@ -129,7 +135,11 @@ class Run {
   }
 
   #charge({ caller, cost }: Pending, sign: number): void {
-    this.charged.set(caller.user, (this.charged.get(caller.user) ?? 0) + sign * cost);
+    this.#add(caller, sign * cost);
+  }
+
+  #add({ user }: Caller, cost: number): void {
+    this.charged.set(user, (this.charged.get(user) ?? 0) + cost);
   }
 
   backlogged(): CallingUser[] {
@@ -256,6 +266,22 @@ test('two users with many signatures have half of every batch each, whichever ca
   }
 });
 
+test('who brings another key each time pays for opening it', () => {
+  const run = new Run();
+  const [same, ever] = [run.session(1), run.session(2)];
+  const [one, small] = [new Uint8Array(120), new Uint8Array(64)];
+  const asked = (record: Uint8Array): CellRequest => ({
+    ...request('encrypt', [small]),
+    ...{ mechanism: 'AES-GCM', keys: [{ id: '', record }] },
+  });
+  run.push(same, asked(one), 4000);
+  for (let i = 0; i < 4000; i++) run.push(ever, asked(new Uint8Array(120)));
+  const taken = Array.from({ length: 15 }, () => run.take()).flat();
+  const cost = costOf(asked(one));
+  const of = (caller: Caller) => taken.filter((pending) => pending.caller === caller).length;
+  expect(of(same) / of(ever) / ((cost + OPENING) / cost)).toBeCloseTo(1, 1);
+});
+
 test('a user’s sessions share what is the user’s, however many they are', () => {
   const run = new Run();
   const many = Array.from({ length: 30 }, (_, session) => run.session(1, session));
@@ -303,7 +329,7 @@ test('one user takes no more of the room than a user may, by count and by bytes'
   const queue = new Queue(10, 6);
   const callers = new Callers();
   const [greedy, again, other] = [callers.of('greedy'), callers.of('greedy'), callers.of('other')];
-  const push = (caller: Caller, asked = P256) => queue.push(new Pending(asked, caller, {}));
+  const push = (caller: Caller, asked = P256) => queue.push(pendingOf(asked, caller));
   for (let i = 0; i < 6; i++) {
     expect(queue.admits(greedy, 100)).toBe(true);
     push(i % 2 === 0 ? greedy : again);
@@ -317,7 +343,7 @@ test('one user takes no more of the room than a user may, by count and by bytes'
 
   const large = new Queue(10);
   const sixteen = 16 * 1024 * 1024;
-  for (let i = 0; i < 3; i++) large.push(new Pending(request('encrypt', [new Uint8Array(sixteen - 200)]), greedy, {}));
+  for (let i = 0; i < 3; i++) large.push(pendingOf(request('encrypt', [new Uint8Array(sixteen - 200)]), greedy));
   expect([large.admits(again, sixteen), large.admits(other, sixteen)]).toEqual([false, true]);
 });
 
@@ -326,7 +352,7 @@ test('what costs as much as several batches is large, however few its bytes are'
     const list = packList(Array.from({ length: count }, () => new Uint8Array(44)));
     return request('rewrapKeys', [list, new Uint8Array(97)], FLAG.jwe);
   };
-  const [few, many] = [blobs(10), blobs(600)].map((asked) => new Pending(asked, new Callers().of('a user'), {}));
+  const [few, many] = [blobs(10), blobs(600)].map((asked) => pendingOf(asked, new Callers().of('a user')));
   expect(many!.size).toBeLessThan(32 * 1024);
   expect([few!.large, many!.large]).toEqual([false, true]);
 });
@@ -346,4 +372,16 @@ test('what was left over long ago is no more than the quantum that anyone has', 
   for (let spent = 0; spent < 1000; spent += 10) turns.next()!.balance -= 10;
   turns.add(a);
   expect(served(a)).toBeLessThan(QUANTUM + 10);
+});
+
+test('what a lost batch gives back is no more than one quantum, whatever later rounds gave', () => {
+  const run = new Run();
+  const [lost, other] = [run.session(1), run.session(2)];
+  run.push(lost, P256, 100);
+  const batch = run.take();
+  run.push(other, P256, 1000);
+  for (let i = 0; i < 10; i++) run.take();
+  run.putBack(batch);
+  for (const member of [lost.small, lost.user.small, lost.user.large])
+    expect(member.balance).toBeLessThanOrEqual(QUANTUM);
 });

@@ -55,7 +55,13 @@ function make() {
   const sink = { written: () => undefined, synced: async () => {} };
   const observer = { wanted: false, ended: () => {}, slow: (batch: SlowBatch) => void told.push(batch) };
   const links = () => [link as unknown as CellLink];
-  const batcher = new Batcher(sink, { all: 100, perUser: undefined }, () => new Uint8Array(0), links, observer);
+  const batcher = new Batcher(
+    sink,
+    { cells: 1, queue: 100, perUser: undefined },
+    () => new Uint8Array(0),
+    links,
+    observer,
+  );
   const answer = () => {
     const batch = link.inside.shift()!;
     batcher.onReply(batch, { results: batch.map(() => ({ status: 0, reason: 0, parts: [] })), audit: '' });
