@@ -377,10 +377,11 @@ test('what was left over long ago is no more than the quantum that anyone has', 
 test('what a lost batch gives back is no more than one quantum, whatever later rounds gave', () => {
   const run = new Run();
   const [lost, other] = [run.session(1), run.session(2)];
-  run.push(lost, P256, 100);
+  run.push(lost, P256, 1000);
   const batch = run.take();
   run.push(other, P256, 1000);
-  for (let i = 0; i < 10; i++) run.take();
+  // Rounds go by, in which both pay and are given.
+  for (let i = 0; i < 20; i++) run.take();
   run.putBack(batch);
   for (const member of [lost.small, lost.user.small, lost.user.large])
     expect(member.balance).toBeLessThanOrEqual(QUANTUM);
