@@ -1,7 +1,7 @@
 /**
- * What many requests ask alike is worked out once: the template of the key to be made, whether a parent allows it, and the
- * header that its record has but for id and check value. Only the last of each is remembered: those who ask alike mostly ask
- * in a row. All of it is public.
+ * What many requests ask alike is worked out once: the template of the key to be made, whether a parent allows it, the header
+ * that its record has but for id and check value, and the header of a proof. Only the last of each is remembered: those who ask
+ * alike mostly ask in a row. All of it is public.
  */
 import type { KeyAttributes } from '../model/attributes.ts';
 import type { Origin } from '../model/key.ts';
@@ -29,6 +29,9 @@ export class Alike {
   /** The last parent that allowed a child, and that child: neither ever changes. */
   #parent: KeyAttributes | undefined;
   #child: KeyAttributes | undefined;
+  /** The header of the last proof, and its algorithm: an issuer's proofs mostly have the same. */
+  #proofHeader: string | undefined;
+  #proofAlgorithm: string | undefined;
   #header: { readonly of: HeaderOf; readonly bytes: Uint8Array } | undefined;
 
   constructor(core: Core) {
@@ -59,6 +62,14 @@ export class Alike {
     check(parent, child);
     this.#parent = parent;
     this.#child = child;
+  }
+
+  /** Is `header` one of a proof by `algorithm`? `check` throws where it is not, by what these two say alone. */
+  proofHeader(header: string, algorithm: string, check: (header: string, algorithm: string) => void): void {
+    if (this.#proofHeader === header && this.#proofAlgorithm === algorithm) return;
+    check(header, algorithm);
+    this.#proofHeader = header;
+    this.#proofAlgorithm = algorithm;
   }
 
   /** The header that follows from this, as `make` makes it. */

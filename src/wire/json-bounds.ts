@@ -12,11 +12,18 @@ const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-/**
- * The bound that a text in UTF-8 passes, or undefined. Whether the text is JSON is not said: outside strings, whose bytes
- * stand for themselves, every bracket opens or closes a level and every colon makes a member, in whatever order they come.
- */
+/** The bound that a text in UTF-8 passes, or undefined. */
 export function jsonExcess(text: Uint8Array, bounds: JsonBounds): keyof JsonBounds | undefined {
+  const extent = jsonExtent(text, bounds);
+  return typeof extent === 'number' ? undefined : extent;
+}
+
+/**
+ * How many members the objects of a text in UTF-8 have together, or the bound that it passes. Whether the text is JSON is not
+ * said: outside strings, whose bytes stand for themselves, every bracket opens or closes a level and every colon makes a
+ * member, in whatever order they come.
+ */
+export function jsonExtent(text: Uint8Array, bounds: JsonBounds): number | keyof JsonBounds {
   if (text.length > bounds.bytes) return 'bytes';
   let depth = 0;
   let members = 0;
@@ -32,7 +39,7 @@ export function jsonExcess(text: Uint8Array, bounds: JsonBounds): keyof JsonBoun
     } else if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) depth--;
     else if (byte === COLON && ++members > bounds.members) return 'members';
   }
-  return undefined;
+  return members;
 }
 
 /** The bounds in words: "… has more than 8192 bytes, …". */

@@ -7,7 +7,7 @@ import { readJson } from '../../src/wire/json.ts';
 const BOUNDS = { bytes: 200, depth: 4, members: 8 };
 const bytes = (text: string) => new TextEncoder().encode(text);
 const read = (text: string | Uint8Array, bounds = BOUNDS) =>
-  readJson(typeof text === 'string' ? bytes(text) : text, bounds);
+  readJson(Buffer.from(typeof text === 'string' ? bytes(text) : text), bounds);
 
 test('reads what JSON.parse reads', () => {
   for (const text of [
