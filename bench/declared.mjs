@@ -3,8 +3,9 @@
  * after `npm run build`. A charge unit is about a microsecond of a cell on an x64 core of 2026. Where a row's share is above
  * one, the scheduler believes the request cheaper than it is: src/pool/cost.ts is to be mended, or the bound lowered.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { calculateJwkThumbprint } from 'jose';
 import { openEphemeralHsm } from '../dist/index.js';
 import { Batcher } from '../dist/pool/batcher.js';
 import { costOf } from '../dist/pool/cost.js';
@@ -281,6 +282,9 @@ for (const bits of [128, 4096])
 rewrap('1 blob as JWE, P-256', { blobs: 1, bits: 256, as: 'JWE' });
 rewrap('1 blob as JWE, P-384', { blobs: 1, bits: 256, as: 'JWE', curve: 'P-384' });
 rewrap('16 blobs as JWE, P-256', { blobs: 16, bits: 256, as: 'JWE' });
+for (const curve of ['P-256', 'P-384'])
+  for (const issuers of [1, 192])
+    add(`rewrapKeys 4 blobs as JWE, proofs of ${issuers} on ${curve}`, () => proved(curve, issuers));
 for (const n of [100, 250])
   rewrap(`${n} blobs as JWE, a header of 8 KiB`, { blobs: n, bits: 128, as: 'JWE', header: fat() });
 for (const n of [100, 250])
@@ -292,6 +296,38 @@ rewrap('4096 blobs as JWE, a kid each', {
   as: 'JWE',
   header: repeat(4096, (i) => ({ kid: `content-${i}` })),
 });
+
+/** As a licence server's: each key-encryption key has its issuer, who names the blobs. */
+async function proved(curve, issuers) {
+  const device = await key({ type: 'EC', curve: 'P-256', ...BASE });
+  const kid = await calculateJwkThumbprint(device.jwk);
+  const calls = await Promise.all(
+    repeat(issuers, async () => {
+      const issuer = await key({ type: 'EC', curve, usage: ['sign', 'verify'] });
+      const point = await session.importKey(
+        { type: 'EC', class: 'public', curve, usage: ['verify'], ...transient },
+        Buffer.from(issuer.publicKey),
+      );
+      const rewrapPolicy = { issuer: point };
+      const kek = await key({ type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], rewrapPolicy });
+      const content = await key({ type: 'AES', bits: 128, usage: [], extractable: 'wrapped' });
+      const blobs = await Promise.all(repeat(4, () => session.wrapKey(kek, content, { mechanism: 'AES-KW' })));
+      const now = Math.floor(Date.now() / 1000);
+      const times = { iat: now, exp: now + 3600, jti: 'a'.repeat(22) };
+      const digests = blobs.map((blob) => createHash('sha256').update(blob).digest('base64url'));
+      const claims = { aud: `keycell:${hsm.id}`, ...times, cnf: { jkt: kid }, blobs: digests };
+      const header = { alg: curve === 'P-256' ? 'ES256' : 'ES384', typ: 'keycell-rewrap+jwt' };
+      const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+      const signature = await session.sign(issuer, Buffer.from(input));
+      const proof = `${input}.${Buffer.from(signature).toString('base64url')}`;
+      const list = repeat(4, (i) => ({ kid: `content-${i}` }));
+      const options = { from: kek, mechanism: 'AES-KW', to: { jwk: device.jwk, proof }, as: 'JWE', header: list };
+      return () => session.rewrapKeys(blobs, options);
+    }),
+  );
+  let turn = 0;
+  return () => calls[turn++ % issuers]();
+}
 
 async function streamOf(k) {
   const { readable, writable } = session.encryptStream(k);
