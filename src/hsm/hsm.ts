@@ -35,7 +35,6 @@ import {
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { monotonic } from '../wire/clock.ts';
-
 import { FormatError } from '../wire/fields.ts';
 import { decodeLease, leaseAge } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';

@@ -42,27 +42,27 @@ const RECENT_MAX = 32;
 
 export class LoginLine {
   readonly #threads: number;
-  readonly #everybody: Turns;
+  readonly #everybody: FairQueue;
   readonly #kept = {
-    custodian: new Turns(CUSTODIANS_MAX, CUSTODIANS_MAX),
-    admin: new Turns(KEPT_MAX, KEPT_NAME_MAX),
-    'crypto-user': new Turns(KEPT_MAX, KEPT_NAME_MAX),
+    custodian: new FairQueue(CUSTODIANS_MAX, CUSTODIANS_MAX),
+    admin: new FairQueue(KEPT_MAX, KEPT_NAME_MAX),
+    'crypto-user': new FairQueue(KEPT_MAX, KEPT_NAME_MAX),
   };
   /** Who is asked first for the next turn: whoever had one goes to the end. So a flood is behind all who do not flood. */
-  readonly #order: Turns[];
+  readonly #order: FairQueue[];
   #inside = 0;
   /** The names that had the last turns, the last one at the end. */
   readonly #recent: string[] = [];
 
   constructor(threads: number) {
     this.#threads = threads;
-    this.#everybody = new Turns(NAMES_PER_THREAD * threads * NAME_MAX, NAME_MAX, NAMES_PER_THREAD * threads);
+    this.#everybody = new FairQueue(NAMES_PER_THREAD * threads * NAME_MAX, NAME_MAX, NAMES_PER_THREAD * threads);
     this.#order = [...Object.values(this.#kept), this.#everybody];
   }
 
   /** Throws BUSY where `enter` would. */
   mustTake(turn: Turn): void {
-    if (this.#inside >= this.#threads && this.#turnsFor(turn) === undefined) throw busy();
+    if (this.#inside >= this.#threads && this.#queueFor(turn) === undefined) throw busy();
   }
 
   /** Throws BUSY where there is no place. */
@@ -91,7 +91,7 @@ export class LoginLine {
         left = true;
         reject(error);
       };
-      this.#turnsFor(turn)!.add({ name: turn.name, begin, refuse });
+      this.#queueFor(turn)!.add({ name: turn.name, begin, refuse });
     });
     // Its caller may still be about to wait for it.
     ready.catch(() => {});
@@ -100,12 +100,12 @@ export class LoginLine {
 
   /** Nobody who waits gets a turn any more. */
   refuseAll(code: 'KEYCELL_SEALED' | 'KEYCELL_CLOSING' | 'KEYCELL_TAMPERED'): void {
-    for (const turns of this.#order) {
-      for (let next = turns.take(); next !== undefined; next = turns.take()) next.refuse(new HsmError(code));
+    for (const queue of this.#order) {
+      for (let next = queue.take(); next !== undefined; next = queue.take()) next.refuse(new HsmError(code));
     }
   }
 
-  #turnsFor({ caller, name }: Turn): Turns | undefined {
+  #queueFor({ caller, name }: Turn): FairQueue | undefined {
     if (caller !== 'custodian' && this.#everybody.takes(name)) return this.#everybody;
     return caller !== 'stranger' && this.#kept[caller].takes(name) ? this.#kept[caller] : undefined;
   }
@@ -122,8 +122,8 @@ export class LoginLine {
   }
 
   #take(): Waiting | undefined {
-    for (const [i, turns] of this.#order.entries()) {
-      const next = turns.take(this.#recent);
+    for (const [i, queue] of this.#order.entries()) {
+      const next = queue.take(this.#recent);
       if (next === undefined) continue;
       this.#order.push(...this.#order.splice(i, 1));
       return next;
@@ -137,7 +137,7 @@ export class LoginLine {
 }
 
 /** Who waits, by name; names take turns. */
-class Turns {
+class FairQueue {
   readonly #max: number;
   readonly #nameMax: number;
   readonly #namesMax: number;
