@@ -275,6 +275,43 @@ describe('a change of users', () => {
     );
   });
 
+  test.each(['setPassword', 'lockUser'] as const)('forgets failed logins once it is on the disk: %s', async (call) => {
+    const hour = 60 * MINUTE;
+    const here = WardenHere.make({ after: 1, delay: hour, longest: hour });
+    const officer = admin(here);
+    const bob = await here.user(officer, 'bob');
+    const vouch = async () => {
+      const asked = { ticket: officer, user: bob };
+      if (call === 'lockUser') return (await here.ask(call, { ...asked, locked: false })).user;
+      return (await here.ask(call, { ...asked, password: here.password })).user;
+    };
+    expect(await here.loginCode(bob, 'wrong')).toBe('KEYCELL_LOGIN_FAILED');
+    for (const outcome of ['refused', 'unknown'] as const) {
+      const changed = await vouch();
+      expect(await here.loginCode(bob)).toBe('KEYCELL_LOGIN_LOCKED');
+      await here.change([changed], [bob], outcome);
+      expect(await here.loginCode(bob)).toBe('KEYCELL_LOGIN_LOCKED');
+    }
+    // The store told at last that it had done it.
+    await here.ask('settle', { outcome: 'written' });
+    expect(await here.loginCode(bob)).not.toBe('KEYCELL_LOGIN_LOCKED');
+  });
+
+  test('that locks a user leaves their failed logins counted, and so does one that never came', async () => {
+    const hour = 60 * MINUTE;
+    const here = WardenHere.make({ after: 1, delay: hour, longest: hour });
+    const officer = admin(here);
+    const bob = await here.user(officer, 'bob');
+    expect(await here.loginCode(bob, 'wrong')).toBe('KEYCELL_LOGIN_FAILED');
+    const { user } = await here.ask('lockUser', { ticket: officer, user: bob, locked: true });
+    await here.change([user], [bob], 'written');
+    expect(await here.loginCode(user)).toBe('KEYCELL_LOGIN_LOCKED');
+    const { user: unlocked } = await here.ask('lockUser', { ticket: officer, user, locked: false });
+    expect(await here.loginCode(user)).toBe('KEYCELL_LOGIN_LOCKED');
+    await here.change([unlocked], [user], 'written');
+    expect(await here.loginCode(unlocked)).toBe('a result');
+  });
+
   test('an admin who loses the right while scrypt runs has it no more', async () => {
     const here = WardenHere.make();
     const [first, second] = [admin(here, idOf(0xa1)), admin(here, idOf(0xa2))];

@@ -40,10 +40,12 @@ const SALT_SIZE = 32;
 interface UserChange {
   readonly users: readonly string[];
   readonly revocations: readonly UserRevocation[];
+  /** Names that somebody vouches for by it: by a new password, or a lock that ends. */
+  readonly vouched: readonly string[];
   /** So many admins more can log in after it, or fewer. */
   readonly admins: number;
 }
-const NO_CHANGE: UserChange = { users: [], revocations: [], admins: 0 };
+const NO_CHANGE: UserChange = { users: [], revocations: [], vouched: [], admins: 0 };
 
 /** How long a removal or lock that was allowed may take to reach the disk: one that never came takes nobody's place. */
 const LEAVING_MS = 30_000;
@@ -338,7 +340,6 @@ export class Warden implements Handlers {
     const before = this.#users.read(user);
     const { id, name } = before;
     if (locked) this.#mustNotBeLast(before);
-    else this.#failed.forget(name);
     const changed = this.#users.relock(user, locked);
     entries.push(this.#entry(locked ? 'user-lock' : 'user-unlock', { caller: admin.user, user: id, name }));
     return { user: changed };
@@ -368,7 +369,6 @@ export class Warden implements Handlers {
     const changed = await this.#users.change(before, password);
     // Hashing took a while: the caller may have lost the right meanwhile.
     this.#check(ticket);
-    this.#failed.forget(before.name);
     entries.push(this.#entry('password', { caller: caller.user, user: before.id }));
     return { user: changed };
   }
@@ -390,10 +390,13 @@ export class Warden implements Handlers {
     return { control };
   }
 
-  /** What is in force follows the disk: revocations come of a change of user records, once that is written. */
+  /**
+   * What is in force follows the disk: revocations come of a change of user records, once that is written, and failed logins
+   * are forgotten by it.
+   */
   settle({ outcome }: WardenCalls['settle']['ask'], entries: string[]) {
     this.#mustBeOpen();
-    const { users, revocations } = this.#change;
+    const { users, revocations, vouched } = this.#change;
     if (outcome === 'unknown') {
       entries.push(...this.#overflowed([this.#sessions.hold(revocations)]));
       if (revocations.length > 0) this.#post(false);
@@ -406,6 +409,7 @@ export class Warden implements Handlers {
     if (outcome === 'written') {
       const overflows = this.#sessions.endUsers(revocations);
       entries.push(...this.#overflowed(overflows));
+      for (const name of vouched) this.#failed.forget(name);
     } else if (users.length > 0) {
       // The log tells already what was going to be changed.
       entries.push(this.#entry('not-written', { users }));
@@ -423,8 +427,11 @@ export class Warden implements Handlers {
       return next > epoch ? [{ user: id, epoch: next, before: 0 }] : [];
     });
     const users = new Set([...after, ...before].map(({ id }) => id));
+    // A record is changed by a new password and by a lock alone: whatever leaves its user unlocked vouches for them.
+    const changed = new Set(before.map(({ id }) => id));
+    const vouched = after.filter(({ id, locked }) => changed.has(id) && !locked).map(({ name }) => name);
     const admins = after.filter(isUnlockedAdmin).length - before.filter(isUnlockedAdmin).length;
-    return { users: [...users], revocations, admins };
+    return { users: [...users], revocations, vouched, admins };
   }
 
   #usersIn(records: readonly Uint8Array[]): OpenUser[] {

@@ -7,7 +7,7 @@ import { chooseBuild } from '../../../dist/cell/builds.js';
 import { openCore } from '../../../dist/cell/core.js';
 import { Vault } from '../../../dist/cell/vault.js';
 import { WardenClock } from '../../../dist/cell/warden/clock.js';
-import type { WardenCall, WardenCalls } from '../../../dist/cell/warden/protocol.js';
+import type { LockoutPolicy, SecretRef, WardenCall, WardenCalls } from '../../../dist/cell/warden/protocol.js';
 import { Warden } from '../../../dist/cell/warden/warden.js';
 import { HashingThreads } from '../../../dist/pool/hashing-threads.js';
 import { BOARD_SIZE, Board } from '../../../dist/wire/board.js';
@@ -43,7 +43,7 @@ export class WardenHere {
   readonly #master: Uint8Array;
   readonly #cell: (ticket: Uint8Array) => string;
 
-  private constructor() {
+  private constructor(lockout: LockoutPolicy) {
     const build = chooseBuild(
       (name: string) => readFileSync(new URL(`../../../dist/cell/${name}`, import.meta.url)),
       process.env['KEYCELL_SIMD'],
@@ -56,7 +56,7 @@ export class WardenHere {
     );
     // Its log is always written.
     this.board.postEntries(Number.MAX_SAFE_INTEGER);
-    this.#warden = new Warden(core, work, this.board, this.#secrets, LOCKOUT, SESSION_QUOTA, clock);
+    this.#warden = new Warden(core, work, this.board, this.#secrets, lockout, SESSION_QUOTA, clock);
     const threads = new HashingThreads(1, HASHER, this.#secrets, (port) => this.#warden.hasher({ port }));
     onTestFinished(() => threads.end());
     threads.want(1);
@@ -82,12 +82,12 @@ export class WardenHere {
   }
 
   /** The warden's second is told by `tick`, not by a timer. */
-  static make(): WardenHere {
+  static make(lockout: LockoutPolicy = LOCKOUT): WardenHere {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     onTestFinished(() => {
       vi.useRealTimers();
     });
-    return new WardenHere();
+    return new WardenHere(lockout);
   }
 
   get lease(): Lease {
@@ -146,13 +146,22 @@ export class WardenHere {
     return new Uint8Array(Buffer.concat([body, hmac(purposeKey(this.#master, 'ticket', hsmId, 1), body)]));
   }
 
-  get password(): { offset: number; length: number } {
-    new Uint8Array(this.#secrets).set(Buffer.from(PASSWORD));
-    return { offset: 0, length: PASSWORD.length };
+  get password(): SecretRef {
+    return this.#handOver(PASSWORD);
+  }
+
+  #handOver(secret: string): SecretRef {
+    new Uint8Array(this.#secrets).set(Buffer.from(secret));
+    return { offset: 0, length: secret.length };
   }
 
   login(user: Uint8Array): Promise<Uint8Array> {
     return this.ask('login', { name: '', user, password: this.password }).then(({ ticket }) => ticket);
+  }
+
+  /** What comes of a login with the right password, or with this one. */
+  loginCode(user: Uint8Array, password = PASSWORD): Promise<string> {
+    return this.code('login', { name: '', user, password: this.#handOver(password) });
   }
 
   read(ticket: Uint8Array): Ticket {
