@@ -536,8 +536,8 @@ export class HsmImpl implements Hsm, Engine {
     const { user: name, password, passphrase, wipe } = options;
     const passwords = passphrase === undefined ? [password] : [password, passphrase];
     const role = this.users.get(name)?.role ?? 'stranger';
-    // The places of custodians are for admins who are kept out: nobody else's call, whatever it brings, may fill them.
-    const caller = passphrase !== undefined && role === 'admin' ? 'custodian' : role;
+    // These places are for admins who are kept out: nobody else's call, whatever it brings, may fill them.
+    const caller = passphrase !== undefined && role === 'admin' ? 'admin-with-passphrase' : role;
     let user: UserEntry | undefined;
     const { ticket } = await this.askWithSecrets('login', { caller, name }, { passwords, wipe }, ([ref, custodian]) => {
       this.mustBeReady();

@@ -96,7 +96,7 @@ export interface LoginOptions extends CallOptions {
   readonly password: Password;
   /**
    * The HSM's own passphrase: lets the login past a lock that failed logins made, so that nobody keeps an admin out by
-   * typing wrong passwords.
+   * typing wrong passwords. After wrong passphrases the next one waits, for 15 seconds at most: KEYCELL_LOGIN_LOCKED.
    */
   readonly passphrase?: Password;
   /** Overwrite the arrays given here with zeros, whatever becomes of the call. */

@@ -1,6 +1,6 @@
 /** Failed logins by name, on a clock that the test turns. */
 import { expect, test } from 'vitest';
-import { FailedLogins } from '../../src/cell/warden/failed-logins.ts';
+import { FailedLogins, WRONG_PASSPHRASES } from '../../src/cell/warden/failed-logins.ts';
 
 const POLICY = { after: 10, delay: 60_000, longest: 900_000 };
 const make = () => new FailedLogins(POLICY, new Uint8Array(32).fill(7));
@@ -29,6 +29,22 @@ test('from the fifth failure on the name waits a moment, twice as long each time
     waits.push(now - from);
   }
   expect(waits).toEqual([0, 0, 0, 0, 100, 200, 400, 800, 1600]);
+});
+
+test('wrong passphrases bring short waits alone', () => {
+  const failed = new FailedLogins(WRONG_PASSPHRASES, new Uint8Array(32), 16);
+  const waits = [];
+  let now = 0;
+  for (let i = 0; i < 10; i++) {
+    failed.failed('officer', now);
+    const from = now;
+    while (failed.waits('officer', now)) now += 50;
+    waits.push(now - from);
+  }
+  expect(waits).toEqual([0, 100, 200, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+  // Few places hold few names, and every name has one.
+  for (let i = 0; i < 200; i++) failed.failed(`admin ${i}`, now);
+  expect(failed.waits('another', now + 15_000)).toBe(false);
 });
 
 test('the count ends with a success, and with time', () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { type Hsm, openHsm } from '../../dist/index.js';
 import type { Engine } from '../../src/hsm/engine.ts';
 import { temporaryFolder } from '../support/child.ts';
-import { bytes, codeOf, errorOf, login, make, OFFICER, open, PASSPHRASE, SIGNING, USER } from './support/hsm.ts';
+import { bytes, codeOf, errorOf, login, make, OFFICER, open, PASSPHRASE, SIGNING, USER, until } from './support/hsm.ts';
 
 const HASHING_THREADS = Math.max(1, Math.min(availableParallelism() - 1, 4));
 const isZero = (array: Uint8Array) => array.every((byte) => byte === 0);
@@ -102,6 +102,47 @@ test('calls with a passphrase are bounded, too', async () => {
   expect(codes.filter((code) => code === 'KEYCELL_BUSY')).toHaveLength(92);
   expect(codes.filter((code) => code === 'KEYCELL_PASSPHRASE_WRONG')).toHaveLength(8);
   await hsm.unseal(PASSPHRASE);
+});
+
+test('wrong passphrases of logins keep nobody from unsealing, nor another admin out', async () => {
+  const { hsm, admin } = await make();
+  await admin.createUser({ name: 'second', role: 'admin', password: 's' });
+  const guess = (user: string) => hsm.login({ user, password: 'x', passphrase: 'wrong' });
+  const codes = Array.from({ length: 300 }, (_, i) => codeOf(guess(['officer', 'alice', `nobody ${i}`][i % 3]!)));
+  await Promise.all([
+    hsm.unseal(PASSPHRASE),
+    hsm.unseal(PASSPHRASE),
+    hsm.login({ user: 'second', password: 's', passphrase: PASSPHRASE }),
+  ]);
+  // They wait for each other, like wrong passwords: few are hashed.
+  const hashed = (await Promise.all(codes)).filter((code) => code === 'KEYCELL_PASSPHRASE_WRONG');
+  expect(hashed.length).toBeLessThan(20);
+  await hsm.unseal(PASSPHRASE);
+});
+
+test('wrong passphrases make those wait that come after them, of an admin and of all who are none', async () => {
+  const { hsm, admin } = await make({ lockout: { after: 100 } });
+  await admin.createUser({ name: 'second', role: 'admin', password: 's' });
+  const attempt = (user: string, password: string, passphrase: string) =>
+    codeOf(hsm.login({ user, password, passphrase }));
+  for (const [first, next] of [
+    ['officer', () => 'officer'],
+    ['alice', (i: number) => `nobody ${i}`],
+  ] as const) {
+    const codes = [await attempt(first, 'x', 'wrong')];
+    const hashed = () => codes.filter((code) => code === 'KEYCELL_PASSPHRASE_WRONG').length;
+    for (let i = 0; hashed() < 4; i++) codes.push(await attempt(next(i), 'x', 'wrong'));
+    expect(new Set(codes)).toEqual(new Set(['KEYCELL_PASSPHRASE_WRONG', 'KEYCELL_LOGIN_LOCKED']));
+    // For a second now; and the right one, too.
+    expect(await attempt(first, 'x', PASSPHRASE)).toBe('KEYCELL_LOGIN_LOCKED');
+  }
+  // Neither for long, nor for other admins, nor where it is left out.
+  expect(await attempt('second', 's', PASSPHRASE)).toBe('a result');
+  await login(hsm, 'officer', OFFICER);
+  await until(async () => (await attempt('officer', OFFICER, PASSPHRASE)) === 'a result');
+  // It ends the count: one that is wrong is hashed again.
+  expect(await attempt('officer', OFFICER, 'wrong')).toBe('KEYCELL_PASSPHRASE_WRONG');
+  expect(await attempt('officer', OFFICER, PASSPHRASE)).toBe('a result');
 });
 
 /** The first failure locks the name, for longer than a test takes. */

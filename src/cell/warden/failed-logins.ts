@@ -13,16 +13,25 @@ const COUNT_MAX = 255;
 /** The first of the short waits that half of the failures bring; each further failure doubles it. Milliseconds. */
 const BACK_OFF_MS = 100;
 
+/**
+ * Wrong passphrases of logins bring waits of at most a quarter of a minute: the passphrase is the way past a lock, so it has
+ * none itself. Whoever guesses has about a thousand guesses an hour.
+ */
+export const WRONG_PASSPHRASES: LockoutPolicy = { after: 4, delay: 1000, longest: 15_000 };
+
 export class FailedLogins {
   readonly #policy: LockoutPolicy;
   readonly #salt: Uint8Array;
-  readonly #counts = new Uint8Array(PLACES);
+  readonly #counts: Uint8Array;
   /** When the wait ends that the last failure brought. */
-  readonly #until = new Float64Array(PLACES);
+  readonly #until: Float64Array;
 
-  constructor(policy: LockoutPolicy, salt: Uint8Array) {
+  /** `places` is a power of two, up to 65 536. */
+  constructor(policy: LockoutPolicy, salt: Uint8Array, places = PLACES) {
     this.#policy = policy;
     this.#salt = salt;
+    this.#counts = new Uint8Array(places);
+    this.#until = new Float64Array(places);
   }
 
   /** Must this name wait? Times are milliseconds of a clock that never goes back. */
@@ -57,6 +66,6 @@ export class FailedLogins {
   }
 
   #placeOf(name: string): number {
-    return createHash('sha256').update(this.#salt).update(name).digest().readUInt16BE(0);
+    return createHash('sha256').update(this.#salt).update(name).digest().readUInt16BE(0) % this.#counts.length;
   }
 }

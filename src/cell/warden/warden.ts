@@ -18,7 +18,7 @@ import { WardenClock } from './clock.ts';
 import { Control, Digest } from './control.ts';
 import { EntryCount } from './count.ts';
 import { Custody } from './custody.ts';
-import { FailedLogins } from './failed-logins.ts';
+import { FailedLogins, WRONG_PASSPHRASES } from './failed-logins.ts';
 import { Passwords } from './passwords.ts';
 import type { LockoutPolicy, SecretRef, WardenCall, WardenCalls } from './protocol.ts';
 import type { Overflow } from './revocations.ts';
@@ -35,6 +35,8 @@ type Handlers = {
 const LEASE_INTERVAL = 1000;
 const FIRST_EPOCH = 1;
 const SALT_SIZE = 32;
+/** Of names that wrong passphrases are counted under: the admins', and one for all others. */
+const CUSTODIANS = 1024;
 
 /** What a change of the store means for users. */
 interface UserChange {
@@ -62,6 +64,7 @@ export class Warden implements Handlers {
   readonly #users: Users;
   readonly #clock: WardenClock;
   readonly #failed: FailedLogins;
+  readonly #wrongPassphrases: FailedLogins;
   readonly #sessions: Sessions;
   readonly #control: Control;
   readonly #count = new EntryCount();
@@ -94,6 +97,7 @@ export class Warden implements Handlers {
     this.#users = new Users(core, work, this.#random, this.#records, this.#passwords);
     this.#clock = clock;
     this.#failed = new FailedLogins(lockout, this.#random.bytes(SALT_SIZE));
+    this.#wrongPassphrases = new FailedLogins(WRONG_PASSPHRASES, this.#random.bytes(SALT_SIZE), CUSTODIANS);
     this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock, sessionQuota);
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
@@ -244,8 +248,8 @@ export class Warden implements Handlers {
     // The record was true when the login began: what has ended every session since has ended this one, too.
     const { ticketEpoch } = this.#sessions;
     const found = user === null ? undefined : this.#users.read(user);
-    if (custody !== undefined) await this.checkPassphrase(custody, entries);
-    else this.#mustNotWait(found?.name ?? name);
+    if (custody !== undefined) await this.#mustBeCustodian(found, custody, entries);
+    else mustNotWait(this.#failed, found?.name ?? name);
     await this.#mustBePassword(found, name, user, password, entries);
     if (this.#vault.identity.boot !== boot) throw new Refusal('KEYCELL_SEALED');
     const { id, epoch, role } = found!;
@@ -255,9 +259,22 @@ export class Warden implements Handlers {
     return { ticket };
   }
 
-  /** Before anything is hashed: what a flood of one name costs then is next to nothing. */
-  #mustNotWait(name: string): void {
-    if (this.#failed.waits(name, performance.now())) throw new Refusal('KEYCELL_LOGIN_LOCKED');
+  /** Wrong passphrases are counted by admin; those of all others together, or each invented name would buy more guesses. */
+  async #mustBeCustodian(
+    user: OpenUser | undefined,
+    custody: WardenCalls['checkPassphrase']['ask'],
+    entries: string[],
+  ): Promise<void> {
+    const name = user?.role === 'admin' ? user.name : NOBODY;
+    mustNotWait(this.#wrongPassphrases, name);
+    try {
+      await this.checkPassphrase(custody, entries);
+    } catch (error) {
+      const wrong = error instanceof Refusal && error.code === 'KEYCELL_PASSPHRASE_WRONG';
+      if (wrong) this.#wrongPassphrases.failed(name, performance.now());
+      throw error;
+    }
+    this.#wrongPassphrases.forget(name);
   }
 
   /** Whoever is locked is refused as a wrong password is: nobody learns that theirs is right. */
@@ -363,7 +380,7 @@ export class Warden implements Handlers {
     if (own && oldPassword === undefined) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'oldPassword');
     if (oldPassword !== undefined) {
       // Whoever holds a session guesses no faster than whoever logs in.
-      this.#mustNotWait(before.name);
+      mustNotWait(this.#failed, before.name);
       await this.#mustBePassword(before, before.name, user, oldPassword, entries);
     }
     const changed = await this.#users.change(before, password);
@@ -545,6 +562,14 @@ export class Warden implements Handlers {
       port.close();
     }
   }
+}
+
+/** No user has it. */
+const NOBODY = '';
+
+/** Before anything is hashed: what a flood of one name costs then is next to nothing. Throws LOGIN_LOCKED. */
+function mustNotWait(failed: FailedLogins, name: string): void {
+  if (failed.waits(name, performance.now())) throw new Refusal('KEYCELL_LOGIN_LOCKED');
 }
 
 const isUnlockedAdmin = ({ role, locked }: OpenUser): boolean => role === 'admin' && !locked;
