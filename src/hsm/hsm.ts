@@ -36,7 +36,7 @@ import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
 import { monotonic } from '../wire/clock.ts';
 import { FormatError } from '../wire/fields.ts';
-import { decodeLease, leaseAge } from '../wire/lease.ts';
+import { leaseAge, leaseTimes } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { decodeTicket } from '../wire/ticket.ts';
@@ -290,7 +290,7 @@ export class HsmImpl implements Hsm, Engine {
 
   /** Milliseconds since the last lease, and how far the warden's time, as it tells it, is ahead of the wall clock. */
   #lease(): { readonly leaseAge: number; readonly clockAhead: number } {
-    const lease = decodeLease(this.#parts.board.lease());
+    const lease = leaseTimes(this.#parts.board.lease());
     const age = leaseAge(lease, monotonic());
     return { leaseAge: age, clockAhead: lease.time + age - Date.now() };
   }

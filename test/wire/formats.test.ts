@@ -9,7 +9,7 @@ import { decodeControl, decodeUser, encodeControl, encodeUser } from '../../src/
 import { encodeEnvelopeHeader } from '../../src/wire/envelope.ts';
 import { FormatError, toHex } from '../../src/wire/fields.ts';
 import { decodeKeyslotHeader, encodeKeyslotHeader } from '../../src/wire/keyslot.ts';
-import { decodeLease, encodeLeaseBody, type Lease } from '../../src/wire/lease.ts';
+import { decodeLease, encodeLeaseBody, type Lease, leaseTimes } from '../../src/wire/lease.ts';
 import { statedKey } from '../../src/wire/plain.ts';
 import { decodeRecordHeader, encodeRecordHeader } from '../../src/wire/record.ts';
 import { decodeStreamHeader, encodeStreamHeader } from '../../src/wire/stream.ts';
@@ -273,6 +273,7 @@ describe('decoders give back what was encoded', () => {
     expect(decodeControl(decodeRecordHeader(bytesOf('control')).attributes)).toEqual(control);
     expect(decodeTicket(bytesOf('ticket'))).toEqual(ticket);
     expect(decodeLease(bytesOf('lease'))).toEqual(lease);
+    expect(leaseTimes(bytesOf('lease'))).toEqual({ time: lease.time, goodUntil: lease.goodUntil });
     expect(encodeEnvelopeHeader({ keyId: id(0x20), keyVersion: 1 })).toEqual(bytesOf('envelope').subarray(0, 28));
     const head = { keyId: id(0x20), keyVersion: 1, salt: run(0xb0, 32) };
     expect(decodeStreamHeader(bytesOf('stream').subarray(0, 60))).toEqual(head);
