@@ -49,6 +49,8 @@ export interface Engine {
   readonly wave: number;
   /** A new session of this user, as the pool knows it. */
   caller(user: string): Caller;
+  /** Throws BUSY where this caller's user has as many requests waiting as one user may have. */
+  mustHaveShare(caller: Caller): void;
   /** Throws where a request with so many bytes would be refused: for who has not copied them yet. */
   mustHaveRoom(caller: Caller, size: number): void;
   /** A way of segments of streams, for one session. */

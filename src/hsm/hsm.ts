@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { AuditLog } from '../audit/log.ts';
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
-import { errorOf, HsmError } from '../errors.ts';
+import { busyError, errorOf, HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
 import type {
   CallOptions,
@@ -192,6 +192,12 @@ export class HsmImpl implements Hsm, Engine {
 
   caller(user: string): Caller {
     return this.#pool.caller(user);
+  }
+
+  mustHaveShare({ user }: Caller): void {
+    if (user.waiting < this.#parts.quotas.waitingRequests) return;
+    this.#pool.failed('KEYCELL_BUSY');
+    throw busyError('this user has as much waiting as quotas.waitingRequests allows');
   }
 
   mustHaveRoom(caller: Caller, size: number): void {

@@ -116,9 +116,15 @@ export class SessionImpl implements Session {
   }
 
   async #renew(): Promise<void> {
-    const { ticket } = await this.#engine.ask('renew', { ticket: this.#ticket });
+    const { ticket } = await this.#waitFor(() => this.#engine.ask('renew', { ticket: this.#ticket }));
     this.#ticket = ticket;
     this.#expiresAt = this.#engine.wallTime(decodeTicket(ticket).expiresAt);
+  }
+
+  /** A call of the warden counts among the requests that the user has waiting. Throws BUSY where those are too many. */
+  async #waitFor<T>(call: () => Promise<T>): Promise<T> {
+    this.#engine.mustHaveShare(this.#caller);
+    return this.#caller.waitFor(call());
   }
 
   close(): Promise<void> {
@@ -615,7 +621,7 @@ export class SessionImpl implements Session {
     });
     const entry = userEntryOf(answer.user);
     return this.#withNewName(name, async () => {
-      await this.#engine.commit({ key: userName(entry.id), record: entry.record, before: null });
+      await this.#commit({ key: userName(entry.id), record: entry.record, before: null });
       // Not before it is on the disk: nobody logs in by a record that might never be written.
       this.#engine.users.set(name, entry);
       return infoOf(entry);
@@ -639,7 +645,7 @@ export class SessionImpl implements Session {
   async removeUser(name: string): Promise<void> {
     const entry = this.#userNamed(name);
     await this.#asking(() => this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record }));
-    await this.#engine.commit({ key: userName(entry.id), record: null, before: entry.record });
+    await this.#commit({ key: userName(entry.id), record: null, before: entry.record });
     this.#engine.users.delete(name);
     this.#engine.forgetUser(entry.id);
   }
@@ -675,7 +681,7 @@ export class SessionImpl implements Session {
   }
 
   async #changeUser(before: UserEntry, record: Uint8Array): Promise<void> {
-    await this.#engine.commit({ key: userName(before.id), record, before: before.record });
+    await this.#commit({ key: userName(before.id), record, before: before.record });
     this.#engine.users.set(before.name, userEntryOf(record));
   }
 
@@ -695,7 +701,7 @@ export class SessionImpl implements Session {
     if (this.#asked === WARDEN_CALLS_MAX) throw busyError('this session has all its calls about users under way');
     this.#asked++;
     try {
-      return await call();
+      return await this.#waitFor(call);
     } finally {
       this.#asked--;
     }

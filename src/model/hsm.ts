@@ -40,7 +40,7 @@ export interface Quotas {
   readonly storedKeys?: number;
   /** Sessions that are neither closed nor expired; beyond it `login` fails with KEYCELL_LIMIT_EXCEEDED. Default 1 000. */
   readonly sessions?: number;
-  /** Requests that wait for a cell, the log or the store; beyond it KEYCELL_BUSY. Default three quarters of `queueLimit`. */
+  /** Requests that wait for a cell, the warden, the log or the store; beyond it KEYCELL_BUSY. Default ¾ of `queueLimit`. */
   readonly waitingRequests?: number;
 }
 

@@ -1,10 +1,11 @@
 /** What one user may take: stored keys, sessions, requests that wait. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SessionQuota } from '../../dist/cell/warden/session-quota.js';
 import { Commits } from '../../dist/hsm/commits.js';
 import type { Engine } from '../../dist/hsm/engine.js';
 import { KeyIndex } from '../../dist/hsm/keys.js';
 import { type Hsm, HsmError, openEphemeralHsm, type Session } from '../../dist/index.js';
+import { FieldReader } from '../../dist/wire/fields.js';
 import { CIPHER, codeOf, errorOf, login, make, OFFICER, open, PASSPHRASE, USER } from './support/hsm.ts';
 
 const LIMIT = 'KEYCELL_LIMIT_EXCEEDED';
@@ -236,6 +237,70 @@ describe('what everyone needs', () => {
     const codes = await Promise.all(calls);
     expect(codes.filter((code) => code === 'a result').length).toBe(30);
     await alice.random(1);
+  });
+
+  test('renewals and calls about users count among the requests that wait', async () => {
+    const { alice, admin, hsm } = await make({ quotas: { waitingRequests: 2 } });
+    const [second, third] = [await login(hsm), await login(hsm)];
+    const engine = hsm as unknown as Engine;
+    let answer = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      answer();
+    });
+    const { ask } = engine;
+    vi.spyOn(engine, 'ask').mockImplementation((async (call: never, what: never) => {
+      await slow;
+      return ask.call(engine, call, what);
+    }) as never);
+    const under = [codeOf(alice.renew()), codeOf(second.renew())];
+    const refused = [third.renew(), third.random(1), alice.random(1), alice.listUsers(), third.removeUser('officer')];
+    for (const error of await Promise.all(refused.map(errorOf))) {
+      expect(error).toMatchObject({ code: 'KEYCELL_BUSY', retryable: true });
+      expect(error.message).toContain('quotas.waitingRequests');
+    }
+    // Whose renewal is under way asks for no other; nobody else is held up; and a session can always be closed.
+    under.push(codeOf(alice.renew()), codeOf(admin.renew()), codeOf(third.close()));
+    answer();
+    expect(await Promise.all(under)).toEqual(under.map(() => 'a result'));
+    vi.restoreAllMocks();
+    await alice.renew();
+    await second.random(1);
+  });
+
+  test('what users’ changes wait for at the store counts, too', async () => {
+    const { admin } = await make({ quotas: { waitingRequests: 2 } });
+    let write = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      write();
+    });
+    const commits = vi.spyOn(Commits.prototype, 'commit').mockReturnValue(slow);
+    const changes = [admin.lockUser('alice'), admin.setPassword('alice', 'new')];
+    await vi.waitFor(() => expect(commits).toHaveBeenCalledTimes(2));
+    expect(await codeOf(admin.random(1))).toBe('KEYCELL_BUSY');
+    write();
+    await Promise.all(changes);
+    vi.restoreAllMocks();
+    await admin.random(1);
+  });
+
+  test('login and renewal read of a lease its times, however many it revokes', async () => {
+    const { hsm } = await make();
+    for (let i = 0; i < 3; i++) await (await login(hsm)).close();
+    const ids = vi.spyOn(FieldReader.prototype, 'id');
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    (hsm as unknown as Engine).wallTime(0);
+    expect(hsm.stats().leaseAge).toBeLessThan(5000);
+    expect(ids).not.toHaveBeenCalled();
   });
 
   test('a session has so many calls of the warden under way, and no more', async () => {
