@@ -310,7 +310,10 @@ export class HsmImpl implements Hsm, Engine {
     const id = key.slice(key.indexOf('/') + 1);
     if (key.startsWith('user/')) {
       for (const user of this.users.values()) if (user.id === id) this.users.delete(user.name);
-      if (record === null) return;
+      if (record === null) {
+        this.forgetUser(id);
+        return;
+      }
       const user = userEntryOf(record);
       this.users.set(user.name, user);
     } else if (record === null) this.keys.remove(id);
@@ -558,7 +561,10 @@ export class HsmImpl implements Hsm, Engine {
       };
     });
     this.#logins++;
-    return new SessionImpl(this, ticket, infoOf(user!));
+    const session = new SessionImpl(this, ticket, infoOf(user!));
+    // Removed while the entry of this login went to the disk: nobody else would forget what the session has just asked for.
+    if (this.users.get(name)?.id !== user!.id) this.forgetUser(user!.id);
+    return session;
   }
 
   mustBeReady(): void {

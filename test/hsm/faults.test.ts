@@ -1,7 +1,9 @@
 /** What is in force is what is on the disk: users under a store that fails, lies, or does not tell; and clocks that are set. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SessionImpl } from '../../dist/hsm/session.js';
 import type { EcKey, Session } from '../../dist/index.js';
+import type { Engine } from '../../src/hsm/engine.ts';
+import type { Caller } from '../../src/pool/pool.ts';
 import { Faulty } from './support/faulty.ts';
 import { bytes, CIPHER, codeOf, errorOf, login, OFFICER, PASSPHRASE, SIGNING, until } from './support/hsm.ts';
 import { started, threadAfter } from './support/threads.ts';
@@ -152,6 +154,22 @@ describe.each(['lie', 'refuse'] as const)('a store that does not tell for a whil
     await (await login(here.hsm, 'carol', 'c')).getKey({ label: 'x' });
   });
 
+  test('a user who is gone leaves nothing behind in the queue', async () => {
+    const here = await Faulty.make();
+    const { hsm, admin, alice, store } = here;
+    const engine = hsm as unknown as Engine;
+    const flows = () => engine.caller(alice.user.id).user;
+    const before = flows();
+    store.fault = fault;
+    store.mute = true;
+    expect(await errorOf(admin.removeUser('alice'))).toMatchObject({ outcome: 'unknown' });
+    store.fault = 'none';
+    store.mute = false;
+    const gone = fault === 'lie';
+    await until(async () => (await codeOf(login(hsm))) === (gone ? FAILED : 'a result'));
+    expect(flows() === before).toBe(!gone);
+  });
+
   test('keys follow, too', async () => {
     const here = await Faulty.make();
     const { hsm, alice, store } = here;
@@ -201,6 +219,22 @@ describe.each(['lie', 'refuse'] as const)('a store that does not tell for a whil
     await here.reopen();
     await login(here.hsm, 'bob', 'b');
   });
+});
+
+test('a login that is answered after its user was removed leaves nothing behind in the queue either', async () => {
+  const { hsm, admin, alice } = await Faulty.make();
+  const engine = hsm as unknown as Engine;
+  const { askWithSecrets } = engine;
+  engine.askWithSecrets = async (...asked) => {
+    const answer = await askWithSecrets.apply(engine, asked);
+    await admin.removeUser('alice');
+    return answer;
+  };
+  const callers = vi.spyOn(engine, 'caller');
+  const session = await login(hsm);
+  const [of] = callers.mock.results;
+  expect(engine.caller(alice.user.id).user).not.toBe((of!.value as Caller).user);
+  expect(await draws(session)).toBe(REVOKED);
 });
 
 test('a warden that dies between the disk and its word to the cells: a removed user’s ticket is void all the same', async () => {
