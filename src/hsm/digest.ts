@@ -6,10 +6,10 @@
  * it never vouched for more. A MAC needs its key from the first byte: there the pieces are gathered, up to one message.
  */
 import { createHash } from 'node:crypto';
-import { HsmError } from '../errors.ts';
+import { HsmError, REASONS } from '../errors.ts';
 import { CURVE } from '../model/algorithms.ts';
 import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
-import type { HashName } from '../model/key.ts';
+import type { Curve, HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../model/limits.ts';
 import { checkBytes, checkSignal, invalid } from './inputs.ts';
 
@@ -39,10 +39,16 @@ export async function wholeOf(
   const started = performance.now();
   const prehashed = key.type === 'EC';
   const message = prehashed
-    ? await digestOf(options.hash ?? CURVE[key.curve].hash, pieces, options)
+    ? await digestOf(options.hash ?? hashOf(key.curve), pieces, options)
     : await gather(pieces, options);
   const timeout = options.timeout === undefined ? {} : { timeout: options.timeout - (performance.now() - started) };
   return { message, options: { ...options, ...timeout, ...(prehashed && { prehashed }) } };
+}
+
+/** Of a handle that a caller may have made. */
+function hashOf(curve: Curve): HashName {
+  if (!Object.hasOwn(CURVE, curve)) throw new HsmError('KEYCELL_MECHANISM_INVALID', REASONS.curve[1]);
+  return CURVE[curve].hash;
 }
 
 async function digestOf(hash: HashName, pieces: Pieces, options: CallOptions): Promise<Uint8Array> {

@@ -75,7 +75,7 @@ function publicKeyOf(key: unknown): StatedPoint {
 export function pointOn(curve: Curve | undefined, key: unknown): Uint8Array<ArrayBuffer> {
   const stated = publicKeyOf(key);
   if (curve !== undefined && stated.curve !== undefined && stated.curve !== curve) {
-    throw invalid(`the public key is of ${stated.curve}, not ${curve}`);
+    throw invalid(`the public key is of ${stated.curve}, not ${String(curve)}`);
   }
   return stated.point;
 }

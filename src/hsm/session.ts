@@ -43,14 +43,24 @@ import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
 import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
-import { FieldWriter, toHex } from '../wire/fields.ts';
+import { FieldWriter, sameBytes, toHex } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import type { Change } from './commits.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
-import { boundedCopy, checkSignal, copy, invalid, limitExceeded, NOTHING, object, secretCopy } from './inputs.ts';
+import {
+  boundedCopy,
+  checkBytes,
+  checkSignal,
+  copy,
+  invalid,
+  limitExceeded,
+  NOTHING,
+  object,
+  secretCopy,
+} from './inputs.ts';
 import { jweHeaders } from './jwe-headers.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
 import type { Lane } from './lane.ts';
@@ -317,7 +327,10 @@ export class SessionImpl implements Session {
 
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
     object(key, 'a key');
-    if (key.type === 'EC' && key.class === 'public') return new Uint8Array(key.publicKey);
+    if (key.type === 'EC' && key.class === 'public') {
+      checkBytes(key.publicKey);
+      return new Uint8Array(key.publicKey);
+    }
     return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
   }
 
@@ -734,11 +747,12 @@ const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly Seal
 
 /** An owner can destroy a key and make another of the same id: a mark is for the one that the officer looked at. */
 function isTheSame(key: Key, { attributes: { createdAt, checkValue, point } }: KeyEntry): boolean {
-  const made = key.createdAt?.getTime() === createdAt;
-  if (key.type === 'AES') return made && key.checkValue === toHex(checkValue);
-  return (
-    made && key.type === 'EC' && point !== null && Buffer.compare(key.publicKey.subarray(-point.length), point) === 0
-  );
+  // A caller can make a handle, of whatever types.
+  const made: unknown = key.createdAt;
+  if (!(made instanceof Date) || made.getTime() !== createdAt) return false;
+  if (key.type === 'AES') return key.checkValue === toHex(checkValue);
+  if (key.type !== 'EC' || point === null || !((key.publicKey as unknown) instanceof Uint8Array)) return false;
+  return sameBytes(key.publicKey.subarray(-point.length), point);
 }
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted', 'acceptImported'];

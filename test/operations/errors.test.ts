@@ -22,9 +22,46 @@ beforeAll(async () => {
 });
 
 const works = async () => expect(await session.decrypt(aes, await session.encrypt(aes, bytes(3)))).toEqual(bytes(3));
+/** Handles that a caller made: each of them is of a key that exists, but for one member. */
+function* wrongHandles(of: AesKey | EcKey): Generator<[string, object]> {
+  const values = [undefined, null, -1, 1e12, 'text', Symbol.iterator, {}, [], () => 5, new Date(Number.NaN)];
+  for (const member of [...Object.keys(of), 'publicKey', 'curve']) {
+    for (const value of values) yield [`${member}: ${typeof value}`, { ...of, [member]: value }];
+  }
+}
+
 const loose = () => session as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 describe('bad input', () => {
+  test('a handle of the caller’s own make, whatever is wrong with it', async () => {
+    async function* pieces() {
+      yield bytes(3);
+    }
+    const imported = { type: 'EC', curve: 'P-256', class: 'public', usage: ['verify'] } as const;
+    const other = await session.importKey(imported, pair.publicKey);
+    for (const of of [aes, pair, other]) {
+      for (const [wrong, key] of wrongHandles(of)) {
+        const calls: [string, unknown[]][] = [
+          ['sign', [key, bytes(3)]],
+          ['sign', [key, pieces()]],
+          ['verify', [key, bytes(64), pieces()]],
+          ['encrypt', [key, bytes(3)]],
+          ['wrapKey', [kek, key, KW]],
+          ['exportKey', [key]],
+          ['setAttributes', [key, { trusted: true }]],
+          ['deriveKey', [key, { mechanism: 'ECDH', publicKey: pair.publicKey, kdf: { name: 'none' } }, {}]],
+        ];
+        for (const [name, args] of calls) {
+          const refused = await loose()
+            [name]!.call(session, ...args)
+            .catch((error) => error);
+          if (refused instanceof Error && !(refused instanceof HsmError))
+            throw new Error(`${name} of ${wrong}`, { cause: refused });
+        }
+      }
+    }
+  });
+
   test('wrong types, wherever a value is expected', async () => {
     const wrong = [undefined, null, 5, 'text', true, {}, [], () => 5, Symbol.iterator, 5n, new ArrayBuffer(4), [1, 2]];
     for (const value of wrong) {

@@ -160,5 +160,21 @@ test('a mark is for the key that the officer looked at, not for another of its i
   await alice.generateKey({ ...aes, unwrapTemplate: { usage: [] } });
   expect(await code(() => admin.setAttributes(seen, { trusted: true }))).toBe('KEYCELL_KEY_CONFLICT');
   const now = await admin.getKey({ id: aes.id });
+  for (const createdAt of [
+    undefined,
+    null,
+    now.createdAt.getTime(),
+    now.createdAt.toJSON(),
+    {},
+    new Date(Number.NaN),
+  ]) {
+    const made = { ...now, createdAt } as never;
+    expect(await code(() => admin.setAttributes(made, { trusted: true }))).toBe('KEYCELL_KEY_CONFLICT');
+  }
+  const point = await alice.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
+  for (const publicKey of [undefined, null, 5, 'text', {}, new ArrayBuffer(91)]) {
+    const made = { ...point, publicKey } as never;
+    expect(await code(() => admin.setAttributes(made, { trusted: true }))).toBe('KEYCELL_KEY_CONFLICT');
+  }
   expect((await admin.setAttributes(now, { trusted: true })).trusted).toBe(true);
 });
