@@ -1,6 +1,8 @@
 /** Authority and time: what warden and cells take for good, whatever the clocks do and however many log out. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WardenClock } from '../../dist/cell/warden/clock.js';
+import { Revocations } from '../../dist/cell/warden/revocations.js';
 import { ENDED_SESSIONS_MAX, REVOKED_USERS_MAX } from '../../dist/wire/lease.js';
 import { WardenHere } from './support/warden.ts';
 
@@ -129,7 +131,68 @@ describe('the wall clock', () => {
   });
 });
 
+/** The next logout finds no room anywhere. */
+function fillAllRoom(): void {
+  const full = vi.spyOn(Revocations.prototype, 'endSession');
+  onTestFinished(() => full.mockRestore());
+  full.mockImplementationOnce(function (this: Revocations) {
+    return this.endAll();
+  });
+}
+
 describe('room for revocations', () => {
+  test('beyond it, logouts end the sessions of whoever logs out, or of who has logged out more', async () => {
+    const here = WardenHere.make();
+    const clock = () =>
+      new WardenClock(
+        () => here.clocks.wall,
+        () => here.clocks.monotonic,
+      );
+    const some = here.read(here.mint({ user: idOf(0), session: idOf(0) }));
+    const ticketOf = (user: number, session: number) => ({ ...some, user: idOf(user), session: idOf(session) });
+
+    // Three each, as 683 users have who act together: the first of them has an open session.
+    const revocations = new Revocations(clock());
+    for (let n = 0; n < ENDED_SESSIONS_MAX; n++) {
+      expect(revocations.endSession(ticketOf(1 + Math.floor(n / 3), n))).toBeUndefined();
+    }
+    const open = ticketOf(1, 100_000);
+    expect(revocations.endSession(ticketOf(5, 100_001))).toEqual({ user: idOf(5) });
+    expect(revocations.covers(ticketOf(5, 100_002))).toBe(true);
+    expect(revocations.covers(open)).toBe(false);
+    // There is room again for three. Who comes new then has logged out less than others.
+    for (const session of [1, 2, 3]) expect(revocations.endSession(ticketOf(6, 200_000 + session))).toBeUndefined();
+    expect(revocations.endSession(ticketOf(9999, 300_000))).toEqual({ user: idOf(6) });
+    expect(revocations.covers(open)).toBe(false);
+    expect(revocations.covers(ticketOf(9999, 300_000))).toBe(true);
+    expect(revocations.covers(ticketOf(9999, 300_001))).toBe(false);
+
+    // One each, then one more of somebody: theirs alone end.
+    const ones = new Revocations(clock());
+    for (let n = 0; n < ENDED_SESSIONS_MAX; n++) expect(ones.endSession(ticketOf(1 + n, n))).toBeUndefined();
+    for (const user of [7, 8, 9999]) {
+      expect(ones.endSession(ticketOf(user, 100_000 + user))).toEqual({ user: idOf(user) });
+      expect(ones.covers(ticketOf(user, 100_000 + user))).toBe(true);
+      if (user !== 9999) expect(ones.endSession(ticketOf(20_000 + user, 200_000 + user))).toBeUndefined();
+    }
+    expect(ones.list()).toMatchObject({ ticketEpoch: 1 });
+    expect(ones.covers(open)).toBe(false);
+
+    // Whose an ended session was, a new warden does not know.
+    const resumed = new Revocations(clock());
+    const sessions = Array.from({ length: ENDED_SESSIONS_MAX }, (_, n) => idOf(n));
+    resumed.resume({ ...here.lease, users: [], sessions });
+    expect(resumed.endSession(ticketOf(3, 100_000))).toEqual({ user: idOf(3) });
+    expect(resumed.covers(open)).toBe(false);
+
+    // Where the room of users is used up, too, all sessions end.
+    const full = new Revocations(clock());
+    for (let n = 0; n < REVOKED_USERS_MAX; n++) full.endUser({ user: idOf(500_000 + n), epoch: 2, before: 0 });
+    for (let n = 0; n < ENDED_SESSIONS_MAX; n++) expect(full.endSession(ticketOf(1 + n, n))).toBeUndefined();
+    expect(full.endSession(ticketOf(9999, 100_000))).toEqual({ ticketEpoch: 2 });
+    for (const ticket of [open, ticketOf(9999, 100_000)]) expect(full.covers(ticket)).toBe(true);
+  });
+
   test('2 048 logins and logouts of one user: logout, removal and password change go on, old tickets don’t', async () => {
     const here = WardenHere.make();
     const officer = admin(here);
@@ -159,18 +222,30 @@ describe('room for revocations', () => {
     expect(here.cell(await here.login(changed))).toBe('good');
   });
 
-  test('logouts of ever other users: the ticket epoch rises, and every session there was has ended', async () => {
+  test('logouts of ever other users: whoever finds no room ends their own sessions', async () => {
     const here = WardenHere.make();
     const officer = admin(here);
     const tickets = Array.from({ length: ENDED_SESSIONS_MAX + 1 }, (_, n) =>
       here.mint({ user: idOf(10_000 + n), session: idOf(20_000 + n) }),
     );
+    const beside = here.mint({ user: idOf(10_000 + ENDED_SESSIONS_MAX), session: idOf(7) });
     for (const ticket of tickets.slice(0, -1)) await here.ask('logout', { ticket });
     expect(here.lease).toMatchObject({ ticketEpoch: 1, users: [] });
-    expect(here.cell(officer)).toBe('good');
     await here.ask('logout', { ticket: tickets.at(-1)! });
+    expect(here.lease).toMatchObject({ ticketEpoch: 1, users: [{ user: here.read(beside).user }] });
+    for (const ticket of [beside, ...tickets]) expect(here.cell(ticket)).toBe(REVOKED);
+    expect(here.cell(officer)).toBe('good');
+    expect(here.events.filter((event) => event === 'sessions-ended')).toHaveLength(1);
+  });
+
+  test('where there is room for nobody the ticket epoch rises, and every session there was has ended', async () => {
+    const here = WardenHere.make();
+    const officer = admin(here);
+    const ticket = here.mint({ user: idOf(1), session: idOf(2) });
+    fillAllRoom();
+    await here.ask('logout', { ticket });
     expect(here.lease).toMatchObject({ ticketEpoch: 2, users: [], sessions: [] });
-    for (const ticket of [officer, ...tickets]) expect(here.cell(ticket)).toBe(REVOKED);
+    for (const one of [officer, ticket]) expect(here.cell(one)).toBe(REVOKED);
     expect(await here.warden(officer)).toBe(REVOKED);
     expect(here.events.at(-1)).toBe('sessions-ended');
     const again = admin(here, idOf(3));
@@ -194,8 +269,6 @@ describe('room for revocations', () => {
   });
 
   test('logouts never use up the room of users, nor users that of logouts', async () => {
-    const { Revocations } = await import('../../dist/cell/warden/revocations.js');
-    const { WardenClock } = await import('../../dist/cell/warden/clock.js');
     const revocations = new Revocations(new WardenClock());
     for (let n = 0; n < REVOKED_USERS_MAX; n++) {
       expect(revocations.endUser({ user: idOf(n), epoch: 2, before: 0 })).toBeUndefined();
@@ -219,9 +292,8 @@ describe('room for revocations', () => {
     const officer = admin(here);
     const bob = await here.user(officer, 'bob');
     const late = here.login(bob);
-    for (let n = 0; n <= ENDED_SESSIONS_MAX; n++) {
-      await here.ask('logout', { ticket: here.mint({ user: idOf(10_000 + n), session: idOf(20_000 + n) }) });
-    }
+    fillAllRoom();
+    await here.ask('logout', { ticket: here.mint({ user: idOf(1), session: idOf(2) }) });
     expect(here.lease.ticketEpoch).toBe(2);
     await expect(late).rejects.toMatchObject({ code: REVOKED });
     expect(here.cell(await here.login(bob))).toBe('good');

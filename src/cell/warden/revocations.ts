@@ -3,8 +3,9 @@
  * concerns can be good any more.
  *
  * There is always room for one more. A user's entry subsumes those of their sessions. Where logouts have used up the room of
- * sessions, all sessions of the user who has most of them end; where no user has two, or the room of users is used up, the
- * ticket epoch rises, and with it the sessions of the whole HSM end.
+ * sessions, all sessions end of whoever logs out; or of the user who has logged out more often, where there is one. So of N
+ * users who log out, each has an Nth of the room, whatever the others do. Where the room of users is used up, too, the ticket
+ * epoch rises, and with it the sessions of the whole HSM end.
  */
 import { ENDED_SESSIONS_MAX, type Lease, REVOKED_USERS_MAX, type UserRevocation, voids } from '../../wire/lease.ts';
 import { TICKET_LIFETIME, type Ticket } from '../../wire/ticket.ts';
@@ -79,8 +80,8 @@ export class Revocations {
   endSession(ticket: Ticket): Overflow {
     this.#forget();
     if (this.#sessions.size >= ENDED_SESSIONS_MAX) {
-      const user = this.#busiest();
-      const overflow = user === undefined ? this.endAll() : (this.#endLogins(user) ?? { user });
+      const user = this.#busiest(ticket.user);
+      const overflow = this.#endLogins(user) ?? { user };
       if (this.covers(ticket)) return overflow;
       this.#sessions.set(ticket.session, { ticket, until: this.#end() });
       return overflow;
@@ -133,14 +134,14 @@ export class Revocations {
     return this.endUser({ user, epoch: 0, before: this.#loginsFrom });
   }
 
-  /** The user with most of the ended sessions, if one has two. */
-  #busiest(): string | undefined {
-    const counts = new Map<string, number>();
+  /** The user with most of the ended sessions: `next`, who ends another, unless somebody has more. */
+  #busiest(next: string): string {
+    const counts = new Map<string, number>([[next, 1]]);
     for (const { ticket } of this.#sessions.values()) {
       if (ticket !== undefined) counts.set(ticket.user, (counts.get(ticket.user) ?? 0) + 1);
     }
-    let busiest: string | undefined;
-    let most = 1;
+    let busiest = next;
+    let most = counts.get(next)!;
     for (const [user, count] of counts) {
       if (count <= most) continue;
       busiest = user;
