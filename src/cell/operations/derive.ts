@@ -9,6 +9,7 @@ import { KDF, MECHANISM, type Span } from '../../wire/batch.ts';
 import { purposeOf } from '../../wire/purpose.ts';
 import type { Call, Operation } from '../call.ts';
 import { IntegrityError } from '../core.ts';
+import { concatKdf, laidOut, u32 } from './concat-kdf.ts';
 import { sealNew, wantedFrom } from './keys.ts';
 import { read, validPoint } from './material.ts';
 
@@ -121,37 +122,11 @@ function expand(call: Call, by: Asked, hash: number, secret: Span, output: Span,
       output.length,
     );
   }
-  const info =
-    by.kdf === 'concat'
-      ? // RFC 7518 §4.6.2: each with its length, then SuppPubInfo.
-        laidOut(call, [
-          u32(first.length),
-          first,
-          u32(second.length),
-          second,
-          u32(third.length),
-          third,
-          u32(wanted.bits),
-        ])
-      : // SP 800-108r1 §4.1.
-        laidOut(call, [first, ZERO, second, ...(by.kdf === 'bound' ? [purposeOf(wanted)] : []), u32(wanted.bits)]);
-  const kernel = by.kdf === 'concat' ? kernels.concatKdf : kernels.kdf108;
-  return kernel(hash, offset, length, info.offset, info.length, output.offset, output.length);
+  if (by.kdf === 'concat') return concatKdf(call, hash, secret, [first, second, third], output);
+  // SP 800-108r1 §4.1.
+  const purpose = by.kdf === 'bound' ? [purposeOf(wanted)] : [];
+  const info = laidOut(call, [first, ZERO, second, ...purpose, u32(wanted.bits)]);
+  return kernels.kdf108(hash, offset, length, info.offset, info.length, output.offset, output.length);
 }
 
 const ZERO = Uint8Array.of(0);
-const u32 = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
-
-/** Public bytes side by side in working memory: parts of the request, and bytes that were made here. */
-function laidOut(call: Call, pieces: readonly (Span | Uint8Array)[]): Span {
-  const { core, work } = call.bench;
-  const length = pieces.reduce((size, piece) => size + piece.length, 0);
-  const offset = work.take(length);
-  let at = offset;
-  for (const piece of pieces) {
-    if (piece instanceof Uint8Array) core.bytes.set(piece, at);
-    else core.bytes.copyWithin(at, piece.offset, piece.offset + piece.length);
-    at += piece.length;
-  }
-  return { offset, length };
-}

@@ -8,6 +8,7 @@ import { jsonExcess } from '../../wire/json-bounds.ts';
 import { layList, listSize } from '../../wire/list.ts';
 import type { Call } from '../call.ts';
 import { IntegrityError } from '../core.ts';
+import { concatKdf } from './concat-kdf.ts';
 
 const IV_SIZE = 12;
 const TAG_SIZE = 16;
@@ -59,30 +60,18 @@ function parse(json: string): Members {
   return parsed as Members;
 }
 
-/** RFC 7518 §4.6.2: AlgorithmID ‖ PartyUInfo ‖ PartyVInfo ‖ SuppPubInfo, each of the first three with its length. */
-function otherInfo(algorithm: string, bits: number): Uint8Array {
-  const name = Buffer.from(algorithm);
-  const info = new Uint8Array(4 + name.length + 12);
-  const view = new DataView(info.buffer);
-  view.setUint32(0, name.length);
-  info.set(name, 4);
-  view.setUint32(4 + name.length + 8, bits);
-  return info;
-}
+const ALGORITHM = Buffer.from('A256GCM');
+const NONE = new Uint8Array(0);
 
 /** The context of the content key that the agreement gives: `z` is its shared secret. */
 function contentKey(call: Call, z: Span): number {
   const { core, work } = call.bench;
-  const info = otherInfo('A256GCM', 256);
-  const infoAt = work.take(info.length);
-  core.bytes.set(info, infoAt);
-  const cek = work.take(32);
+  const cek = { offset: work.take(32), length: 32 };
   // SHA-256 whatever the curve: RFC 7518 §4.6.2.
-  const hash = HASH['SHA-256'].number;
-  if (core.call.concatKdf(hash, z.offset, z.length, infoAt, info.length, cek, 32) !== 1)
-    throw new IntegrityError('a KDF failed');
+  const { number } = HASH['SHA-256'];
+  if (concatKdf(call, number, z, [ALGORITHM, NONE, NONE], cek) !== 1) throw new IntegrityError('a KDF failed');
   const ctx = work.take(core.call.AES_CTX_SIZE.value);
-  if (core.call.aesExpandKey(ctx, cek, 32) !== 1) throw new IntegrityError('a key schedule failed');
+  if (core.call.aesExpandKey(ctx, cek.offset, cek.length) !== 1) throw new IntegrityError('a key schedule failed');
   return ctx;
 }
 
