@@ -60,20 +60,10 @@ export const encryptSegment: Operation = (call) => {
   if (!segmentFits(plaintext.length, index, call.flag(FLAG.last))) throw invalid;
   const sealed = call.result(plaintext.length + SEGMENT_OVERHEAD);
   call.bench.random.fill(sealed.offset, SEGMENT_IV_SIZE);
-  const { work } = call.bench;
-  const mark = work.mark();
-  const ok = call.bench.core.call.gcmSeal(
-    streamContext(call, key, header, call.part(3)),
-    sealed.offset,
-    SEGMENT_IV_SIZE,
-    place(call, index),
-    SEGMENT_AAD_SIZE,
-    plaintext.offset,
-    plaintext.length,
-    sealed.offset + SEGMENT_IV_SIZE,
-  );
-  work.release(mark);
-  if (ok !== 1) throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
+  const of = { key, header, hash: call.part(3), index, iv: sealed.offset };
+  if (!crypt(call, 'gcmSeal', of, plaintext, sealed.offset + SEGMENT_IV_SIZE)) {
+    throw new Refusal('KEYCELL_LIMIT_EXCEEDED');
+  }
   return [sealed];
 };
 
@@ -90,22 +80,38 @@ export const decryptSegment: Operation = (call) => {
   const length = sealed.length - SEGMENT_OVERHEAD;
   if (length < 0 || !segmentFits(length, index, call.flag(FLAG.last))) throw failed();
   const plaintext = call.result(length);
-  const { work } = call.bench;
-  const mark = work.mark();
-  const ok = call.bench.core.call.gcmOpen(
-    streamContext(call, key, header, call.part(2)),
-    sealed.offset,
-    SEGMENT_IV_SIZE,
-    place(call, index),
-    SEGMENT_AAD_SIZE,
-    sealed.offset + SEGMENT_IV_SIZE,
-    length + SEGMENT_TAG_SIZE,
-    plaintext.offset,
-  );
-  work.release(mark);
-  if (ok !== 1) throw failed();
+  const of = { key, header, hash: call.part(2), index, iv: sealed.offset };
+  const ciphertext = { offset: sealed.offset + SEGMENT_IV_SIZE, length: length + SEGMENT_TAG_SIZE };
+  if (!crypt(call, 'gcmOpen', of, ciphertext, plaintext.offset)) throw failed();
   return [plaintext];
 };
+
+/** A segment: its stream (the key, the header, the hash of the caller's associated data), its number, and where its IV is. */
+interface Segment {
+  readonly key: OpenKey;
+  readonly header: Span;
+  readonly hash: Span;
+  readonly index: number;
+  readonly iv: number;
+}
+
+/** Seal or open one segment, from `input` to the address `output`; false where the kernel refuses. */
+function crypt(call: Call, kernel: 'gcmSeal' | 'gcmOpen', of: Segment, input: Span, output: number): boolean {
+  const { core, work } = call.bench;
+  const mark = work.mark();
+  const ok = core.call[kernel](
+    streamContext(call, of.key, of.header, of.hash),
+    of.iv,
+    SEGMENT_IV_SIZE,
+    place(call, of.index),
+    SEGMENT_AAD_SIZE,
+    input.offset,
+    input.length,
+    output,
+  );
+  work.release(mark);
+  return ok === 1;
+}
 
 /** Throws `refusal` unless these bytes are the header of a stream under this key. */
 function checkHeader(call: Call, key: OpenKey, { offset, length }: Span, refusal: Refusal): void {
