@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their texts become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CURVES, DEFAULT_USAGE, TYPES, USAGES } from '../model/attributes.ts';
 import type {
   Curve,
   Extractable,
@@ -8,7 +9,6 @@ import type {
   KeyType,
   PartialTemplate,
   PatternInfo,
-  Usage,
 } from '../model/key.ts';
 import { ENCODINGS } from './encode.ts';
 import { UsageError } from './failure.ts';
@@ -69,17 +69,7 @@ export function aadOf(options: AadOptions): { aad?: Uint8Array } {
   return options.aad === undefined ? {} : { aad: new TextEncoder().encode(options.aad) };
 }
 
-const TYPES: KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
-export const CURVES: Curve[] = ['P-256', 'P-384', 'secp256k1'];
-const USAGES: Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
-
 const DEFAULT_BITS = 256;
-const DEFAULT_USAGE: Record<KeyType, Usage[]> = {
-  AES: ['encrypt', 'decrypt'],
-  EC: ['sign', 'verify'],
-  HMAC: ['sign', 'verify'],
-  GENERIC: ['derive'],
-};
 
 export const typeOption = () => new Option('--type <type>', 'kind of key').choices(TYPES);
 export const curveOption = () => new Option('--curve <curve>', 'EC').choices(CURVES);

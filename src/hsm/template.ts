@@ -2,6 +2,7 @@
 import { HsmError, REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
+  DEFAULT_USAGE,
   type Issuer,
   type KeyAttributes,
   type Pattern,
@@ -193,13 +194,6 @@ export function attributesOf(
 
 const isOtherType = ({ type }: { readonly type?: KeyType }, most: Pattern | null): boolean =>
   type !== undefined && type !== most?.type;
-
-const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
-  AES: ['encrypt', 'decrypt'],
-  EC: ['sign', 'verify'],
-  HMAC: ['sign', 'verify'],
-  GENERIC: ['derive'],
-};
 
 type AnyPattern = Omit<KeyPattern, 'unwrapTemplate' | 'deriveTemplate'> & {
   readonly unwrapTemplate?: KeyPattern | 'any';

@@ -7,6 +7,13 @@ export const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
 export const EXTRACTABLES: readonly Extractable[] = [false, 'wrapped', 'plaintext'];
 export const REWRAPS = ['trusted', 'any', 'issuer'] as const;
 export const USAGES: readonly Usage[] = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
+/** What a key is for where nobody says. */
+export const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
+  AES: ['encrypt', 'decrypt'],
+  EC: ['sign', 'verify'],
+  HMAC: ['sign', 'verify'],
+  GENERIC: ['derive'],
+};
 export const FLAGS = [
   'neverExtractable',
   'trusted',
