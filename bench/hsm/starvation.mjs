@@ -134,7 +134,8 @@ const verifying = (curve) => async (session) => {
   return () => session.verify(keys[next++ % keys.length], signature, MESSAGE);
 };
 
-const rewrapping = (count, as, curve, header) => async (session) => {
+/** A content key under a wrapping key that may re-wrap. */
+const wrappedKey = async (session) => {
   const kek = await made(session, { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], rewrapPolicy: 'any' });
   const content = await made(session, {
     type: 'AES',
@@ -143,6 +144,11 @@ const rewrapping = (count, as, curve, header) => async (session) => {
     extractable: 'wrapped',
   });
   const blob = await session.wrapKey(kek, content, { mechanism: 'AES-KW' });
+  return { kek, blob };
+};
+
+const rewrapping = (count, as, curve, header) => async (session) => {
+  const { kek, blob } = await wrappedKey(session);
   const blobs = Array.from({ length: count }, () => blob);
   const to = as === 'JWE' ? { jwk: (await ec(session, curve, ['derive'])).jwk } : kek;
   return () => session.rewrapKeys(blobs, { from: kek, mechanism: 'AES-KW', to, as, header });
@@ -178,14 +184,7 @@ const importing = (curve) => async (session) => {
 };
 
 const unwrapping = () => async (session) => {
-  const kek = await made(session, { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], rewrapPolicy: 'any' });
-  const content = await made(session, {
-    type: 'AES',
-    bits: 256,
-    usage: ['encrypt', 'decrypt'],
-    extractable: 'wrapped',
-  });
-  const blob = await session.wrapKey(kek, content, { mechanism: 'AES-KW' });
+  const { kek, blob } = await wrappedKey(session);
   const template = { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'] };
   return () => session.unwrapKey(kek, blob, template, { mechanism: 'AES-KW' });
 };
