@@ -4,12 +4,9 @@
  * puts everything that came out to everything that opens: nothing that is not Known may open. `npm run test:long` walks a thousand.
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AesKey, type EcKey, type Hsm, HsmError, type Key, openHsm, type Session } from '../../dist/index.js';
+import { beforeAll, expect, test } from 'vitest';
+import { type AesKey, type EcKey, HsmError, type Key, type Session } from '../../dist/index.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
 import {
   agreementOf,
@@ -35,26 +32,16 @@ import {
   UNWRAPPED,
   unwrappedKey,
 } from '../model/symbolic.ts';
-import { bytes, nodeGcmOpen, nodeUnwrap, nodeWrap } from './support.ts';
+import { bytes, nodeGcmOpen, nodeUnwrap, nodeWrap, stored } from './support.ts';
 
 const LONG = process.env['KEYCELL_LONG'] !== undefined;
 const WALKS = LONG ? 1000 : 150;
 
-const folder = mkdtempSync(join(tmpdir(), 'keycell-test-'));
-let hsm: Hsm;
+const it = stored();
 let admin: Session;
 let alice: Session;
-
-beforeAll(async () => {
-  hsm = await openHsm({ path: folder, workers: 1 });
-  await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'a' }, scryptLog2N: 14 });
-  admin = await hsm.login({ user: 'officer', password: 'a' });
-  await admin.createUser({ name: 'alice', role: 'crypto-user', password: 'alice' });
-  alice = await hsm.login({ user: 'alice', password: 'alice' });
-});
-afterAll(async () => {
-  await hsm?.close();
-  rmSync(folder, { recursive: true, force: true });
+beforeAll(() => {
+  ({ admin, alice } = it);
 });
 
 const point = () =>

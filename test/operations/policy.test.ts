@@ -3,31 +3,20 @@
  * from the first step on; where no step is refused, what comes out is not the secret.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AesKey, type Hsm, HsmError, openHsm, type Session } from '../../dist/index.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type AesKey, HsmError, type Session } from '../../dist/index.js';
 import { attributesOf } from '../../src/hsm/template.ts';
 import type { PartialTemplate } from '../../src/model/key.ts';
 import { purposeOf } from '../../src/wire/purpose.ts';
-import { bytes, nodeGcmOpen, nodeWrap } from './support.ts';
+import { bytes, nodeGcmOpen, nodeWrap, stored } from './support.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'keycell-test-'));
-let hsm: Hsm;
+const it = stored();
 let admin: Session;
 let alice: Session;
-
-beforeAll(async () => {
-  hsm = await openHsm({ path: folder, workers: 1 });
-  await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'a' }, scryptLog2N: 14 });
-  admin = await hsm.login({ user: 'officer', password: 'a' });
-  await admin.createUser({ name: 'alice', role: 'crypto-user', password: 'alice' });
-  alice = await hsm.login({ user: 'alice', password: 'alice' });
-});
-afterAll(async () => {
-  await hsm?.close();
-  rmSync(folder, { recursive: true, force: true });
+beforeAll(() => {
+  ({ admin, alice } = it);
 });
 
 const KW = { mechanism: 'AES-KW' } as const;
@@ -665,9 +654,9 @@ describe('A8: an officer sees what they vouch for', () => {
     expect(made).toMatchObject({ ...shown, origin: 'generated', trusted: false });
     const seen = await admin.getKey({ id: made.id });
     expect(seen).toMatchObject(shown);
-    const before = readFileSync(join(folder, 'audit.log'), 'utf8').length;
+    const before = readFileSync(join(it.folder, 'audit.log'), 'utf8').length;
     await admin.setAttributes(seen, { trusted: true });
-    const entries = readFileSync(join(folder, 'audit.log'), 'utf8').slice(before);
+    const entries = readFileSync(join(it.folder, 'audit.log'), 'utf8').slice(before);
     const found = marks(entries);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({ trusted: true, origin: 'generated', ...JSON.parse(JSON.stringify(shown)) });
@@ -683,10 +672,10 @@ describe('A8: an officer sees what they vouch for', () => {
 
   test('the entry says that an imported key was vouched for, and that a mark was taken back', async () => {
     const key = await alice.importKey({ type: 'AES', bits: 256, usage: ['wrap'] }, bytes(32, 7));
-    const before = readFileSync(join(folder, 'audit.log'), 'utf8').length;
+    const before = readFileSync(join(it.folder, 'audit.log'), 'utf8').length;
     await mark(key, { acceptImported: true });
     await admin.setAttributes(await admin.getKey({ id: key.id }), { trusted: false });
-    const found = marks(readFileSync(join(folder, 'audit.log'), 'utf8').slice(before));
+    const found = marks(readFileSync(join(it.folder, 'audit.log'), 'utf8').slice(before));
     expect(found).toMatchObject([
       { trusted: true, origin: 'imported', acceptImported: true },
       { trusted: false, origin: 'imported' },

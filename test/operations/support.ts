@@ -1,7 +1,10 @@
 /** An HSM in memory for a test file, and the counterparts that its results are compared with. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { type Hsm, HsmError, type HsmErrorCode, openEphemeralHsm, type Session } from '../../dist/index.js';
+import { type Hsm, HsmError, type HsmErrorCode, openEphemeralHsm, openHsm, type Session } from '../../dist/index.js';
 
 export interface Opened {
   hsm: Hsm;
@@ -15,6 +18,30 @@ export function ephemeral(workers = 1): Opened {
   });
   afterAll(() => opened.hsm?.close());
   return opened;
+}
+
+export interface Stored {
+  folder: string;
+  hsm: Hsm;
+  admin: Session;
+  alice: Session;
+}
+
+/** An HSM in a folder for a test file, with an admin and the crypto-user alice, who are logged in. */
+export function stored(): Stored {
+  const it = { folder: mkdtempSync(join(tmpdir(), 'keycell-test-')) } as Stored;
+  beforeAll(async () => {
+    it.hsm = await openHsm({ path: it.folder, workers: 1 });
+    await it.hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'a' }, scryptLog2N: 14 });
+    it.admin = await it.hsm.login({ user: 'officer', password: 'a' });
+    await it.admin.createUser({ name: 'alice', role: 'crypto-user', password: 'alice' });
+    it.alice = await it.hsm.login({ user: 'alice', password: 'alice' });
+  });
+  afterAll(async () => {
+    await it.hsm?.close();
+    rmSync(it.folder, { recursive: true, force: true });
+  });
+  return it;
 }
 
 /** Deterministic bytes that differ with `seed` and position. */
