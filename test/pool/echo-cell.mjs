@@ -1,11 +1,12 @@
 /**
  * A cell without crypto: it speaks the protocol, echoes each request's parts, and obeys a command in the first part.
  * `core` bends its life: [0] 1: never starts; 2: its first start fails; 3: dies when provisioned; 4: the first
- * provisioning has no answer. [1] counts starts. It is shared memory, so that later incarnations know of earlier ones.
+ * provisioning has no answer. [1] counts starts, [2] those that hung once. It is shared memory, so that later incarnations
+ * know of earlier ones.
  */
 import { batchLength, PlaceView, readBatch, replyBytesOffset, writeReply } from '../../dist/wire/batch.js';
 
-const COMMAND = /^(sleep|throw|exit|hang|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
+const COMMAND = /^(sleep|throw|exit|hang|hang once|malformed|foreign|big|status|quiet|peek|broken|bell)(?::(.*))?$/;
 
 const partsOf = (request) => Array.from({ length: request.partCount }, (_, p) => request.part(p));
 
@@ -39,7 +40,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
       }
       if (command === 'throw') throw new Error('the cell throws');
       if (command === 'exit') process.exit(7);
-      if (command === 'hang') for (;;);
+      if (command === 'hang' || (command === 'hang once' && Atomics.add(core, 2, 1) === 0)) for (;;);
       if (command === 'quiet') quiet = true;
       if (command === 'big') return { status: 0, reason: 0, parts: [put(new Uint8Array(Number(argument)).fill(7))] };
       if (command === 'peek') {

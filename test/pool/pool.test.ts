@@ -56,7 +56,7 @@ function make(options: Partial<CellPoolOptions> & { mode?: number } = {}) {
   const entries: Entry[] = [];
   const restarts: [number, string, number][] = [];
   const fatal: Error[] = [];
-  const core = new Uint8Array(new SharedArrayBuffer(2));
+  const core = new Uint8Array(new SharedArrayBuffer(3));
   core[0] = options.mode ?? 0;
   const pool = createCellPool({
     workers: 1,
@@ -83,6 +83,10 @@ const connect = () => {
   port1.unref();
   return port2;
 };
+/** Resolves when a cell has come to a request that hangs once. */
+async function hanging(core: Uint8Array) {
+  while (Atomics.load(core, 2) === 0) await sleep(5);
+}
 async function open(options: Parameters<typeof make>[0] = {}) {
   const made = make(options);
   await made.pool.start();
@@ -418,20 +422,21 @@ describe('bounds and ends', () => {
   test('abort and deadline act in the queue and in the cell', async () => {
     const { pool } = await open();
     const controller = new AbortController();
-    const inCell = pool.submit(request('sleep:200'), { signal: controller.signal });
+    const inCell = pool.submit(request('hang'), { signal: controller.signal });
     await Promise.resolve();
     const late = refused(pool.submit(atTheDoor('sleep:1'), { timeout: 30 }));
-    await sleep(5);
+    await Promise.resolve();
+    expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 2 });
     const queued = pool.submit(request('q'), { signal: controller.signal });
     const queuedLate = refused(pool.submit(request('q'), { timeout: 20 }));
-    const fine = pool.submit(request('fine'), { timeout: 5000 });
-    const began = performance.now();
+    const fine = pool.submit(request('fine'), { timeout: 60_000 });
+    // The cell answers nobody: whoever hears hears it of the pool.
     expect(await queuedLate).toBe('KEYCELL_TIMEOUT not-executed');
     expect(await late).toBe('KEYCELL_TIMEOUT unknown');
     controller.abort(new Error('why'));
     expect(await refused(inCell)).toBe('KEYCELL_ABORTED unknown');
     expect(await refused(queued)).toBe('KEYCELL_ABORTED not-executed');
-    expect(performance.now() - began).toBeLessThan(150);
+    await pool.kill(0);
     expect(await refused(pool.submit(request('x'), { signal: controller.signal }))).toBe(
       'KEYCELL_ABORTED not-executed',
     );
@@ -563,9 +568,9 @@ describe('the log', () => {
     expect(pool.stats().inFlight).toBeLessThan(60);
     await pool.close(20);
     const seen = new Set(await Promise.all(outcomes));
-    expect(seen).toEqual(
-      new Set(['KEYCELL_BUSY not-executed', 'KEYCELL_CLOSING not-executed', 'KEYCELL_CLOSING unknown']),
-    );
+    // Some may be in the queue yet: it depends on how fast the cell was before the room was full.
+    seen.delete('KEYCELL_CLOSING not-executed');
+    expect(seen).toEqual(new Set(['KEYCELL_BUSY not-executed', 'KEYCELL_CLOSING unknown']));
   });
 
   test('entries are counted over all incarnations', async () => {
@@ -582,9 +587,9 @@ describe('the log', () => {
 
 describe('death', () => {
   test('a killed cell loses nothing', async () => {
-    const { pool, restarts } = await open({ workers: 2 });
-    const all = Array.from({ length: 60 }, (_, i) => pool.submit(request(i === 0 ? 'sleep:200' : `m${i}`)));
-    await sleep(50);
+    const { pool, restarts, core } = await open({ workers: 2 });
+    const all = Array.from({ length: 60 }, (_, i) => pool.submit(request(i === 0 ? 'hang once' : `m${i}`)));
+    await hanging(core);
     // The first of a pool that stood still goes to cell 0: killed once, it is asked again.
     await pool.kill(1);
     await pool.kill(0);
@@ -611,7 +616,7 @@ describe('death', () => {
   );
 
   test('a large secret is whole for the retry, and detached in the end, whatever that is', async () => {
-    const { pool, restarts } = await open({ workers: 1 });
+    const { pool, restarts, core } = await open({ workers: 1 });
     const LARGE = 100_000;
     const secrets: Uint8Array[] = [];
     const submit = (payload: string, options: SubmitOptions = {}) => {
@@ -619,8 +624,8 @@ describe('death', () => {
       secrets.push(secret);
       return pool.submit(request(payload, { parts: [bytes(payload), secret] }), { wipe: true, ...options });
     };
-    const slow = submit('sleep:200');
-    await sleep(50);
+    const slow = submit('hang once');
+    await hanging(core);
     await pool.kill(0);
     expect((await slow).parts[1]).toEqual(new Uint8Array(LARGE).fill(7));
     expect(restarts.map(([, , retried]) => retried)).toEqual([1]);
@@ -749,7 +754,8 @@ describe('life', () => {
     expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_SEALED not-executed');
     await Promise.all([pool.unseal(connect), pool.unseal(connect)]);
     const inCells = Array.from({ length: 4 }, () => pool.submit(request('sleep:60')));
-    await sleep(10);
+    await Promise.resolve();
+    expect(pool.stats()).toMatchObject({ queued: 0, inFlight: 4 });
     const queued = Array.from({ length: 20 }, () => refused(pool.submit(request('q'))));
     const sealing = pool.seal();
     expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_SEALED not-executed');
