@@ -129,8 +129,8 @@ export class Shell {
       if (next === undefined || !unread.includes(next[0])) return;
       questions.shift();
       unread = '';
-      // The prompt is drawn before it listens.
-      setTimeout(() => child.stdin.write(next[1]), 150);
+      // A prompt draws itself and listens in one tick.
+      child.stdin.write(next[1]);
     });
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
