@@ -123,6 +123,7 @@ describe('stats', () => {
 describe('events and channels', () => {
   test('each batch is told of, with its trip', async () => {
     const heard = listen('keycell:batch');
+    const opened = performance.now();
     const { hsm, session } = await openEphemeralHsm({ workers: 1 });
     onTestFinished(() => hsm.close());
     const aes = await session.generateKey(CIPHER);
@@ -139,9 +140,11 @@ describe('events and channels', () => {
     for (const { hsm: whose, queueTime, cellTime, logTime } of heard) {
       expect(whose).toBe(hsm);
       for (const time of [queueTime, cellTime, logTime]) expect(time).toBeGreaterThanOrEqual(0);
-      expect(queueTime + cellTime + logTime).toBeLessThan(10_000);
+      expect(queueTime + cellTime + logTime).toBeLessThan(performance.now() - opened);
     }
-    expect(Math.abs(heard[1]!.startTime - before)).toBeLessThan(2000);
+    // Both clocks tell whole milliseconds or parts of them, and one may be slewed.
+    expect(heard[1]!.startTime).toBeGreaterThan(before - 100);
+    expect(heard[1]!.startTime).toBeLessThan(Date.now() + 100);
     // Counts and times, and nothing of a key, a message or a caller.
     const { hsm: _, operations, outcome, ...numbers } = heard[2]!;
     expect(Object.values(numbers).every((value) => typeof value === 'number')).toBe(true);
