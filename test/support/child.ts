@@ -20,7 +20,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Start `node script …` (a path below test/); `ended` resolves when it is over, `said` when stdout contains a text. */
+/** Start `node script …` (a path below test/); `ended` resolves when it is over, `said` when stdout contains a text or has a match. */
 export function startNode(script: string, ...args: string[]) {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -37,13 +37,15 @@ export function startNode(script: string, ...args: string[]) {
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
-  const said = (text: string) =>
+  const said = (what: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
-        if (stdout.includes(text)) resolve();
+        if (typeof what === 'string' ? !stdout.includes(what) : !what.test(stdout)) return;
+        listeners.delete(look);
+        resolve();
       };
       listeners.add(look);
-      ended.then((end) => reject(new Error(`the child ended without "${text}": ${JSON.stringify(end)}`)));
+      ended.then((end) => reject(new Error(`the child ended without "${what}": ${JSON.stringify(end)}`)));
       look();
     });
   onTestFinished(() => {

@@ -1,8 +1,8 @@
 // Commits to a store and a log until it is killed. Each acknowledged step is written to stdout, which the
 // parent keeps, before the next begins. argv: folder, first step.
-import { writeSync } from 'node:fs';
 import { openAuditLog } from '../../../dist/audit/file.js';
 import { openLmdbStore } from '../../../dist/keystore/lmdb.js';
+import { say } from '../../support/say.mjs';
 
 const [folder, first] = process.argv.slice(2);
 const store = await openLmdbStore(folder);
@@ -15,7 +15,7 @@ const lane = async (name, log_) => {
         JSON.stringify({ lane: name, step }),
         JSON.stringify({ lane: name, half: step }),
       ]);
-      writeSync(1, `log ${seq}\n`);
+      say(`log ${seq}\n`);
     } else {
       await store.commit({
         put: [
@@ -23,7 +23,7 @@ const lane = async (name, log_) => {
           [`b/${name}/${step}`, new Uint8Array(step % 6000)],
         ],
       });
-      writeSync(1, `store ${name}/${step}\n`);
+      say(`store ${name}/${step}\n`);
     }
   }
 };
