@@ -36,8 +36,6 @@ const common = {
   testTimeout: 120_000,
   hookTimeout: 60_000,
   pool: 'forks' as const,
-  // Some tests kill threads by the clock or fetch from the registry: a shared machine gets one more try, and the report says so.
-  retry: process.env['CI'] ? 1 : 0,
 };
 
 const without = withoutVectors();
