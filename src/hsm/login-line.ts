@@ -25,6 +25,8 @@ export interface Place {
 
 interface Waiting {
   readonly name: string;
+  /** How many turns there had been when it came. */
+  readonly since: number;
   readonly begin: () => void;
   readonly refuse: (error: HsmError) => void;
 }
@@ -54,8 +56,9 @@ export class LoginLine {
   /** Who is asked first for the next turn: whoever had one goes to the end. So a flood is behind all who do not flood. */
   readonly #order: FairQueue[];
   #inside = 0;
-  /** The names that had the last turns, the last one at the end. */
+  /** The names that had the last turns, the last one at the end, and how many turns there were. */
   readonly #recent: string[] = [];
+  #turns = 0;
 
   constructor(threads: number) {
     this.#threads = threads;
@@ -94,7 +97,7 @@ export class LoginLine {
         left = true;
         reject(error);
       };
-      this.#queueFor(turn)!.add({ name: turn.name, begin, refuse });
+      this.#queueFor(turn)!.add({ name: turn.name, since: this.#turns, begin, refuse });
     });
     // Its caller may still be about to wait for it.
     ready.catch(() => {});
@@ -127,7 +130,7 @@ export class LoginLine {
 
   #take(): Waiting | undefined {
     for (const [i, queue] of this.#order.entries()) {
-      const next = queue.take(this.#recent);
+      const next = queue.take(this.#lastTurn);
       if (next === undefined) continue;
       this.#order.push(...this.#order.splice(i, 1));
       return next;
@@ -136,8 +139,15 @@ export class LoginLine {
   }
 
   #remember(name: string): void {
+    this.#turns++;
     if (this.#recent.push(name) > RECENT_MAX) this.#recent.shift();
   }
+
+  /** The number of this name's last turn; undefined where it had none of late. */
+  readonly #lastTurn = (name: string): number | undefined => {
+    const at = this.#recent.lastIndexOf(name);
+    return at < 0 ? undefined : this.#turns - this.#recent.length + at;
+  };
 }
 
 /** Who waits, by name; names take turns. */
@@ -168,12 +178,15 @@ class FairQueue {
     this.#size++;
   }
 
-  /** The next one: of the name whose last turn is the longest ago. */
-  take(recent: readonly string[] = []): Waiting | undefined {
+  /**
+   * The next one: of the name whose last turn is the longest ago. One that had none goes before those whose turn was just
+   * before it came, and behind all others: a flood of ever new names would keep everyone else waiting for ever.
+   */
+  take(lastTurn: (name: string) => number | undefined = () => undefined): Waiting | undefined {
     let name: string | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const each of this.#waiting.keys()) {
-      const turn = recent.lastIndexOf(each);
+    for (const [each, [first]] of this.#waiting) {
+      const turn = lastTurn(each) ?? first!.since - this.#namesMax;
       if (turn >= least) continue;
       name = each;
       least = turn;

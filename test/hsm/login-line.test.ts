@@ -58,6 +58,32 @@ test('a flood of one name holds up no other name', async () => {
   expect(turns).toEqual(['nobody', 'alice', 'another']);
 });
 
+test('ever new names do not keep waiting who had a turn a moment ago', async () => {
+  for (const threads of [1, 2, 4]) {
+    const { enter, leave, turns } = watched(threads);
+    let strangers = 0;
+    // As a flood does: it takes every place of the line that comes free.
+    const flood = () => {
+      while (enter('stranger', `nobody ${strangers}`)) strangers++;
+    };
+    expect(enter('crypto-user', 'alice')).toBe(true);
+    flood();
+    await settled();
+    await leave();
+    for (let round = 0; round < 50; round++) {
+      // A place is free, and alice is quicker than the flood.
+      expect(enter('crypto-user', 'alice')).toBe(true);
+      flood();
+      const before = turns.length;
+      while (!turns.slice(before).includes('alice')) {
+        await leave();
+        flood();
+        expect(turns.length - before).toBeLessThanOrEqual(5 * threads);
+      }
+    }
+  }
+});
+
 test('a flood of many names is bounded, and each user whom the HSM knows comes next, admins first', async () => {
   const { enter, leave, turns } = watched();
   let taken = 0;
