@@ -355,7 +355,7 @@ export class HsmImpl implements Hsm, Engine {
     if (this.#custodians === CUSTODIANS_MAX) {
       if (wipe) wipeUntaken(passwords);
       this.#pool.failed('KEYCELL_BUSY');
-      throw new HsmError('KEYCELL_BUSY', 'too many calls with a passphrase wait');
+      throw busyError('too many calls with a passphrase wait');
     }
     this.#custodians++;
     let own: readonly Uint8Array[] = [];

@@ -5,7 +5,7 @@
  * Everybody waits in one line, which few names keep short. Where it is full, somebody floods: strangers are refused, and
  * those whom the HSM knows find places that are kept for them. So which names are known shows only to who fills the line.
  */
-import { HsmError } from '../errors.ts';
+import { busyError, HsmError } from '../errors.ts';
 
 /** Whose call it is: of whoever unseals, of an admin who gives the passphrase, of a user, or of a name that is nobody's. */
 export type Caller = 'custodian' | 'admin-with-passphrase' | 'admin' | 'crypto-user' | 'stranger';
@@ -200,4 +200,4 @@ class FairQueue {
   }
 }
 
-const busy = (): HsmError => new HsmError('KEYCELL_BUSY', 'too many logins wait');
+const busy = (): HsmError => busyError('too many logins wait');

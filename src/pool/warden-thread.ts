@@ -11,7 +11,7 @@ import {
   type WardenCalls,
   type WardenStart,
 } from '../cell/warden/protocol.ts';
-import { HsmError, type Outcome } from '../errors.ts';
+import { busyError, HsmError, type Outcome } from '../errors.ts';
 import { BOARD_SIZE, Board } from '../wire/board.ts';
 import { HashingThreads } from './hashing-threads.ts';
 import { type Answered, type ThreadModules, type WardenLink, WardenRefusal } from './pool.ts';
@@ -123,7 +123,7 @@ export class WardenThread implements WardenLink {
   ): Promise<Answered<C>> {
     const place = this.#free.pop();
     try {
-      if (place === undefined) throw new HsmError('KEYCELL_BUSY');
+      if (place === undefined) throw busyError();
       if (secrets.some((secret) => secret.length > SECRET_MAX)) {
         throw new HsmError('KEYCELL_INPUT_INVALID', `a passphrase or password has at most ${SECRET_MAX} bytes`);
       }

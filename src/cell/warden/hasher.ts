@@ -12,8 +12,8 @@ import type { HasherStart, HashJob, HashOutcome } from './protocol.ts';
 const DERIVED_SIZE = 32;
 /** Node refuses what passes its own bound, 32 MiB, unless told. */
 const MEMORY_MAX = 2 ** 30 + 2 ** 21;
-/** Cells go first where the cores are all busy; a hash still gets about a quarter of one. */
-const NICE = 5;
+/** Cells go first where the cores are all busy; a hash still gets about a tenth of one. */
+const NICE = 10;
 
 const { port, secrets } = workerData as HasherStart;
 serve(port, new Uint8Array(secrets));
