@@ -30,7 +30,7 @@ const SOON = Promise.resolve();
  * end, while another cell might be free sooner. The cell waits for the next batch then, as long as that is copied; a user
  * who is alone is spared it.
  */
-const DOOR_MAX = 8 * BATCH_COST;
+const DOOR_MAX = 4 * BATCH_COST;
 /** Milliseconds from another user's request on, in which users share the cells. */
 const SHARED_WHILE = 10_000;
 

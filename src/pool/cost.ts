@@ -13,10 +13,10 @@ import { peekCount } from '../wire/list.ts';
 import { RECORD_FIXED_SIZE } from '../wire/record.ts';
 
 /**
- * About a millisecond: long against the 50 µs that a trip costs both its ends, short against what a caller notices. On P-256
- * it is 64 signatures, on P-384 32: whole groups of the kernel that makes 32 together.
+ * About two milliseconds: long against the 50 µs that a trip costs both its ends, short against what a caller notices. On P-256
+ * it is 128 signatures, on P-384 64: whole groups of the kernel that makes 32 together.
  */
-export const BATCH_COST = 1024;
+export const BATCH_COST = 2048;
 /** Less than this is not worth a trip of its own, when the queue is split over idle cells: eight signatures on P-256. */
 export const SPLIT_COST = 128;
 /** Less than this waits while all cells are at work: sixteen of them. Few in flight then make few batches, one a cell. */

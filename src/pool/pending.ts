@@ -9,7 +9,7 @@ import { releaseAll } from './release.ts';
 /** What the request takes in a batch, from where on it is large: 0.1 ms of encryption. */
 export const LARGE_SIZE = 32 * 1024;
 /** What it costs, from where on it is large however few its bytes are: no signature shall wait in one batch with it. */
-const LARGE_COST = 4 * BATCH_COST;
+const LARGE_COST = 2 * BATCH_COST;
 
 /** A promise's two ends, handed over by one executor that all share: a closure for each would be garbage at once. */
 const none = (): void => {};

@@ -70,7 +70,7 @@ export class Queue {
  * What a user owes in one line for what they had by the other, at most: one of the largest messages. More would keep them
  * waiting for what they had while nobody else wanted it.
  */
-const OWED_BESIDE = 128 * BATCH_COST;
+const OWED_BESIDE = 64 * BATCH_COST;
 
 /** A user in a line. */
 export class UserFlow extends Member {

@@ -5,7 +5,7 @@
  * than one quantum and one request ahead of the other. A step costs the same however many members there are.
  */
 
-/** In the units of cost.ts: four signatures on P-256. A batch has sixteen turns. */
+/** In the units of cost.ts: four signatures on P-256. A batch has 32 turns. */
 export const QUANTUM = 64;
 
 /** What takes turns: a user's flow in a line, or a session's in its user's. */

@@ -277,15 +277,15 @@ test('who sends small and large requests gets no more than who sends one kind', 
   for (const workers of [2, 4]) {
     const small = userShares(workers, {
       greedy: [
-        [2000, SMALL],
+        [4000, SMALL],
         [8, LARGE],
       ],
-      other: [[2000, SMALL]],
+      other: [[4000, SMALL]],
     });
     expect([workers, small['other']! > 0.45]).toEqual([workers, true]);
     const large = userShares(workers, {
       greedy: [
-        [2000, SMALL],
+        [4000, SMALL],
         [8, LARGE],
       ],
       other: [[8, LARGE]],

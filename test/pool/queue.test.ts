@@ -48,13 +48,13 @@ test('however the queue is cut, what goes in lanes on a curve fills them', () =>
 
 test('a full batch of signatures is of whole groups of the kernel, whatever the message', () => {
   for (const bytes of [0, 32, 256]) {
-    expect(queueOf(signingOn('P-256', bytes), 100).small.take(BATCH_COST, ROOM)).toHaveLength(64);
-    expect(queueOf(signingOn('P-384', bytes), 100).small.take(BATCH_COST, ROOM)).toHaveLength(32);
+    expect(queueOf(signingOn('P-256', bytes), 200).small.take(BATCH_COST, ROOM)).toHaveLength(128);
+    expect(queueOf(signingOn('P-384', bytes), 200).small.take(BATCH_COST, ROOM)).toHaveLength(64);
   }
 });
 
 test('a batch is never beyond its most but for the first request', () => {
-  const blobs = packList(Array.from({ length: 130 }, () => new Uint8Array(40)));
+  const blobs = packList(Array.from({ length: 280 }, () => new Uint8Array(40)));
   const costly = request('rewrapKeys', [blobs, new Uint8Array(65)], FLAG.jwe);
   expect(costOf(costly)).toBeGreaterThan(BATCH_COST);
   expect(queueOf(costly, 3).small.take(BATCH_COST, ROOM)).toHaveLength(1);
@@ -274,8 +274,8 @@ test('who brings another key each time pays for opening it', () => {
     ...request('encrypt', [small]),
     ...{ mechanism: 'AES-GCM', keys: [{ id: '', record }] },
   });
-  run.push(same, asked(one), 4000);
-  for (let i = 0; i < 4000; i++) run.push(ever, asked(new Uint8Array(120)));
+  run.push(same, asked(one), 20_000);
+  for (let i = 0; i < 20_000; i++) run.push(ever, asked(new Uint8Array(120)));
   const taken = Array.from({ length: 15 }, () => run.take()).flat();
   const cost = costOf(asked(one));
   const of = (caller: Caller) => taken.filter((pending) => pending.caller === caller).length;
@@ -296,7 +296,7 @@ test('a user’s sessions share what is the user’s, however many they are', ()
 
 test('who comes new is in the next batch, and first in it; who comes again and again gains nothing by it', () => {
   const run = new Run();
-  for (let user = 10; user < 50; user++) run.push(run.session(user), P384, 500);
+  for (let user = 10; user < 50; user++) run.push(run.session(user), P384, 1000);
   run.take();
   const lone = run.session(1);
   run.push(lone, P256);
@@ -318,7 +318,7 @@ test('who comes new is in the next batch, and first in it; who comes again and a
 test('what cost much is paid afterwards, by who asked for it', () => {
   const run = new Run();
   const [heavy, light] = [run.session(1), run.session(2)];
-  run.push(heavy, costly, 100);
+  run.push(heavy, costly, 400);
   run.push(light, P256, 10_000);
   for (let batches = 0; batches < 40; batches++) run.take();
   const [a, b] = [heavy, light].map(({ user }) => run.charged.get(user)!);
