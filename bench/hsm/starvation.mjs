@@ -28,6 +28,8 @@ export const starvation = [
         const sign = () => victim.sign(key, MESSAGE);
         for (let i = 0; i < 2000; i++) await sign();
         for (const [name, inFlight, make] of FLOODS) {
+          // A ticket lasts a quarter of an hour; all of them, with --long, take longer.
+          await Promise.all([victim.renew(), flooding.renew()]);
           const operation = await make(flooding, login);
           floods.push({ name, ...(await beside(sign, operation, inFlight, seconds)) });
         }
