@@ -179,14 +179,15 @@ class FairQueue {
   }
 
   /**
-   * The next one: of the name whose last turn is the longest ago. One that had none goes before those whose turn was just
-   * before it came, and behind all others: a flood of ever new names would keep everyone else waiting for ever.
+   * The next one: of the name whose last turn is the longest ago. One that had none of late counts as if its turn had been a
+   * line's length before it came: behind those who waited longer, or a flood of ever new names would go before everyone else,
+   * and before those who had one since, or names that take turns would.
    */
   take(lastTurn: (name: string) => number | undefined = () => undefined): Waiting | undefined {
     let name: string | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const [each, [first]] of this.#waiting) {
-      const turn = lastTurn(each) ?? first!.since - this.#namesMax;
+      const turn = Math.max(lastTurn(each) ?? Number.NEGATIVE_INFINITY, first!.since - this.#namesMax);
       if (turn >= least) continue;
       name = each;
       least = turn;

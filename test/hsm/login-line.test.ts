@@ -84,6 +84,34 @@ test('ever new names do not keep waiting who had a turn a moment ago', async () 
   }
 });
 
+test('names that take turns in a flood go before no first login for long', async () => {
+  for (const threads of [1, 2, 4]) {
+    for (const warm of [8, 16, 30, 32]) {
+      const { enter, leave, turns } = watched(threads);
+      let next = 0;
+      // Each place goes to the one of the flood's names whose last turn is the longest ago.
+      const fill = () => {
+        while (enter('stranger', `nobody ${next % warm}`)) next++;
+      };
+      fill();
+      await settled();
+      for (let i = 0; i < 100; i++) {
+        await leave();
+        fill();
+      }
+      await leave();
+      // A place is free, and somebody is quicker than the flood.
+      expect(enter('crypto-user', 'first')).toBe(true);
+      const before = turns.length;
+      while (!turns.includes('first')) {
+        fill();
+        await leave();
+        expect(turns.length - before).toBeLessThanOrEqual(3 * threads);
+      }
+    }
+  }
+});
+
 test('a flood of many names is bounded, and each user whom the HSM knows comes next, admins first', async () => {
   const { enter, leave, turns } = watched();
   let taken = 0;
