@@ -8,7 +8,7 @@ const TABLE = {
   KEYCELL_CLOSING: [3, false, 'the HSM is closing and takes no new work'],
   KEYCELL_ABORTED: [4, false, 'the call was aborted by its signal'],
   KEYCELL_TIMEOUT: [5, true, 'the call ran out of time'],
-  KEYCELL_LOGIN_FAILED: [6, false, 'unknown user or wrong password'],
+  KEYCELL_LOGIN_FAILED: [6, false, 'unknown user, wrong password or, where it was given, wrong passphrase'],
   KEYCELL_SESSION_EXPIRED: [7, false, 'the session has expired: renew it in time, or log in again'],
   KEYCELL_SESSION_REVOKED: [8, false, 'the session was closed, or its user removed or changed: log in again'],
   KEYCELL_PERMISSION_DENIED: [9, false, 'policy does not allow this'],

@@ -96,7 +96,8 @@ export interface LoginOptions extends CallOptions {
   readonly password: Password;
   /**
    * The HSM's own passphrase: lets the login past a lock that failed logins made, so that nobody keeps an admin out by
-   * typing wrong passwords. After wrong passphrases the next one waits, for 15 seconds at most: KEYCELL_LOGIN_LOCKED.
+   * typing wrong passwords. KEYCELL_LOGIN_FAILED where either is wrong, and for 15 seconds at most after wrong passphrases
+   * that came with the right password.
    */
   readonly passphrase?: Password;
   /** Overwrite the arrays given here with zeros, whatever becomes of the call. */

@@ -114,35 +114,63 @@ test('wrong passphrases of logins keep nobody from unsealing, nor another admin 
     hsm.unseal(PASSPHRASE),
     hsm.login({ user: 'second', password: 's', passphrase: PASSPHRASE }),
   ]);
-  // They wait for each other, like wrong passwords: few are hashed.
-  const hashed = (await Promise.all(codes)).filter((code) => code === 'KEYCELL_PASSPHRASE_WRONG');
+  // Those of names that are no admin's wait for each other, like wrong passwords: few are hashed.
+  const hashed = (await Promise.all(codes)).filter((code) => code === 'KEYCELL_LOGIN_FAILED');
   expect(hashed.length).toBeLessThan(20);
   await hsm.unseal(PASSPHRASE);
 });
 
-test('wrong passphrases make those wait that come after them, of an admin and of all who are none', async () => {
+test('who guesses both password and passphrase keeps no admin out, and learns nothing of either', async () => {
+  const { hsm, path } = await make({ lockout: { after: 3, delay: 3_600_000, longest: 3_600_000 } });
+  const attempt = (password: string, passphrase: string) =>
+    errorOf(hsm.login({ user: 'officer', password, passphrase })).catch(() => undefined);
+  // Locked by the third, with whatever is right in them.
+  const failures = [await attempt('x', 'wrong'), await attempt(OFFICER, 'wrong'), await attempt('x', PASSPHRASE)];
+  expect(await codeOf(login(hsm, 'officer', OFFICER))).toBe('KEYCELL_LOGIN_LOCKED');
+  for (let i = 0; i < 20; i++) failures.push(await attempt('x', 'wrong'));
+  failures.push(await attempt(OFFICER, 'wrong'), await attempt('x', PASSPHRASE));
+  expect(new Set(failures.map((error) => `${error?.code} ${error?.message} ${error?.retryable}`)).size).toBe(1);
+  expect(failures[0]).toMatchObject({ code: 'KEYCELL_LOGIN_FAILED' });
+  await hsm.login({ user: 'officer', password: OFFICER, passphrase: PASSPHRASE });
+  // It ends the lock, too.
+  await login(hsm, 'officer', OFFICER);
+  await hsm.check();
+  // What failed during the lock is not written down.
+  const log = readFileSync(join(path, 'audit.log'), 'utf8');
+  expect(log.match(/"login-failed"/g)).toHaveLength(3);
+  expect(log.match(/"passphrase":"wrong"/g)).toHaveLength(1);
+});
+
+test('who has an admin’s password and guesses the passphrase has to wait, and is not told so', async () => {
   const { hsm, admin } = await make({ lockout: { after: 100 } });
   await admin.createUser({ name: 'second', role: 'admin', password: 's' });
   const attempt = (user: string, password: string, passphrase: string) =>
     codeOf(hsm.login({ user, password, passphrase }));
-  for (const [first, next] of [
-    ['officer', () => 'officer'],
-    ['alice', (i: number) => `nobody ${i}`],
-  ] as const) {
-    const codes = [await attempt(first, 'x', 'wrong')];
-    const hashed = () => codes.filter((code) => code === 'KEYCELL_PASSPHRASE_WRONG').length;
-    for (let i = 0; hashed() < 4; i++) codes.push(await attempt(next(i), 'x', 'wrong'));
-    expect(new Set(codes)).toEqual(new Set(['KEYCELL_PASSPHRASE_WRONG', 'KEYCELL_LOGIN_LOCKED']));
-    // For a second now; and the right one, too.
-    expect(await attempt(first, 'x', PASSPHRASE)).toBe('KEYCELL_LOGIN_LOCKED');
-  }
+  for (let i = 0; i < 8; i++) expect(await attempt('officer', OFFICER, 'wrong')).toBe('KEYCELL_LOGIN_FAILED');
+  // For a while now; and the right one, too.
+  expect(await attempt('officer', OFFICER, PASSPHRASE)).toBe('KEYCELL_LOGIN_FAILED');
   // Neither for long, nor for other admins, nor where it is left out.
   expect(await attempt('second', 's', PASSPHRASE)).toBe('a result');
-  await login(hsm, 'officer', OFFICER);
   await until(async () => (await attempt('officer', OFFICER, PASSPHRASE)) === 'a result');
-  // It ends the count: one that is wrong is hashed again.
-  expect(await attempt('officer', OFFICER, 'wrong')).toBe('KEYCELL_PASSPHRASE_WRONG');
+  await login(hsm, 'officer', OFFICER);
+  // It ends the count.
+  expect(await attempt('officer', OFFICER, 'wrong')).toBe('KEYCELL_LOGIN_FAILED');
   expect(await attempt('officer', OFFICER, PASSPHRASE)).toBe('a result');
+});
+
+test('wrong passphrases under names that are no admin’s make those wait that come after them', async () => {
+  const { hsm } = await make({ lockout: { after: 100 } });
+  const attempt = (user: string, password = 'x', passphrase = 'wrong') =>
+    codeOf(hsm.login({ user, password, passphrase }));
+  const codes = [await attempt('alice')];
+  const hashed = () => codes.filter((code) => code === 'KEYCELL_LOGIN_FAILED').length;
+  for (let i = 0; hashed() < 4; i++) codes.push(await attempt(`nobody ${i}`));
+  expect(new Set(codes)).toEqual(new Set(['KEYCELL_LOGIN_FAILED', 'KEYCELL_LOGIN_LOCKED']));
+  // For a second now; and the right one, too.
+  expect(await attempt('alice', USER, PASSPHRASE)).toBe('KEYCELL_LOGIN_LOCKED');
+  // No admin waits for them, nor who leaves the passphrase out.
+  expect(await attempt('officer', OFFICER, PASSPHRASE)).toBe('a result');
+  await login(hsm);
 });
 
 /** The first failure locks the name, for longer than a test takes. */
@@ -190,7 +218,7 @@ describe('failed logins', () => {
     const officer = (password: string, passphrase: string) =>
       hsm.login({ user: 'officer', password, passphrase: bytes(passphrase), wipe: true });
     expect(await codeOf(login(hsm, 'officer', OFFICER))).toBe('KEYCELL_LOGIN_LOCKED');
-    expect(await codeOf(officer(OFFICER, 'wrong'))).toBe('KEYCELL_PASSPHRASE_WRONG');
+    expect(await codeOf(officer(OFFICER, 'wrong'))).toBe('KEYCELL_LOGIN_FAILED');
     expect(await codeOf(officer('wrong', PASSPHRASE))).toBe('KEYCELL_LOGIN_FAILED');
     const flooded = flood(hsm, 500, () => 'officer');
     const admin = await officer(OFFICER, PASSPHRASE);

@@ -14,8 +14,8 @@ const COUNT_MAX = 255;
 const BACK_OFF_MS = 100;
 
 /**
- * Wrong passphrases of logins bring waits of at most a quarter of a minute: the passphrase is the way past a lock, so it has
- * none itself. Whoever guesses has about a thousand guesses an hour.
+ * Wrong passphrases of logins, with the right password, bring waits of at most a quarter of a minute: the passphrase is the
+ * way past a lock, so it has none itself. Who has the password and guesses has about a thousand guesses an hour.
  */
 export const WRONG_PASSPHRASES: LockoutPolicy = { after: 4, delay: 1000, longest: 15_000 };
 

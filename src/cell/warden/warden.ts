@@ -35,7 +35,7 @@ type Handlers = {
 const LEASE_INTERVAL = 1000;
 const FIRST_EPOCH = 1;
 const SALT_SIZE = 32;
-/** Of names that wrong passphrases are counted under: the admins', and one for all others. */
+/** Places that admins' wrong passphrases are counted at. */
 const CUSTODIANS = 1024;
 
 /** What a change of the store means for users. */
@@ -48,6 +48,14 @@ interface UserChange {
   readonly admins: number;
 }
 const NO_CHANGE: UserChange = { users: [], revocations: [], vouched: [], admins: 0 };
+
+/** Somebody types a password: under which name, and whose record that is, if anybody's. */
+interface Attempt {
+  readonly name: string;
+  readonly user: OpenUser | undefined;
+  readonly record: Uint8Array | null;
+  readonly password: SecretRef;
+}
 
 /** How long a removal or lock that was allowed may take to reach the disk: one that never came takes nobody's place. */
 const LEAVING_MS = 30_000;
@@ -64,7 +72,10 @@ export class Warden implements Handlers {
   readonly #users: Users;
   readonly #clock: WardenClock;
   readonly #failed: FailedLogins;
+  /** Of admins who gave the right password besides. */
   readonly #wrongPassphrases: FailedLogins;
+  /** Of all other names together: a count for each would buy more guesses with each name. */
+  readonly #othersPassphrases: FailedLogins;
   readonly #sessions: Sessions;
   readonly #control: Control;
   readonly #count = new EntryCount();
@@ -98,6 +109,7 @@ export class Warden implements Handlers {
     this.#clock = clock;
     this.#failed = new FailedLogins(lockout, this.#random.bytes(SALT_SIZE));
     this.#wrongPassphrases = new FailedLogins(WRONG_PASSPHRASES, this.#random.bytes(SALT_SIZE), CUSTODIANS);
+    this.#othersPassphrases = new FailedLogins(WRONG_PASSPHRASES, this.#random.bytes(SALT_SIZE), 1);
     this.#sessions = new Sessions(core, work, this.#vault, this.#random, clock, sessionQuota);
     this.#control = new Control(core, work, this.#vault, this.#records);
   }
@@ -248,9 +260,12 @@ export class Warden implements Handlers {
     // The record was true when the login began: what has ended every session since has ended this one, too.
     const { ticketEpoch } = this.#sessions;
     const found = user === null ? undefined : this.#users.read(user);
-    if (custody !== undefined) await this.#mustBeCustodian(found, custody, entries);
-    else mustNotWait(this.#failed, found?.name ?? name);
-    await this.#mustBePassword(found, name, user, password, entries);
+    const attempt = { name: found?.name ?? name, user: found, record: user, password };
+    if (custody !== undefined) await this.#mustBeCustodian(attempt, custody, entries);
+    else {
+      mustNotWait(this.#failed, attempt.name);
+      await this.#mustBePassword(attempt, entries);
+    }
     if (this.#vault.identity.boot !== boot) throw new Refusal('KEYCELL_SEALED');
     const { id, epoch, role } = found!;
     const ticket = this.#sessions.open(id, epoch, role, ticketEpoch);
@@ -259,48 +274,66 @@ export class Warden implements Handlers {
     return { ticket };
   }
 
-  /** Wrong passphrases are counted by admin; those of all others together, or each invented name would buy more guesses. */
+  /** Whoever is locked is refused as a wrong password is: nobody learns that theirs is right. */
+  async #mustBePassword(attempt: Attempt, entries: string[]): Promise<void> {
+    const right = await this.#users.verify(attempt.record, attempt.password);
+    this.#mustBeOpen();
+    if (!right || attempt.user!.locked) throw this.#failedLogin(attempt, entries);
+    this.#failed.forget(attempt.name);
+  }
+
+  /**
+   * Password and passphrase, past a lock that failures made. Both are hashed and one refusal stands for all: otherwise either
+   * could be guessed without the other, and without a wait. An admin's wrong passphrase makes the next ones wait only where
+   * the password was right, so nobody without it keeps them out; that wait is silent, since it would tell of the password.
+   */
   async #mustBeCustodian(
-    user: OpenUser | undefined,
+    attempt: Attempt,
     custody: WardenCalls['checkPassphrase']['ask'],
     entries: string[],
   ): Promise<void> {
-    const name = user?.role === 'admin' ? user.name : NOBODY;
-    mustNotWait(this.#wrongPassphrases, name);
-    try {
-      await this.checkPassphrase(custody, entries);
-    } catch (error) {
-      const wrong = error instanceof Refusal && error.code === 'KEYCELL_PASSPHRASE_WRONG';
-      if (wrong) this.#wrongPassphrases.failed(name, performance.now());
-      throw error;
-    }
-    this.#wrongPassphrases.forget(name);
-  }
-
-  /** Whoever is locked is refused as a wrong password is: nobody learns that theirs is right. */
-  async #mustBePassword(
-    user: OpenUser | undefined,
-    typed: string,
-    record: Uint8Array | null,
-    password: SecretRef,
-    entries: string[],
-  ): Promise<void> {
-    const right = await this.#users.verify(record, password);
+    const { name, user, record, password } = attempt;
+    const admin = user?.role === 'admin';
+    if (!admin) mustNotWait(this.#othersPassphrases, name);
+    const isUser = (await this.#users.verify(record, password)) && !user!.locked;
+    const isCustodian = await this.#isPassphrase(custody);
     this.#mustBeOpen();
-    const name = user?.name ?? typed;
-    if (right && !user!.locked) {
+    const now = performance.now();
+    const waits = admin && this.#wrongPassphrases.waits(name, now);
+    if (isUser && isCustodian && !waits) {
+      this.#wrongPassphrases.forget(name);
       this.#failed.forget(name);
       return;
     }
+    const guessed = isUser && !isCustodian;
+    if (!admin) this.#othersPassphrases.failed(name, now);
+    else if (guessed && !waits) this.#wrongPassphrases.failed(name, now);
+    // What fails during a lock is neither counted nor written down, as without a passphrase.
+    if (this.#failed.waits(name, now)) throw new Refusal('KEYCELL_LOGIN_FAILED');
+    throw this.#failedLogin(attempt, entries, guessed);
+  }
+
+  async #isPassphrase({ passphrase, keyslot }: WardenCalls['checkPassphrase']['ask']): Promise<boolean> {
+    try {
+      await this.#custody.checkSlot(passphrase, keyslot);
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'KEYCELL_PASSPHRASE_WRONG') return false;
+      throw error;
+    }
+  }
+
+  #failedLogin({ name, user }: Attempt, entries: string[], wrongPassphrase = false): Refusal {
     const wait = this.#failed.failed(name, performance.now());
     entries.push(
       this.#entry('login-failed', {
         ...(user !== undefined && { user: user.id }),
         ...(user?.locked && { locked: true }),
+        ...(wrongPassphrase && { passphrase: 'wrong' }),
         ...(wait > 0 && { wait }),
       }),
     );
-    throw new Refusal('KEYCELL_LOGIN_FAILED');
+    return new Refusal('KEYCELL_LOGIN_FAILED');
   }
 
   renew({ ticket }: WardenCalls['renew']['ask'], entries: string[]) {
@@ -381,7 +414,7 @@ export class Warden implements Handlers {
     if (oldPassword !== undefined) {
       // Whoever holds a session guesses no faster than whoever logs in.
       mustNotWait(this.#failed, before.name);
-      await this.#mustBePassword(before, before.name, user, oldPassword, entries);
+      await this.#mustBePassword({ name: before.name, user: before, record: user, password: oldPassword }, entries);
     }
     const changed = await this.#users.change(before, password);
     // Hashing took a while: the caller may have lost the right meanwhile.
@@ -563,9 +596,6 @@ export class Warden implements Handlers {
     }
   }
 }
-
-/** No user has it. */
-const NOBODY = '';
 
 /** Before anything is hashed: what a flood of one name costs then is next to nothing. Throws LOGIN_LOCKED. */
 function mustNotWait(failed: FailedLogins, name: string): void {
