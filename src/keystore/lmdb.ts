@@ -90,6 +90,12 @@ async function openChecked(path: string): Promise<Db> {
   return db;
 }
 
+/**
+ * What variables of the environment would choose, and lmdb's types leave out: LMDB_RESTORE leaves its mark in the file, in a
+ * word of which lmdb-check.ts accepts one value.
+ */
+const NOT_FROM_ENVIRONMENT = { safeRestore: false, trackMetrics: false } as object;
+
 /** lmdb is loaded with the first store: an HSM in memory runs without its native binary. */
 async function openLmdb(path: string): Promise<Db> {
   const { open } = await import('lmdb');
@@ -102,6 +108,7 @@ async function openLmdb(path: string): Promise<Db> {
     cache: false,
     overlappingSync: false,
     maxDbs: 1,
+    ...NOT_FROM_ENVIRONMENT,
   });
 }
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openLmdbStore } from '../../src/keystore/lmdb.ts';
 import { runNode, temporaryFolder } from '../support/child.ts';
 
@@ -150,6 +150,16 @@ test('a file that was cut short says so', async () => {
   await sampleStore(folder);
   truncateSync(join(folder, 'keycell.mdb'), statSync(join(folder, 'keycell.mdb')).size - 1);
   await expect(openLmdbStore(folder)).rejects.toMatchObject(corrupt('cut short'));
+});
+
+test('the file is the same kind of file whatever lmdb reads from the environment', async () => {
+  const folder = temporaryFolder();
+  vi.stubEnv('LMDB_RESTORE', 'safe');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await sampleStore(folder);
+  await (await openLmdbStore(folder)).close();
+  vi.unstubAllEnvs();
+  await (await openLmdbStore(folder)).close();
 });
 
 test('no damage ends the process: each is refused, or the store works', async () => {
