@@ -21,17 +21,29 @@ export interface HeaderOf {
 
 const NO_BYTES = new DataView(new ArrayBuffer(0));
 
+/** The last pair that a check let pass, by what these two say alone. */
+class Passed<A, B> {
+  #first: A | undefined;
+  #second: B | undefined;
+
+  /** `check` throws where they do not pass. */
+  mustPass(first: A, second: B, check: (first: A, second: B) => void): void {
+    if (this.#first === first && this.#second === second) return;
+    check(first, second);
+    this.#first = first;
+    this.#second = second;
+  }
+}
+
 export class Alike {
   readonly #core: Core;
   /** The template that these bytes hold, whichever batch brought them. */
   #bytes = NO_BYTES;
   #template: KeyAttributes | undefined;
-  /** The last parent that allowed a child, and that child: neither ever changes. */
-  #parent: KeyAttributes | undefined;
-  #child: KeyAttributes | undefined;
-  /** The header of the last proof, and its algorithm: an issuer's proofs mostly have the same. */
-  #proofHeader: string | undefined;
-  #proofAlgorithm: string | undefined;
+  /** A wrapping key's attributes, and those of what may come out under it: neither ever changes. */
+  readonly unwrapping = new Passed<KeyAttributes, KeyAttributes>();
+  /** The header of a proof, and its algorithm: an issuer's proofs mostly have the same. */
+  readonly proofHeader = new Passed<string, string>();
   #header: { readonly of: HeaderOf; readonly bytes: Uint8Array } | undefined;
 
   constructor(core: Core) {
@@ -50,26 +62,6 @@ export class Alike {
     this.#bytes = new DataView(this.#core.bytes.slice(span.offset, span.offset + span.length).buffer);
     this.#template = attributes;
     return attributes;
-  }
-
-  /** May `child` come of `parent`? `check` throws where it may not, by what these two say alone. */
-  allowed(
-    parent: KeyAttributes,
-    child: KeyAttributes,
-    check: (parent: KeyAttributes, child: KeyAttributes) => void,
-  ): void {
-    if (this.#parent === parent && this.#child === child) return;
-    check(parent, child);
-    this.#parent = parent;
-    this.#child = child;
-  }
-
-  /** Is `header` one of a proof by `algorithm`? `check` throws where it is not, by what these two say alone. */
-  proofHeader(header: string, algorithm: string, check: (header: string, algorithm: string) => void): void {
-    if (this.#proofHeader === header && this.#proofAlgorithm === algorithm) return;
-    check(header, algorithm);
-    this.#proofHeader = header;
-    this.#proofAlgorithm = algorithm;
   }
 
   /** The header that follows from this, as `make` makes it. */

@@ -159,7 +159,7 @@ function isItself(call: Call, wrapping: OpenKey, key: OpenKey): boolean {
 export const unwrapKey: Operation = (call) => {
   const wrapping = call.key(0, 'unwrap');
   const wanted = wantedFrom(call, 1, 1, wrapping.attributes);
-  call.bench.alike.allowed(wrapping.attributes, wanted, checkUnwrap);
+  call.bench.alike.unwrapping.mustPass(wrapping.attributes, wanted, checkUnwrap);
   if (wanted.class === 'public') throw new Refusal('KEYCELL_INPUT_INVALID', 'noPrivate');
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 3));
   const parent = wrapping.attributes;
