@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { calculateJwkThumbprint } from 'jose';
 import { openEphemeralHsm } from '../dist/index.js';
 import { Batcher } from '../dist/pool/batcher.js';
-import { costOf } from '../dist/pool/cost.js';
+import { costOf, tableShareOf, verifies } from '../dist/pool/cost.js';
 import { TabledKeys } from '../dist/pool/tabled-keys.js';
 import { requestSize } from '../dist/wire/batch.js';
 
@@ -18,7 +18,9 @@ let size = 0;
 const tabled = new TabledKeys(1);
 const { submit } = Batcher.prototype;
 Batcher.prototype.submit = function (request, ...rest) {
-  charged = costOf(request, tabled.useOf(request));
+  const lacks = tabled.lacks(request);
+  charged = costOf(request, !lacks) + (lacks && verifies(request) ? tableShareOf(request) : 0);
+  tabled.served(request);
   size = requestSize(request);
   return submit.call(this, request, ...rest);
 };
@@ -193,6 +195,50 @@ add('generateDataKey 32 bytes', async () => {
 });
 for (const bytes of [32, 65536]) add(`random ${bytes} bytes`, async () => () => session.random(bytes));
 add('generateKey AES', async () => () => key({ type: 'AES', bits: 256, usage: ['encrypt'] }));
+/** By turns, so that nothing is as it was for the request before. */
+const byTurns = (...items) => {
+  let turn = 0;
+  return () => items[turn++ % items.length];
+};
+const wanted = () =>
+  byTurns({ type: 'AES', bits: 256, usage: ['encrypt'] }, { type: 'AES', bits: 256, usage: ['decrypt'] });
+add('generateKey AES, two templates', async () => {
+  const template = wanted();
+  return () => key(template());
+});
+for (const [name, keys] of [
+  ['one key, two templates', 1],
+  ['two keys and templates', 2],
+]) {
+  add(`unwrapKey AES-KWP, ${name}`, async () => {
+    const template = wanted();
+    const content = await key({ type: 'AES', bits: 256, usage: [], extractable: 'wrapped' });
+    const wrapped = async () => {
+      const kek = await key({ type: 'AES', bits: 256, ...KEK });
+      return { kek, blob: await session.wrapKey(kek, content, { mechanism: 'AES-KWP' }) };
+    };
+    const next = byTurns(...(await Promise.all(repeat(keys, wrapped))));
+    return () => {
+      const { kek, blob } = next();
+      return session.unwrapKey(kek, blob, template(), { mechanism: 'AES-KWP' });
+    };
+  });
+  add(`deriveKey hkdf, ${name}`, async () => {
+    const template = wanted();
+    const base = byTurns(...(await Promise.all(repeat(keys, () => key({ type: 'HMAC', bits: 256, ...BASE })))));
+    const kdf = { name: 'hkdf', hash: 'SHA-256', info: few };
+    return () => session.deriveKey(base(), { mechanism: 'KDF', kdf }, template());
+  });
+}
+add('importKey AES, two templates', async () => {
+  const template = wanted();
+  return () => session.importKey({ ...template(), ...transient }, few);
+});
+add('wrapKey AES-KWP, two keys', async () => {
+  const kek = byTurns(...(await Promise.all(repeat(2, () => key({ type: 'AES', bits: 256, ...KEK })))));
+  const content = await key({ type: 'AES', bits: 256, usage: [], extractable: 'wrapped' });
+  return () => session.wrapKey(kek(), content, { mechanism: 'AES-KWP' });
+});
 add('generateKey HMAC 4096 bits, label', async () => () => {
   const label = randomBytes(64).toString('hex');
   return session.generateKey({ type: 'HMAC', bits: 4096, usage: ['sign'], label, ...transient });

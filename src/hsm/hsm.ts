@@ -194,10 +194,8 @@ export class HsmImpl implements Hsm, Engine {
     return this.#pool.caller(user);
   }
 
-  mustHaveShare({ user }: Caller): void {
-    if (user.waiting < this.#parts.quotas.waitingRequests) return;
-    this.#pool.failed('KEYCELL_BUSY');
-    throw busyError('this user has as much waiting as quotas.waitingRequests allows');
+  mustHaveShare(caller: Caller): void {
+    this.#pool.mustHaveShare(caller);
   }
 
   mustHaveRoom(caller: Caller, size: number): void {

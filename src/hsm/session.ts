@@ -126,15 +126,10 @@ export class SessionImpl implements Session {
   }
 
   async #renew(): Promise<void> {
-    const { ticket } = await this.#waitFor(() => this.#engine.ask('renew', { ticket: this.#ticket }));
+    // It counts among the requests that wait, and is never refused for them: who works at their quota's edge stays in.
+    const { ticket } = await this.#caller.waitFor(this.#engine.ask('renew', { ticket: this.#ticket }));
     this.#ticket = ticket;
     this.#expiresAt = this.#engine.wallTime(decodeTicket(ticket).expiresAt);
-  }
-
-  /** A call of the warden counts among the requests that the user has waiting. Throws BUSY where those are too many. */
-  async #waitFor<T>(call: () => Promise<T>): Promise<T> {
-    this.#engine.mustHaveShare(this.#caller);
-    return this.#caller.waitFor(call());
   }
 
   close(): Promise<void> {
@@ -709,12 +704,13 @@ export class SessionImpl implements Session {
     return [...this.#engine.users.values()].map(infoOf);
   }
 
-  /** Only so many at once; throws BUSY. A refusal by the warden takes its time as an answer does. */
+  /** Only so many at once, among the requests that the user has waiting; throws BUSY. A refusal by the warden takes its time as an answer does. */
   async #asking<T>(call: () => Promise<T>): Promise<T> {
+    this.#engine.mustHaveShare(this.#caller);
     if (this.#asked === WARDEN_CALLS_MAX) throw busyError('this session has all its calls about users under way');
     this.#asked++;
     try {
-      return await this.#waitFor(call);
+      return await this.#caller.waitFor(call());
     } finally {
       this.#asked--;
     }

@@ -7,12 +7,20 @@
  */
 import { busyError, codeOf, HsmError, type HsmErrorCode } from '../errors.ts';
 import type { BatchOutcome, BatchReport } from '../model/hsm.ts';
-import { batchOverhead, type CellRequest, MAX_KEYS, MAX_PARTS, PLACE_SIZE, partMax } from '../wire/batch.ts';
+import {
+  batchOverhead,
+  type CellRequest,
+  MAX_KEYS,
+  MAX_PARTS,
+  PLACE_SIZE,
+  partMax,
+  requestSize,
+} from '../wire/batch.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { Caller, CallingUser } from './callers.ts';
 import type { CellLink, Reply } from './cell-link.ts';
-import { BATCH_COST, costOf } from './cost.ts';
+import { BATCH_COST } from './cost.ts';
 import { Dispatch, type Seats } from './dispatch.ts';
 import { LARGE_SIZE, Pending } from './pending.ts';
 import type { BatchObserver, EntrySink, Finish, PoolRequest, Refused, SubmitOptions } from './pool.ts';
@@ -118,16 +126,13 @@ export class Batcher {
   }
 
   submit<T>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>, refused?: Refused): Promise<T> {
+    const caller = request.caller ?? this.#nobody;
+    const size = requestSize(request);
+    const refusal = this.#refusal(request, caller, size, options);
+    if (refusal !== undefined) return this.refuse(refusal, request, options);
     if (!this.#flushAsked) this.#tick = performance.now();
-    const cost = costOf(request, this.#tabled.useOf(request));
-    const pending = new Pending(request, request.caller ?? this.#nobody, cost, options, finish, this.#tick, refused);
-    const promise = pending.promise as Promise<T>;
-    const refusal = this.#refusal(pending, options);
-    if (refusal !== undefined) {
-      this.tally.failure(refusal.code);
-      pending.refuse(refusal);
-      return promise;
-    }
+    const lacksTable = this.#tabled.lacks(request);
+    const pending = new Pending(request, caller, options, finish, lacksTable, this.#tick, refused, size);
     this.#watch.add(pending);
     if (pending.caller.user !== this.#lastUser) this.#changeUser(pending.caller.user);
     this.#queue.push(pending);
@@ -136,7 +141,7 @@ export class Batcher {
       this.#flushAsked = true;
       SOON.then(this.#flushSoon);
     }
-    return promise;
+    return pending.promise as Promise<T>;
   }
 
   /** Throws what `submit` would say of a request with so many bytes, before anyone has copied them. */
@@ -145,6 +150,13 @@ export class Batcher {
     if (refusal === undefined) return;
     this.tally.failure(refusal.code);
     throw refusal;
+  }
+
+  /** Throws BUSY where this user has all waiting that one user may have. */
+  mustHaveShare(caller: Caller): void {
+    if (this.#queue.allows(caller, 0)) return;
+    this.tally.failure('KEYCELL_BUSY');
+    throw busyError(USER_BUSY);
   }
 
   /** A refusal before any queueing; the parts are wiped all the same where that was asked. */
@@ -289,20 +301,24 @@ export class Batcher {
     });
   }
 
-  #refusal(pending: Pending, options: SubmitOptions): HsmError | undefined {
-    const { op, keys, parts } = pending.request;
+  #refusal(
+    { op, keys, parts }: CellRequest,
+    caller: Caller,
+    size: number,
+    options: SubmitOptions,
+  ): HsmError | undefined {
     if (options.signal?.aborted === true) {
       return new HsmError('KEYCELL_ABORTED', undefined, { cause: options.signal.reason });
     }
     if (options.timeout !== undefined && !(options.timeout > 0)) return new HsmError('KEYCELL_TIMEOUT');
     if (keys.length > MAX_KEYS || parts.length > MAX_PARTS) return new HsmError('KEYCELL_INPUT_INVALID');
-    if (pending.size >= LARGE_SIZE) {
-      if (!this.#fits(pending)) return new HsmError('KEYCELL_LIMIT_EXCEEDED');
+    if (size >= LARGE_SIZE) {
+      if (!this.#fits(size)) return new HsmError('KEYCELL_LIMIT_EXCEEDED');
       for (let p = 0; p < parts.length; p++) {
         if (parts[p]!.length > partMax(op)) return new HsmError('KEYCELL_LIMIT_EXCEEDED');
       }
     }
-    return this.#busy(pending.caller, pending.size);
+    return this.#busy(caller, size);
   }
 
   /** The error where there is no room for so many bytes of this caller. */
@@ -314,8 +330,8 @@ export class Batcher {
     return busyError(this.#queue.allows(caller, size) ? undefined : USER_BUSY);
   }
 
-  #fits(pending: Pending): boolean {
-    return pending.size + batchOverhead(this.#lease()) <= PLACE_SIZE;
+  #fits(size: number): boolean {
+    return size + batchOverhead(this.#lease()) <= PLACE_SIZE;
   }
 
   #freePlaces(): number {
@@ -366,7 +382,7 @@ export class Batcher {
     } catch (error) {
       // A caller changed or detached an array since. Find out whose it was: each goes alone, and fails alone.
       if (batch.length === 1) {
-        this.#reject(batch[0]!, this.#fits(batch[0]!) ? 'KEYCELL_INPUT_INVALID' : 'KEYCELL_LIMIT_EXCEEDED', error);
+        this.#reject(batch[0]!, this.#fits(batch[0]!.size) ? 'KEYCELL_INPUT_INVALID' : 'KEYCELL_LIMIT_EXCEEDED', error);
         this.#checkIdle();
       } else {
         for (const pending of batch) pending.alone = true;
@@ -405,6 +421,8 @@ export class Batcher {
       const pending = batch[i]!;
       if (pending.durable !== durable) continue;
       const result = reply.results[i]!;
+      // A proof that is refused was mostly not verified.
+      if (result.status === 0) this.#tabled.served(pending.request);
       if (pending.settled) wipeAll(result.parts);
       else {
         this.tally.operation(pending.request.op, now - pending.since);

@@ -137,7 +137,7 @@ export class CellLink {
       throw error;
     }
     let cost = 0;
-    for (let i = 0; i < batch.length; i++) cost += batch[i]!.cost;
+    for (let i = 0; i < batch.length; i++) cost += batch[i]!.cost + batch[i]!.opening;
     place.batch = batch;
     place.cost = cost;
     this.load += cost;

@@ -153,6 +153,10 @@ class Pool implements CellPool {
     return this.#callers.of(user);
   }
 
+  mustHaveShare(caller: Caller): void {
+    this.#batcher.mustHaveShare(caller);
+  }
+
   mustHaveRoom(caller: Caller, size: number): void {
     if (this.#refusal() === undefined) this.#batcher.mustHaveRoom(caller, size);
   }

@@ -2,7 +2,7 @@
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import { type CellRequest, type CellResult, requestSize } from '../wire/batch.ts';
 import type { Caller } from './callers.ts';
-import { BATCH_COST } from './cost.ts';
+import { BATCH_COST, costOf, tableShareOf, verifies } from './cost.ts';
 import type { Finish, Refused, SubmitOptions } from './pool.ts';
 import { releaseAll } from './release.ts';
 
@@ -27,7 +27,12 @@ export class Pending {
   readonly request: CellRequest;
   readonly caller: Caller;
   readonly size: number;
+  /** What it may cost its cell: cost.ts. */
   readonly cost: number;
+  /** What its caller is charged besides, for the table that its verification may earn. */
+  readonly tableShare: number;
+  /** The same for keys that it is the first of its batch to bring. */
+  opening = 0;
   /** Goes in the line of large requests. */
   readonly large: boolean;
   readonly durable: boolean;
@@ -54,21 +59,23 @@ export class Pending {
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
 
-  /** `cost` is what cost.ts says; `since` is when it was submitted, on the clock of `performance.now()`. */
+  /** `lacksTable`: it verifies by a key without one. `since`: when it was submitted, on the clock of `performance.now()`. */
   constructor(
     request: CellRequest,
     caller: Caller,
-    cost: number,
     options: SubmitOptions,
     finish?: Finish<unknown>,
+    lacksTable = true,
     since = performance.now(),
     refused?: Refused,
+    size = requestSize(request),
   ) {
     this.request = request;
     this.caller = caller;
     this.since = since;
-    this.size = requestSize(request);
-    this.cost = cost;
+    this.size = size;
+    this.cost = costOf(request, !lacksTable);
+    this.tableShare = lacksTable && verifies(request) ? tableShareOf(request) : 0;
     this.large = this.size >= LARGE_SIZE || this.cost >= LARGE_COST;
     this.durable = options.durable === true;
     this.signal = options.signal;
@@ -100,12 +107,6 @@ export class Pending {
     this.#end();
     const outcome = this.sent ? 'unknown' : 'not-executed';
     this.#reject(new HsmError(code, undefined, cause === undefined ? { outcome } : { outcome, cause }));
-  }
-
-  /** The one outcome: it never came into the queue. Only the batcher calls this, once. */
-  refuse(error: HsmError): void {
-    this.#end();
-    this.#reject(error);
   }
 
   #end(): void {

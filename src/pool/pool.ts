@@ -93,6 +93,8 @@ export interface CellPool {
   caller(user: string): Caller;
   /** Throws BUSY or LIMIT_EXCEEDED where `submit` would refuse a request with so many bytes: for who has not copied them yet. */
   mustHaveRoom(caller: Caller, size: number): void;
+  /** Throws BUSY where this caller's user has as many requests waiting as one user may have. */
+  mustHaveShare(caller: Caller): void;
   /** The user was removed. */
   forgetUser(user: string): void;
   /** A failure elsewhere, for the counts. */

@@ -74,14 +74,14 @@ const OWED_BESIDE = 64 * BATCH_COST;
 
 /** A user in a line. */
 export class UserFlow extends Member {
-  readonly caller: CallingUser;
+  readonly user: CallingUser;
   readonly sessions = new Turns<SessionFlow>();
   /** The same user in the other line. */
   beside: UserFlow = this;
 
-  constructor(caller: CallingUser) {
+  constructor(user: CallingUser) {
     super();
-    this.caller = caller;
+    this.user = user;
   }
 }
 
@@ -117,7 +117,8 @@ export class Line {
   putBack(pending: Pending): void {
     const flow = flowOf(pending);
     this.#insert(flow, pending, null, flow.first);
-    giveBack(flow, pending.cost);
+    giveBack(flow, chargeOf(pending));
+    pending.opening = 0;
   }
 
   remove(pending: Pending): void {
@@ -150,8 +151,8 @@ export class Line {
     const most = Math.min(flow.balance, user.balance);
     let [count, cost, bytes, charged] = [0, 0, 0, 0];
     let next = flow.first;
-    while (next !== null && charged < most && batch.admits(next)) {
-      charged += next.cost + OPENING * batch.add(next);
+    while (next !== null && charged < most && batch.take(next)) {
+      charged += chargeOf(next);
       count++;
       cost += next.cost;
       bytes += next.size;
@@ -195,12 +196,12 @@ export class Line {
     if (user.sessions.any === null) this.#users.remove(user);
   }
 
-  #count({ user: { caller } }: SessionFlow, count: number, bytes: number, cost: number): void {
+  #count({ user: { user } }: SessionFlow, count: number, bytes: number, cost: number): void {
     this.count += count;
     this.bytes += bytes;
     this.cost += cost;
-    caller.waiting += count;
-    caller.bytes += bytes;
+    user.waiting += count;
+    user.bytes += bytes;
   }
 }
 
@@ -212,6 +213,7 @@ class Batch {
   readonly #records = new Set<Uint8Array>();
   /** The last request's: mostly the same. */
   #keys: readonly SealedKey[] = NO_KEYS;
+  /** With the keys that it opens, but for those of its first request, as no batch is without. */
   #cost = 0;
   #lanes = 0;
   #alone = false;
@@ -221,35 +223,35 @@ class Batch {
     this.#room = room;
   }
 
-  admits(next: Pending): boolean {
+  /** True if it fits, and is in; after the first that does not, there is no other. */
+  take(next: Pending): boolean {
     const { length } = this.requests;
-    if (length === 0) return true;
-    if (next.alone || this.#alone || length === BATCH_MAX_REQUESTS) return false;
-    const most = this.#lanes % LANES !== 0 && goesInLanes(next.request) ? LANES_COST : this.#budget;
-    if (this.#cost + next.cost > most || next.size > this.#room) return false;
-    let more = 0;
-    const { keys } = next.request;
-    for (let k = 0; k < keys.length; k++) if (this.#isNew(keys[k]!.record, k)) more++;
-    return this.#records.size + more <= BATCH_MAX_KEYS;
-  }
-
-  /** Gives how many keys the batch did not have before. */
-  add(next: Pending): number {
-    const { keys } = next.request;
-    const { size } = this.#records;
-    for (let k = 0; k < keys.length; k++) if (this.#isNew(keys[k]!.record, k)) this.#records.add(keys[k]!.record);
-    this.#keys = keys;
+    if (length > 0 && (next.alone || this.#alone || length === BATCH_MAX_REQUESTS)) return false;
+    const opening = OPENING * this.#open(next.request.keys);
+    const cost = this.#cost + next.cost + (length > 0 ? opening : 0);
+    const lanes = goesInLanes(next.request);
+    if (length > 0) {
+      const most = lanes && this.#lanes % LANES !== 0 ? LANES_COST : this.#budget;
+      if (cost > most || next.size > this.#room || this.#records.size > BATCH_MAX_KEYS) return false;
+    }
+    next.opening = opening;
     this.#alone = next.alone;
-    this.#cost += next.cost;
+    this.#cost = cost;
     this.#room -= next.size;
-    if (goesInLanes(next.request)) this.#lanes++;
+    if (lanes) this.#lanes++;
     this.requests.push(next);
-    return this.#records.size - size;
+    return true;
   }
 
-  /** The kth of a request's. */
-  #isNew(record: Uint8Array, k: number): boolean {
-    return record !== this.#keys[k]?.record && !this.#records.has(record);
+  /** How many of these keys the batch did not have before. */
+  #open(keys: readonly SealedKey[]): number {
+    const before = this.#records.size;
+    for (let k = 0; k < keys.length; k++) {
+      const { record } = keys[k]!;
+      if (record !== this.#keys[k]?.record) this.#records.add(record);
+    }
+    this.#keys = keys;
+    return this.#records.size - before;
   }
 }
 
@@ -264,7 +266,10 @@ function charge(flow: SessionFlow, cost: number): void {
   if (beside.balance > -OWED_BESIDE) beside.balance -= cost;
 }
 
-/** Later rounds may have paid for it meanwhile: nobody has more than one quantum for that. */
+/** Later rounds may have paid for it meanwhile: nobody has more than one quantum for that. What is owed beside stays so. */
 function giveBack(flow: SessionFlow, cost: number): void {
-  for (const member of [flow, flow.user, flow.user.beside]) member.balance = Math.min(QUANTUM, member.balance + cost);
+  for (const member of [flow, flow.user]) member.balance = Math.min(QUANTUM, member.balance + cost);
 }
+
+/** What its caller pays for it, once it is in a batch. */
+const chargeOf = ({ cost, tableShare, opening }: Pending): number => cost + tableShare + opening;

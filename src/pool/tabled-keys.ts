@@ -1,8 +1,8 @@
 /**
  * Which public keys the cells are likely to have tables of, by which a verification costs a quarter
  * (assembly/ec/key_tables.ts). It follows the cells' own rule: a key earns its table by coming up often, and the tables used
- * longest ago go. Who brings ever new keys therefore pays for new ones, and drives no other key out before it has paid
- * for the uses that earn the places. Only charges rest on it.
+ * longest ago go. Only what a cell has done counts. Who brings ever new keys therefore pays for new ones, and drives no other
+ * key out before it has paid for the uses that earn the places. Only charges rest on it.
  */
 import type { CellRequest } from '../wire/batch.ts';
 import { verifies } from './cost.ts';
@@ -25,33 +25,42 @@ export class TabledKeys {
   }
 
   /**
-   * Count the request's verification, if it has one; true if it is likely to find a table. A proof counts for the wrapping
-   * key, which names one issuer.
+   * Has the request a verification that is likely to find no table? A proof is verified by the key of one issuer, whom the
+   * wrapping key names: that one stands for it.
    */
-  useOf(request: CellRequest): boolean {
+  lacks(request: CellRequest): boolean {
     const key = request.keys[0];
-    return key !== undefined && verifies(request) && this.use(key.record);
+    return key !== undefined && verifies(request) && !this.has(key.record);
   }
 
-  /** Count a verification by the key of this record; true if it is likely to find a table. */
-  use(record: Uint8Array): boolean {
+  has(record: Uint8Array): boolean {
+    return this.#tabled.includes(record);
+  }
+
+  /** A cell has served the request: count its verification, if it had one. */
+  served(request: CellRequest): void {
+    const key = request.keys[0];
+    if (key !== undefined && verifies(request)) this.use(key.record);
+  }
+
+  /** A cell has verified by the key of this record. */
+  use(record: Uint8Array): void {
     const tabled = this.#tabled;
-    if (tabled[0] === record) return true;
+    if (tabled[0] === record) return;
     const at = tabled.indexOf(record);
     if (at > 0) {
       tabled.copyWithin(1, 0, at);
       tabled[0] = record;
-      return true;
+      return;
     }
     const uses = (this.#uses.get(record) ?? 0) + 1;
     if (uses < this.#earned) {
       this.#uses.set(record, uses);
-      return false;
+      return;
     }
     // It is forgotten with its place, and has to earn it again.
     this.#uses.delete(record);
     tabled.unshift(record);
     if (tabled.length > TABLES) tabled.pop();
-    return false;
   }
 }

@@ -172,6 +172,35 @@ describe('batches', () => {
     expect(await gathered([request('a'), large, request('b')])).toEqual([2, 1]);
   });
 
+  test('only a verification that a cell has done counts towards the table of its key', async () => {
+    const { pool, entries } = await open({ queueLimit: 200 });
+    const verify = (payload: string) => request('', { op: 'verify', parts: [bytes(payload), new Uint8Array(64)] });
+    const many = (count: number, options?: SubmitOptions, payload = 'm') =>
+      Array.from({ length: count }, () => refused(pool.submit(verify(payload), options)));
+    const { done } = await fill(pool);
+    const abort = new AbortController();
+    const signal = AbortSignal.abort();
+    const gone = [...many(50, { signal: abort.signal }), ...many(50, { timeout: 1 }), ...many(50, { timeout: -1 })];
+    gone.push(...many(50, { signal }));
+    abort.abort();
+    const signed = Array.from({ length: 150 }, () => pool.submit(request('m')));
+    gone.push(...many(50));
+    const codes = ['KEYCELL_ABORTED', 'KEYCELL_TIMEOUT', 'KEYCELL_BUSY'].map((code) => `${code} not-executed`);
+    expect(new Set(await Promise.all(gone))).toEqual(new Set(codes));
+    await Promise.all([done, ...signed]);
+    /** How many go together. */
+    const together = async (payload: string) => {
+      entries.length = 0;
+      await Promise.all(many(60, {}, payload));
+      return Math.max(...entries.map((e) => e.requests));
+    };
+    const most = mostOf(verify('m'));
+    // A cell refused these, and may not have come to their signature.
+    expect(await together('status:4')).toBe(most);
+    expect(await together('m')).toBe(most);
+    expect(await together('m')).toBeGreaterThan(2 * most);
+  });
+
   test('small requests do not wait for large ones, and large ones come back whole', async () => {
     const { pool } = await open();
     const payload = new Uint8Array(MESSAGE_MAX).fill(9);
