@@ -37,18 +37,29 @@ const NO_ENTRY: Span = { offset: 0, length: 0 };
 
 /** One request on its way through the batch, and its result. A class for the reason that ReadRequest is one. */
 class InHand implements WrittenResult {
-  readonly op: string;
+  readonly #operation: ReturnType<typeof operation>;
   ticket: Ticket | undefined;
   call: Call | undefined;
   outcome: Outcome | undefined;
   refusal: Refusal | undefined;
 
-  constructor(op: string) {
-    this.op = op;
+  constructor(op: number) {
+    this.#operation = operation(op);
     this.ticket = undefined;
     this.call = undefined;
     this.outcome = undefined;
     this.refusal = undefined;
+  }
+
+  get op(): string {
+    return this.#operation?.name ?? 'unknown';
+  }
+
+  /** The operation's next step: what it gives instead of an outcome. */
+  next(): Outcome {
+    if (typeof this.outcome === 'function') return this.outcome();
+    if (this.#operation === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
+    return this.#operation.run(this.call!);
   }
 
   get status(): number {
@@ -70,9 +81,7 @@ class InHand implements WrittenResult {
 
 const NO_PARTS: readonly Span[] = [];
 
-type Waiting = InHand & { outcome: () => Outcome };
-
-const waits = (each: InHand): each is Waiting => each.refusal === undefined && typeof each.outcome === 'function';
+const waits = (each: InHand): boolean => each.refusal === undefined && typeof each.outcome === 'function';
 
 export class BatchServer {
   readonly #core: Core;
@@ -117,7 +126,7 @@ export class BatchServer {
     const batch = readBatch(this.#core, call.WINDOW.value, length);
     this.served = batch.requests.length;
     this.#reply.take(replyBytesOffset(this.served));
-    const inHand = batch.requests.map(({ op }) => new InHand(operation(op)?.name ?? 'unknown'));
+    const inHand = batch.requests.map(({ op }) => new InHand(op));
     const uses = new Uses();
     if (!this.#vault.open) for (const each of inHand) each.refusal = new Refusal('KEYCELL_SEALED');
     else {
@@ -182,13 +191,8 @@ export class BatchServer {
         return;
       }
       each.ticket = ticket;
-      const call = new Call(bench, request, ticket, batch.tickets[request.ticket]!.offset);
-      each.call = call;
-      const found = operation(request.op);
-      this.#step(bench.jobs, each, () => {
-        if (found === undefined) throw new Refusal('KEYCELL_MECHANISM_INVALID');
-        return found.run(call);
-      });
+      each.call = new Call(bench, request, ticket, batch.tickets[request.ticket]!.offset);
+      this.#step(bench.jobs, each);
     });
 
     // A step may wait again, for what another kernel makes of the first one's results. Records are sealed though none waits.
@@ -196,7 +200,7 @@ export class BatchServer {
     for (;;) {
       bench.jobs.run(this.#work);
       if (waiting.length === 0) return;
-      for (const each of waiting) this.#step(bench.jobs, each, each.outcome);
+      for (const each of waiting) this.#step(bench.jobs, each);
       waiting = waiting.filter(waits);
     }
   }
@@ -205,20 +209,20 @@ export class BatchServer {
    * A step of a request. One that is refused leaves nothing of what it took: no kernel will read there, and what it began
    * to write, a key perhaps that was about to be sealed, is not in the reply.
    */
-  #step(jobs: Jobs, each: InHand, run: () => Outcome): void {
-    const marks = [this.#reply.mark(), this.#work.mark()] as const;
-    const outcome = attempt(run);
-    if (!(outcome instanceof Refusal)) {
-      each.outcome = outcome;
+  #step(jobs: Jobs, each: InHand): void {
+    const reply = this.#reply.mark();
+    const work = this.#work.mark();
+    try {
+      each.outcome = each.next();
       jobs.keep();
-      return;
+    } catch (error) {
+      each.refusal = asRefusal(error);
+      jobs.drop();
+      this.#core.bytes.fill(0, reply, this.#reply.mark());
+      this.#core.bytes.fill(0, work, this.#work.mark());
+      this.#reply.release(reply);
+      this.#work.release(work);
     }
-    each.refusal = outcome;
-    jobs.drop();
-    this.#core.bytes.fill(0, marks[0], this.#reply.mark());
-    this.#core.bytes.fill(0, marks[1], this.#work.mark());
-    this.#reply.release(marks[0]);
-    this.#work.release(marks[1]);
   }
 
   /** By what the record claims; one that claims what it is not does not open. */

@@ -74,33 +74,25 @@ function blobSize({ mechanism }: Wrapping, length: number): number {
   return length + KW_OVERHEAD;
 }
 
-/** Wrap each key to its address in `blobs`, where there is room for its `blobSize`: done once the step has come. */
-function wrapAll(
-  call: Call,
-  { mechanism, ctx, aad }: Wrapping,
-  keys: readonly Span[],
-  blobs: readonly number[],
-): () => void {
+/** Wrap a key to where there is room for its `blobSize`: done once the step has come. */
+function wrapOne(call: Call, { mechanism, ctx, aad }: Wrapping, { offset, length }: Span, blob: number): () => void {
   const { core, work, jobs, random } = call.bench;
-  const failure = () => new IntegrityError('a key could not be wrapped');
   if (mechanism === MECHANISM['AES-GCM']) {
-    keys.forEach(({ offset, length }, i) => {
-      const iv = blobs[i]!;
-      random.fill(iv, GCM_IV_SIZE);
-      const sealed = iv + GCM_IV_SIZE;
-      const ok = core.call.gcmSeal(ctx, iv, GCM_IV_SIZE, aad.offset, aad.length, offset, length, sealed);
-      if (ok !== 1) throw failure();
-    });
-    return () => {};
+    random.fill(blob, GCM_IV_SIZE);
+    const sealed = blob + GCM_IV_SIZE;
+    mustBeWrapped(core.call.gcmSeal(ctx, blob, GCM_IV_SIZE, aad.offset, aad.length, offset, length, sealed));
+    return nothingToDo;
   }
-  const results = work.take(4 * keys.length);
-  const list = jobs.keyWrap(mechanism === MECHANISM['AES-KWP'] ? 'kwpWrapMany' : 'kwWrapMany');
-  keys.forEach(({ offset, length }, i) => {
-    list.add(ctx, offset, length, blobs[i]!, results + 4 * i);
-  });
-  return () => {
-    for (let i = 0; i < keys.length; i++) if (core.view.getUint32(results + 4 * i, true) === 0) throw failure();
-  };
+  const result = work.take(4);
+  const kernel = mechanism === MECHANISM['AES-KWP'] ? 'kwpWrapMany' : 'kwWrapMany';
+  jobs.keyWrap(kernel).add(ctx, offset, length, blob, result);
+  return () => mustBeWrapped(core.view.getUint32(result, true));
+}
+
+const nothingToDo = (): void => {};
+
+function mustBeWrapped(result: number): void {
+  if (result === 0) throw new IntegrityError('a key could not be wrapped');
 }
 
 /** Unwrap a blob into fresh working memory, where the step finds the key. Any failure is the one DECRYPT_FAILED. */
@@ -137,16 +129,23 @@ export const wrapKey: Operation = (call) => {
   checkWrap(wrapping.attributes, key.attributes, call.bench.now);
   if (isItself(call, wrapping, key)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'ownCopy');
   const by = wrappingBy(call, wrapping, call.request.mechanism, aadOf(call, 0));
-  const length = plainSize(key);
-  const blob = call.result(blobSize(by, length));
-  const plain = call.bench.work.take(length);
-  writePlain(call, key, plain);
-  const done = wrapAll(call, by, [{ offset: plain, length }], [blob.offset]);
+  const plain = plainOf(call, key);
+  const blob = call.result(blobSize(by, plain.length));
+  const done = wrapOne(call, by, plain, blob.offset);
   return () => {
     done();
     return [blob];
   };
 };
+
+/** The key in the form in which it leaves: where it lies, or PKCS#8 in working memory. */
+function plainOf(call: Call, key: OpenKey): Span {
+  if (key.attributes.curve === null) return { offset: key.secret, length: key.length };
+  const length = plainSize(key);
+  const offset = call.bench.work.take(length);
+  writePlain(call, key, offset);
+  return { offset, length };
+}
 
 /** The secret of a bound key may be that of the wrapping key under another id: in constant time, by what the bytes are. */
 function isItself(call: Call, wrapping: OpenKey, key: OpenKey): boolean {
@@ -211,21 +210,14 @@ function inside(call: Call, from: OpenKey): Recipient {
     const sizes = keys.map(({ length }) => blobSize(by, length));
     const list = call.result(listSize(sizes));
     const places = layList(bytes.subarray(list.offset, list.offset + list.length), sizes);
-    const done = wrapAll(
-      call,
-      by,
-      keys,
-      places.map((place) => list.offset + place),
-    );
+    const wrapped = keys.map((key, i) => wrapOne(call, by, key, list.offset + places[i]!));
     return () => {
-      done();
+      for (const done of wrapped) done();
       return [list];
     };
   };
-  return { prove: nothingToProve, seal };
+  return { prove: nothingToDo, seal };
 }
-
-const nothingToProve = (): void => {};
 
 /** Someone outside, known by his point; what the log keeps of it is its thumbprint. */
 function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
@@ -241,7 +233,7 @@ function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
     checkDates(to.attributes, call.bench.now);
     checkRecipientKey(from.attributes, to.attributes);
     call.recipient = thumbprint(curve, point);
-    return at(curve, point, nothingToProve);
+    return at(curve, point, nothingToDo);
   }
   const stated = call.part(1);
   const curve = AGREEMENT_CURVES.find((each) => [CURVE[each].pointSize, 1 + CURVE[each].size].includes(stated.length));
@@ -249,7 +241,7 @@ function outside(call: Call, from: OpenKey, blobs: readonly Span[]): Recipient {
   const point = validPoint(call, curve, stated);
   call.recipient = thumbprint(curve, point);
   const { rewrap, issuer } = from.attributes;
-  if (rewrap === 'any') return at(curve, point, nothingToProve);
+  if (rewrap === 'any') return at(curve, point, nothingToDo);
   if (rewrap === 'trusted' || issuer === null) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'recipient');
   return at(curve, point, checkProof(call, call.part(2), issuer, call.recipient, blobs));
 }
