@@ -153,8 +153,10 @@ export class Call {
     const index = this.request.key(n);
     if (index === undefined) throw new Refusal('KEYCELL_INPUT_INVALID');
     const key = this.bench.open(index, this.ticket, this.request.ticket);
-    // Neither pushed nor spread: an array that grows takes room for seventeen.
-    this.opened = this.opened.length === 0 ? key.alone : this.opened.concat(key.id);
+    const first = this.opened[0];
+    // Neither pushed nor spread where there are one or two: an array that grows takes room for seventeen.
+    if (first === undefined) this.opened = key.alone;
+    else this.opened = this.opened.length === 1 ? [first, key.id] : [...this.opened, key.id];
     return key;
   }
 
