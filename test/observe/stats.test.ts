@@ -110,9 +110,11 @@ describe('stats', () => {
     onTestFinished(() => hsm.close());
     const key = await session.generateKey(SIGNING);
     const signatures = Array.from({ length: 300 }, () => session.sign(key, bytes('m')));
+    const restarted = new Promise((resolve) => hsm.once('cell-restart', resolve));
     await signatures[0];
     await hsm.killCell(0);
     await Promise.all(signatures);
+    await restarted;
     expect(hsm.stats()).toMatchObject({ byOperation: { sign: 300 }, failures: 0, cellRestarts: 1 });
     await until(() => hsm.stats().cellList.every(({ state }) => state === 'open'));
     const [first, second] = hsm.stats().cellList;
