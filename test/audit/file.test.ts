@@ -8,6 +8,7 @@ import type { AuditLog } from '../../src/audit/log.ts';
 import { memoryAuditLog } from '../../src/audit/memory.ts';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { runNode, temporaryFolder } from '../support/child.ts';
+import { needs } from '../support/tools.ts';
 
 const newPath = () => join(temporaryFolder(), 'audit.log');
 const body = (i: number) => JSON.stringify({ op: 'sign', i, text: 'ä€🔑' });
@@ -172,6 +173,7 @@ test('an entry appended at once is written at once; behind one that is on its wa
 
 test.each(['grouped', 'now'])(
   'a full disk (%s) rejects, loses and doubles nothing, and the log goes on when there is room',
+  needs('prlimit'),
   async (way) => {
     const path = newPath();
     const result = JSON.parse((await runNode('audit/support/disk-full.mjs', path, way)).stdout);

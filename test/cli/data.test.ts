@@ -2,6 +2,7 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import { needs } from '../support/tools.ts';
 import { fileFolder, Shell } from './support.ts';
 
 const shell = new Shell(fileFolder());
@@ -11,7 +12,7 @@ beforeAll(async () => {
   await shell.ok(['key', 'generate', '--label', 'files', '--type', 'AES', '--quiet']);
 });
 
-test('a signature through a pipe, which openssl and node verify', async () => {
+test('a signature through a pipe, which openssl and node verify', needs('openssl'), async () => {
   const message = randomBytes(100_000);
   shell.write('message', message);
   const piped = await shell.bash(`

@@ -3,6 +3,7 @@ import { createHash, createPublicKey, generateKeyPairSync, randomBytes } from 'n
 import { readFileSync, statSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { claimsFor, digestOf, jws } from '../support/proof.ts';
+import { needs } from '../support/tools.ts';
 import { fileFolder, Shell } from './support.ts';
 
 const shell = new Shell(fileFolder());
@@ -43,7 +44,7 @@ test('a key is made once for its label, and shown without its secret', async () 
   expect(await shell.run(['key', 'generate', '--type', 'AES', '--curve', 'P-256'])).toMatchObject({ code: 2 });
 });
 
-test('a key that openssl made comes in, signs, and leaves as it came if it may', async () => {
+test('a key that openssl made comes in, signs, and leaves as it came if it may', needs('openssl'), async () => {
   const made = await shell.bash(`
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out own.pem
     keycell key import own.pem --curve P-256 --label own --extractable plaintext --quiet

@@ -1,7 +1,7 @@
 /** The pages on the command line are run: every block of shell, in order, with the real tools. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { needs } from '../support/tools.ts';
 import { fileFolder, Shell } from './support.ts';
 
 const PAGES = [
@@ -12,10 +12,8 @@ const PAGES = [
 
 for (const { page, tools } of PAGES) {
   const shell = new Shell(fileFolder());
-  const missing = tools.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
   // Side by side: a page is mostly waiting for processes.
-  test.concurrent(`docs/${page}.md works as it stands`, async () => {
-    expect(missing, 'install the Debian packages of these tools').toEqual([]);
+  test.concurrent(`docs/${page}.md works as it stands`, { ...needs(...tools), timeout: 300_000 }, async () => {
     const text = readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8');
     const script = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((block) => block[1]).join('\n');
     const shown = [...script.matchAll(/^# → (.*)$/gm)].map((line) => line[1]!);
@@ -32,5 +30,5 @@ for (const { page, tools } of PAGES) {
       expect(at, `"${line}" in ${JSON.stringify(printed.slice(from))}`).toBeGreaterThanOrEqual(0);
       from = at + 1;
     }
-  }, 300_000);
+  });
 }

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { webcrypto } from '../../dist/doors/webcrypto/index.js';
 import { ephemeral } from '../operations/support.ts';
 import { temporaryFolder } from '../support/child.ts';
+import { needs } from '../support/tools.ts';
 
 const hsm = ephemeral();
 const CURVES = [
@@ -19,7 +20,7 @@ const DAY = 86_400_000;
 const openssl = (folder: string, ...args: string[]): string =>
   execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-test.each(CURVES)('a request on $curve, which openssl verifies', async ({ curve, hash, named }) => {
+test.each(CURVES)('a request on $curve, which openssl verifies', needs('openssl'), async ({ curve, hash, named }) => {
   const crypto = webcrypto(hsm.session);
   const handle = await hsm.session.generateKey({ type: 'EC', curve, usage: ['sign', 'verify'], persistent: false });
   const csr = await x509.Pkcs10CertificateRequestGenerator.create(
@@ -46,7 +47,7 @@ test.each(CURVES)('a request on $curve, which openssl verifies', async ({ curve,
   expect(await new x509.Pkcs10CertificateRequest(csr.rawData).verify(crypto as never)).toBe(true);
 });
 
-test.each(CURVES)('a chain of three on $curve, which openssl verifies', async ({ curve, hash }) => {
+test.each(CURVES)('a chain of three on $curve, which openssl verifies', needs('openssl'), async ({ curve, hash }) => {
   const crypto = webcrypto(hsm.session);
   const signingAlgorithm = { name: 'ECDSA', hash };
   const pair = async () => {

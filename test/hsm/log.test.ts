@@ -7,6 +7,7 @@ import { openHsm, verifyAuditLog } from '../../dist/index.js';
 import { formatLine } from '../../src/audit/line.ts';
 import { type AuditHead, chainHash, EMPTY_HEAD } from '../../src/audit/log.ts';
 import { runNode } from '../support/child.ts';
+import { needs } from '../support/tools.ts';
 import {
   bytes,
   CIPHER,
@@ -269,25 +270,29 @@ function rechain(bodies: readonly string[]): string {
 }
 
 describe('what cannot be written', () => {
-  test('a full disk: nothing is served, nothing is lost, and it goes on when there is room', async () => {
-    const { path, hsm } = await make();
-    await hsm.close();
-    const { stdout } = await runNode('hsm/support/log-full.mjs', path);
-    const said = JSON.parse(stdout);
-    expect(said.failed).toBe('KEYCELL_AUDIT_UNAVAILABLE');
-    expect(said.events).toEqual(['KEYCELL_AUDIT_UNAVAILABLE', 'available, 0 waiting']);
-    expect(said.backlog).toBeGreaterThan(0);
-    expect(new Set(said.during)).toEqual(new Set(['KEYCELL_AUDIT_UNAVAILABLE']));
-    // The warden posts no lease meanwhile: the cells themselves would refuse. The child ends when it serves again.
-    expect(said.leases).toBe(0);
-    expect(said.check.logEntries).toBe(said.logEntries);
-    const back = await open({ path, unseal });
-    await back.check();
-    expect(statSync(logOf(path)).size).toBeGreaterThan(said.limit);
-    const seen = new Map<string, number>();
-    for (const { by, n } of bodiesOf(path)) {
-      expect([by, n]).toEqual([by, (seen.get(by) ?? 0) + 1]);
-      seen.set(by, n);
-    }
-  });
+  test(
+    'a full disk: nothing is served, nothing is lost, and it goes on when there is room',
+    needs('prlimit'),
+    async () => {
+      const { path, hsm } = await make();
+      await hsm.close();
+      const { stdout } = await runNode('hsm/support/log-full.mjs', path);
+      const said = JSON.parse(stdout);
+      expect(said.failed).toBe('KEYCELL_AUDIT_UNAVAILABLE');
+      expect(said.events).toEqual(['KEYCELL_AUDIT_UNAVAILABLE', 'available, 0 waiting']);
+      expect(said.backlog).toBeGreaterThan(0);
+      expect(new Set(said.during)).toEqual(new Set(['KEYCELL_AUDIT_UNAVAILABLE']));
+      // The warden posts no lease meanwhile: the cells themselves would refuse. The child ends when it serves again.
+      expect(said.leases).toBe(0);
+      expect(said.check.logEntries).toBe(said.logEntries);
+      const back = await open({ path, unseal });
+      await back.check();
+      expect(statSync(logOf(path)).size).toBeGreaterThan(said.limit);
+      const seen = new Map<string, number>();
+      for (const { by, n } of bodiesOf(path)) {
+        expect([by, n]).toEqual([by, (seen.get(by) ?? 0) + 1]);
+        seen.set(by, n);
+      }
+    },
+  );
 });

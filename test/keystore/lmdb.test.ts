@@ -16,6 +16,7 @@ import { open } from 'lmdb';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openLmdbStore } from '../../src/keystore/lmdb.ts';
 import { runNode, temporaryFolder } from '../support/child.ts';
+import { needs } from '../support/tools.ts';
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 const corrupt = (reason = '') => ({ code: 'KEYCELL_STORE_CORRUPT', message: expect.stringContaining(reason) });
@@ -200,7 +201,7 @@ test('no damage ends the process: each is refused, or the store works', async ()
   for (const [i, damage] of list.entries()) if ('truncate' in (damage as object)) expect(results[i]).not.toBe('ok');
 });
 
-test('a full disk refuses the commit, whole, and the store goes on when there is room', async () => {
+test('a full disk refuses the commit, whole, and the store goes on when there is room', needs('prlimit'), async () => {
   const { stdout } = await runNode('keystore/support/disk-full.mjs', temporaryFolder());
   const result = JSON.parse(stdout);
   expect(result.failure).toMatchObject({

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { calculateJwkThumbprint } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Key, Session } from '../../dist/index.js';
+import { needs } from '../support/tools.ts';
 import { CURVES, nodePair, nodePrivate, nodePublic } from './curves.ts';
 import { atOddOffset, bytes, code, ephemeral, nodeUnwrap, nodeWrap, refusal } from './support.ts';
 
@@ -27,7 +28,7 @@ describe.each(CURVES)('$curve', (c) => {
   const publicTemplate = { type: 'EC', curve: c.curve, class: 'public', usage: ['verify'], persistent: false } as const;
   const others = CURVES.filter(({ curve }) => curve !== c.curve).map(nodePair);
 
-  test('a private key in every form, and out again as node writes it', async () => {
+  test('a private key in every form, and out again as node writes it', needs('openssl'), async () => {
     const as = (form: string, outform: string, ...more: string[]) =>
       openssl(pair.pkcs8, 'ec', '-inform', 'DER', '-conv_form', form, '-outform', outform, ...more);
     const toPkcs8 = (sec1: Buffer) => openssl(sec1, 'pkcs8', '-inform', 'PEM', '-topk8', '-nocrypt', '-outform', 'DER');
@@ -55,7 +56,7 @@ describe.each(CURVES)('$curve', (c) => {
     }
   });
 
-  test('a public key in every form, and the handle’s own forms', async () => {
+  test('a public key in every form, and the handle’s own forms', needs('openssl'), async () => {
     const compressedSpki = openssl(
       pair.spki,
       'ec',
