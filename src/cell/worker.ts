@@ -13,8 +13,9 @@ import { selfTest } from './selftest.ts';
 import { Vault } from './vault.ts';
 
 /** Resolves when drained; its rejection is the cell's death. Everything is wiped before either. */
-export default function serve(start: CellStart): Promise<void> {
-  const core = openCore(start.core, start.digest);
+export default async function serve(start: CellStart): Promise<void> {
+  const post = (message: FromCell): void => start.port.postMessage(message);
+  const core = opened(start, post);
   const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value, ENTRY_RESERVE);
   return new Promise<void>((resolve, reject) => {
     const cell = new Cell(core, work, start, (error) => {
@@ -27,6 +28,20 @@ export default function serve(start: CellStart): Promise<void> {
     start.port.on('message', (message: ToCell) => cell.receive(message));
     cell.begin();
   });
+}
+
+function opened(start: CellStart, post: (message: FromCell) => void): Core {
+  try {
+    return openCore(start.core, start.digest);
+  } catch (error) {
+    tellIfBroken(error, post);
+    throw error;
+  }
+}
+
+/** What fails for want of memory or descriptors may succeed the next time: only this says that the cell is not what it was. */
+function tellIfBroken(error: unknown, post: (message: FromCell) => void): void {
+  if (error instanceof IntegrityError) post({ type: 'broken', reason: error.message });
 }
 
 class Cell {
@@ -155,7 +170,7 @@ class Cell {
     try {
       step();
     } catch (error) {
-      if (error instanceof IntegrityError) this.#post({ type: 'broken', reason: error.message });
+      tellIfBroken(error, (message) => this.#post(message));
       this.#end(error);
     }
   }

@@ -77,6 +77,8 @@ class Pool implements CellPool {
   /** Cells whose provisioning failed in this unsealing: a second time ends it. */
   readonly #refused = new Set<number>();
   readonly #provisioning = new Map<CellLink, Promise<void>>();
+  /** Cells that failed to start twice and more, and are tried again, with growing pauses. */
+  readonly #down = new Set<number>();
   #starting: Deferred | undefined;
   #unsealing: Deferred | undefined;
   #sealing: Promise<void> | undefined;
@@ -128,6 +130,7 @@ class Pool implements CellPool {
         onReply: (_link, batch, reply) => this.#batcher.onReply(batch, reply),
         onStart: (link) => this.#options.events.onCellStart(link.counter),
         onReady: (link) => this.#onReady(link),
+        onDown: (link, error) => this.#onDown(link, error),
         onDeath: (link, lost, error) => this.#onDeath(link, lost, error),
         onFatal: (error) => this.#onFatal(error),
       },
@@ -261,7 +264,8 @@ class Pool implements CellPool {
   #refusal(): HsmErrorCode | undefined {
     if (this.#phase === 'failed') return 'KEYCELL_TAMPERED';
     if (this.#closing !== undefined) return 'KEYCELL_CLOSING';
-    return this.#phase === 'open' ? undefined : 'KEYCELL_SEALED';
+    if (this.#phase !== 'open') return 'KEYCELL_SEALED';
+    return this.#down.size < this.#options.workers ? undefined : 'KEYCELL_CELL_LOST';
   }
 
   #links(): readonly CellLink[] {
@@ -282,8 +286,18 @@ class Pool implements CellPool {
   }
 
   #onReady(link: CellLink): void {
+    this.#down.delete(link.cell);
     if (this.#connect !== undefined) this.#provision(link);
     this.#progress();
+  }
+
+  /** Nobody waits for what may be missing for long: threads, memory, descriptors. The others serve, while there are any. */
+  #onDown(link: CellLink, cause: Error): void {
+    this.#down.add(link.cell);
+    const error = new HsmError('KEYCELL_CELL_LOST', 'a cell does not start', { cause });
+    this.#starting?.reject(error);
+    this.#endUnsealing(error);
+    if (this.#down.size === this.#options.workers) this.#batcher.failQueue('KEYCELL_CELL_LOST', cause);
   }
 
   #provision(link: CellLink): void {

@@ -31,6 +31,8 @@ export interface CellsHost {
   /** A cell is about to start. */
   onStart(link: CellLink): void;
   onReady(link: CellLink): void;
+  /** A cell failed to start, not for the first time in a row: what it wants may be missing for long. */
+  onDown(link: CellLink, error: Error): void;
   /** A cell died, its thread is gone, and it had not answered these. */
   onDeath(link: CellLink, lost: readonly (readonly Pending[])[], error: Error): void;
   onFatal(error: Error): void;
@@ -161,7 +163,7 @@ export class Cells {
       if (!this.#stopping) this.restarts++;
       this.#host.onDeath(link, lost, error);
       failedStarts = link.wasReady || link.killed ? 0 : failedStarts + 1;
-      if (failedStarts === 2 && !this.#stopping) this.#host.onFatal(error);
+      if (failedStarts > 1 && !this.#stopping) this.#host.onDown(link, error);
       // A cell that dies again and again before it answered anything shall not keep the machine busy.
       shortLives = link.answered > 0 || link.killed ? 0 : shortLives + 1;
       if (shortLives > 1)

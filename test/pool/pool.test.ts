@@ -755,15 +755,32 @@ describe('death', () => {
 });
 
 describe('life', () => {
-  test('a cell that fails to start once is replaced; twice is the end', async () => {
+  test('a cell that fails to start once is replaced; twice, and whoever waits for it is told', async () => {
     const once = make({ mode: 2 });
     await once.pool.start();
-    expect(once.restarts).toEqual([[0, 'self-test failed', 0]]);
+    expect(once.restarts).toEqual([[0, 'too many open files', 0]]);
     const never = make({ mode: 1, workers: 2 });
-    expect(await refused(never.pool.start())).toBe('KEYCELL_TAMPERED not-executed');
-    expect(never.fatal.length).toBe(1);
-    expect(await refused(never.pool.submit(request('m')))).toBe('KEYCELL_TAMPERED not-executed');
-    expect(await refused(never.pool.unseal(connect))).toBe('KEYCELL_TAMPERED not-executed');
+    expect(await refused(never.pool.start())).toBe('KEYCELL_CELL_LOST not-executed');
+    expect(await refused(never.pool.unseal(connect))).toBe('KEYCELL_CELL_LOST not-executed');
+    // It is tried again, and serves when there is what it wants.
+    never.core[0] = 0;
+    while ((await refused(never.pool.unseal(connect))) !== 'a result');
+    expect((await never.pool.submit(request('m'))).status).toBe(0);
+    expect(never.fatal).toEqual([]);
+  });
+
+  test('cells that cannot be replaced: the others serve, and without any the calls are refused until one starts', async () => {
+    const { pool, core, fatal } = await open({ workers: 2 });
+    core[0] = 1;
+    await pool.kill(0);
+    for (let i = 0; i < 50; i++) expect((await pool.submit(request('m'))).status).toBe(0);
+    await pool.kill(1);
+    // It waits for a cell; then nothing is expected any more.
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_CELL_LOST not-executed');
+    expect(await refused(pool.submit(request('m')))).toBe('KEYCELL_CELL_LOST not-executed');
+    core[0] = 0;
+    while ((await refused(pool.submit(request('m')))) !== 'a result') await sleep(5);
+    expect(fatal).toEqual([]);
   });
 
   test('a cell that finds itself broken ends the service at once', async () => {
@@ -773,10 +790,16 @@ describe('life', () => {
     expect(fatal).toMatchObject([{ code: 'KEYCELL_TAMPERED', cause: { message: 'a counter ran backwards' } }]);
   });
 
+  test('a core that is not the one that was built ends the service', async () => {
+    const { pool, fatal } = make({ worker: new URL('../../dist/cell/worker.js', import.meta.url), digest: 'another' });
+    expect(await refused(pool.start())).toBe('KEYCELL_TAMPERED not-executed');
+    expect(fatal).toMatchObject([{ code: 'KEYCELL_TAMPERED', cause: { message: expect.stringContaining('core') } }]);
+  });
+
   test('a module that does not load is no start either', async () => {
     const { pool, fatal } = make({ worker: new URL('./no-such-cell.mjs', import.meta.url) });
-    expect(await refused(pool.start())).toBe('KEYCELL_TAMPERED not-executed');
-    expect(fatal.length).toBe(1);
+    expect(await refused(pool.start())).toBe('KEYCELL_CELL_LOST not-executed');
+    expect(fatal).toEqual([]);
   });
 
   test('sealed, open, sealed, open', async () => {
