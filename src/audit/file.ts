@@ -14,6 +14,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { HsmError } from '../errors.ts';
+import { makeOwnerOnly, OWNER_ONLY } from '../keystore/owner-only.ts';
 import { formatLine, judgeTail } from './line.ts';
 import { type AuditHead, type AuditLog, chainHash, checkBody, isBody } from './log.ts';
 import { missingEntries, walkLog } from './verify.ts';
@@ -48,9 +49,10 @@ export async function openAuditLog(path: string, options: OpenAuditOptions = {})
   let file: FileHandle | undefined;
   try {
     // No O_TRUNC, no O_APPEND; O_NONBLOCK lets a pipe under this name be refused instead of waited for.
-    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o600);
+    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, OWNER_ONLY);
     const stat = await file.stat();
     if (!stat.isFile()) throw new Error('it is not a regular file');
+    makeOwnerOnly(file.fd);
     if (stat.size === 0) syncFolder(dirname(path));
     return await recover(file, path, options);
   } catch (cause) {

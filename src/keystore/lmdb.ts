@@ -14,6 +14,7 @@ import type { RootDatabase } from 'lmdb';
 import { HsmError } from '../errors.ts';
 import { checkLmdbFile, DamagedFile } from './lmdb-check.ts';
 import { acquireLock, type FolderLock } from './lock.ts';
+import { makeOwnerOnly, OWNER_ONLY } from './owner-only.ts';
 import { checkKey, checkPrefix, copyChanges, copyOf, META_KEY, type Store, type StoreChanges } from './store.ts';
 
 const FILE = 'keycell.mdb';
@@ -51,7 +52,8 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
 /** Make the file under another name first, so that a file of the right name is always a whole store. */
 async function create(folder: string, path: string): Promise<void> {
   const fresh = join(folder, 'new.mdb');
-  for (const file of [fresh, `${fresh}-lock`]) rmSync(file, { force: true });
+  rmSync(fresh, { force: true });
+  makeEmpty(fresh);
   const db = await openLmdb(fresh);
   await db.batch(() => {
     db.put(Buffer.from(META_KEY), Buffer.from(`${FORMAT_NAME}${FORMAT}`));
@@ -67,10 +69,21 @@ async function create(folder: string, path: string): Promise<void> {
   }
 }
 
+/** A new file, made here and not by lmdb: only so it is ours alone from the first moment, whatever the umask. */
+function makeEmpty(path: string): void {
+  const fd = openSync(path, 'wx', OWNER_ONLY);
+  try {
+    makeOwnerOnly(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 async function openChecked(path: string): Promise<Db> {
   const fd = openSync(path, 'r');
   try {
     if (!fstatSync(fd).isFile()) throw new DamagedFile('it is not a file');
+    makeOwnerOnly(fd);
     checkLmdbFile(fd, (key) => OUR_KEY.test(key));
   } catch (cause) {
     if (cause instanceof DamagedFile) throw corrupt(path, cause.message, cause);
@@ -78,8 +91,6 @@ async function openChecked(path: string): Promise<Db> {
   } finally {
     closeSync(fd);
   }
-  // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
-  rmSync(`${path}-lock`, { force: true });
   const db = await openLmdb(path);
   try {
     checkFormat(path, db.getBinary(Buffer.from(META_KEY)));
@@ -99,6 +110,9 @@ const NOT_FROM_ENVIRONMENT = { safeRestore: false, trackMetrics: false } as obje
 /** lmdb is loaded with the first store: an HSM in memory runs without its native binary. */
 async function openLmdb(path: string): Promise<Db> {
   const { open } = await import('lmdb');
+  // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
+  rmSync(`${path}-lock`, { force: true });
+  makeEmpty(`${path}-lock`);
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,

@@ -19,11 +19,22 @@
  * Bound: the folder is on a local file system. A socket's listener is not seen from another machine.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, linkSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HsmError } from '../errors.ts';
+import { OWNER_ONLY } from './owner-only.ts';
 
 export interface FolderLock {
   /** Let the folder go. May be called twice. */
@@ -115,6 +126,7 @@ class Claim {
     server.on('error', () => {}); // a failed accept changes nothing: the kernel goes on answering
     const claim = new Claim(folder, name, server);
     try {
+      chmodSync(join(folder, `new-${name}`), OWNER_ONLY);
       renameSync(join(folder, `new-${name}`), join(folder, name));
     } catch (error) {
       await claim.release();
