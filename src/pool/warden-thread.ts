@@ -45,6 +45,8 @@ export class WardenThread implements WardenLink {
   readonly #free: number[];
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready: Promise<void>;
+  /** Ends the wait for the start, of a warden that is ended before it. */
+  #giveUpStart!: (reason: Error) => void;
   #last = 0;
   #ended: Error | undefined;
 
@@ -73,19 +75,26 @@ export class WardenThread implements WardenLink {
         START_TIMEOUT,
       );
       timer.unref();
+      const startFailed = (reason: Error): void => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      this.#giveUpStart = startFailed;
       this.#worker.on('message', (message: FromWarden) => {
-        if (message.type === 'ready') resolve();
-        else if (message.type === 'broken') broken = message.reason;
+        if (message.type === 'ready') {
+          // It would keep all that it leads to, the whole HSM, for as long as it ran.
+          clearTimeout(timer);
+          resolve();
+        } else if (message.type === 'broken') broken = message.reason;
         else this.#settle(message);
       });
       const die = (error: Error): void => {
         if (this.#ended !== undefined) return;
         this.#ended = error;
-        clearTimeout(timer);
         this.#giveUp(error);
         // What they derive is nobody's any more.
         this.#hashing.end().catch(() => {});
-        reject(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
+        startFailed(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
         onDeath(error, broken !== undefined);
       };
       this.#worker.on('error', die);
@@ -172,6 +181,7 @@ export class WardenThread implements WardenLink {
   async end(): Promise<void> {
     this.#ended ??= new HsmError('KEYCELL_CLOSING');
     this.#giveUp(this.#ended);
+    this.#giveUpStart(this.#ended);
     await Promise.all([this.#worker.terminate(), this.#hashing.end()]);
   }
 }
