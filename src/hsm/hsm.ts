@@ -56,6 +56,8 @@ const SCAN_CHUNK = 256;
 const CHECK_CHUNK = 512;
 const CLOSE_TIMEOUT = 10_000;
 const WIPE_TIMEOUT = 1000;
+/** Between wardens that do not start, in ms. */
+const LONGEST_PAUSE = 5000;
 const DEFAULT_LOG2_N = 17;
 /** Calls with a passphrase that are under way: each takes a third of a second. */
 const CUSTODIANS_MAX = 8;
@@ -92,6 +94,10 @@ export class HsmImpl implements Hsm, Engine {
   #logins = 0;
   #custodians = 0;
   #wardenRestarts = 0;
+  /** Wardens that died since one was ready last. */
+  #failedWardens = 0;
+  /** The next one starts when it is over. */
+  #wardenPause: NodeJS.Timeout | undefined;
   #warden: WardenLink;
   #state: HsmState;
   #id = '';
@@ -630,6 +636,7 @@ export class HsmImpl implements Hsm, Engine {
     this.keys.clear();
     this.users.clear();
     this.#become('tampered');
+    clearTimeout(this.#wardenPause);
     this.#line.refuseAll('KEYCELL_TAMPERED');
     // Let the warden wipe itself; if it cannot, its memory goes with its thread.
     const wiped = this.#warden.call('seal', {}).catch(() => {});
@@ -647,9 +654,28 @@ export class HsmImpl implements Hsm, Engine {
       return;
     }
     this.#wardenRestarts++;
-    this.#warden = this.#parts.startWarden((next, nextBroken) => this.#onWardenDeath(next, nextBroken));
-    for (const counter of this.#counters) this.#warden.call('watch', { counter }).catch(() => {});
-    const warden = this.#warden;
+    if (this.#failedWardens < 2) this.#nextWarden();
+    else {
+      // What it wants may be missing for long: descriptors, threads, memory. Until then calls are told that it is lost.
+      const pause = Math.min(50 * 2 ** this.#failedWardens, LONGEST_PAUSE);
+      this.#wardenPause = setTimeout(() => this.#nextWarden(), pause).unref();
+    }
+    this.#failedWardens++;
+    this.#emit('warden-restart', { error });
+  }
+
+  #nextWarden(): void {
+    this.#wardenPause = undefined;
+    if (this.#closing !== undefined || this.#state === 'tampered') return;
+    const warden = this.#parts.startWarden((next, nextBroken) => this.#onWardenDeath(next, nextBroken));
+    this.#warden = warden;
+    for (const counter of this.#counters) warden.call('watch', { counter }).catch(() => {});
+    warden.ready().then(
+      () => {
+        this.#failedWardens = 0;
+      },
+      () => {},
+    );
     if (this.#state === 'ready') {
       const adopting = this.#adopt(warden).then(
         () => true,
@@ -662,13 +688,17 @@ export class HsmImpl implements Hsm, Engine {
       });
       this.#adopting = over;
     }
-    this.#emit('warden-restart', { error });
+  }
+
+  /** As far as is known; one that died has a successor, or a pause before it. */
+  #isAlive(warden: WardenLink): boolean {
+    return this.#warden === warden && this.#wardenPause === undefined;
   }
 
   /** No cell could give the master key: only the passphrase brings it back. */
   async #abandon(warden: WardenLink): Promise<void> {
-    // Another death has begun another adoption: that one decides.
-    if (this.#warden !== warden) return;
+    // Its death has begun another adoption, or is about to: that one decides.
+    if (!this.#isAlive(warden)) return;
     await this.#seal().catch(() => {});
   }
 
@@ -689,7 +719,7 @@ export class HsmImpl implements Hsm, Engine {
         return;
       } catch (error) {
         // The cell that was asked died: the next one, while there is one.
-        const cellDied = error instanceof HsmError && error.code === 'KEYCELL_CELL_LOST' && this.#warden === warden;
+        const cellDied = error instanceof HsmError && error.code === 'KEYCELL_CELL_LOST' && this.#isAlive(warden);
         if (!cellDied) throw error;
       }
     }
@@ -701,6 +731,7 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async #close(timeout: number): Promise<void> {
+    clearTimeout(this.#wardenPause);
     this.#line.refuseAll('KEYCELL_CLOSING');
     await this.#turn;
     await this.#readyWarden();

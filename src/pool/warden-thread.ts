@@ -71,7 +71,7 @@ export class WardenThread implements WardenLink {
     let broken: string | undefined;
     this.#ready = new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => reject(new HsmError('KEYCELL_TAMPERED', 'the warden did not start')),
+        () => reject(new HsmError('KEYCELL_CELL_LOST', 'the warden did not start')),
         START_TIMEOUT,
       );
       timer.unref();
@@ -94,7 +94,11 @@ export class WardenThread implements WardenLink {
         this.#giveUp(error);
         // What they derive is nobody's any more.
         this.#hashing.end().catch(() => {});
-        startFailed(new HsmError('KEYCELL_TAMPERED', broken ?? 'the warden did not start', { cause: error }));
+        startFailed(
+          broken === undefined
+            ? new HsmError('KEYCELL_CELL_LOST', 'the warden did not start', { cause: error })
+            : new HsmError('KEYCELL_TAMPERED', broken, { cause: error }),
+        );
         onDeath(error, broken !== undefined);
       };
       this.#worker.on('error', die);

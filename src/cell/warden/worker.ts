@@ -4,7 +4,7 @@ import { Refusal } from '../../errors.ts';
 import { Board } from '../../wire/board.ts';
 import { FormatError } from '../../wire/fields.ts';
 import { Arena } from '../arena.ts';
-import { openCore } from '../core.ts';
+import { type Core, IntegrityError, openCore } from '../core.ts';
 import { selfTest } from '../selftest.ts';
 import type { FromWarden, SecretRef, ToWarden, WardenStart } from './protocol.ts';
 import { Warden } from './warden.ts';
@@ -13,14 +13,28 @@ const start = workerData as WardenStart;
 const port = parentPort!;
 const post = (message: FromWarden): void => port.postMessage(message);
 
-const core = openCore(start.core, start.digest);
+const core = opened();
 const work = new Arena(core.call.WORK.value, core.call.WORK_SIZE.value);
 let warden: Warden;
 
-function broken(error: unknown): void {
-  core.call.wipeAll();
-  post({ type: 'broken', reason: error instanceof Error ? error.message : 'unknown' });
+function opened(): Core {
+  try {
+    return openCore(start.core, start.digest);
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** Ends the thread. What fails for want of memory or descriptors may succeed the next time: that is left to the next warden. */
+function fail(error: unknown): never {
+  if (!(error instanceof IntegrityError)) throw error;
+  post({ type: 'broken', reason: error.message });
   process.exit(1);
+}
+
+function wipeAndFail(error: unknown): never {
+  core.call.wipeAll();
+  fail(error);
 }
 
 /** What was handed over with a call, wherever in it the secrets are named. */
@@ -60,7 +74,7 @@ async function answer({ id, call, ask }: ToWarden): Promise<void> {
       post({ type: 'refusal', id, code: error.code, detail, entries });
     } else if (error instanceof FormatError) {
       post({ type: 'refusal', id, code: 'KEYCELL_INPUT_INVALID', detail: error.message, entries });
-    } else broken(error);
+    } else wipeAndFail(error);
   }
 }
 
@@ -70,5 +84,5 @@ try {
   port.on('message', (message: ToWarden) => void answer(message));
   post({ type: 'ready' });
 } catch (error) {
-  broken(error);
+  wipeAndFail(error);
 }
