@@ -20,7 +20,7 @@ const { submit } = Batcher.prototype;
 Batcher.prototype.submit = function (request, ...rest) {
   const lacks = tabled.lacks(request);
   charged = costOf(request, !lacks) + (lacks && verifies(request) ? tableShareOf(request) : 0);
-  tabled.served(request);
+  tabled.served(request, { status: 0, parts: [Uint8Array.of(1)] });
   size = requestSize(request);
   return submit.call(this, request, ...rest);
 };

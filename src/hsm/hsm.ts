@@ -428,11 +428,16 @@ export class HsmImpl implements Hsm, Engine {
   /** Not in turn: a seal need not wait for it. */
   async #checkPassphrase(own: readonly Uint8Array[]): Promise<void> {
     this.mustBeReady();
-    const keyslot = this.#keyslot!;
+    const keyslot = this.#mustHaveKeyslot();
     await this.#askInTurn('checkPassphrase', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
       passphrase: ref!,
       keyslot,
     }));
+  }
+
+  #mustHaveKeyslot(): Uint8Array {
+    if (this.#keyslot === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'an ephemeral HSM has no passphrase');
+    return this.#keyslot;
   }
 
   /** False where there is nothing to unseal. */
@@ -561,7 +566,7 @@ export class HsmImpl implements Hsm, Engine {
         name: name.slice(0, USER_NAME_MAX + 1),
         user: user?.record ?? null,
         password: ref!,
-        ...(custodian !== undefined && { custody: { passphrase: custodian, keyslot: this.#keyslot! } }),
+        ...(custodian !== undefined && { custody: { passphrase: custodian, keyslot: this.#mustHaveKeyslot() } }),
       };
     });
     this.#logins++;

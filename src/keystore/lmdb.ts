@@ -102,10 +102,10 @@ async function openChecked(path: string): Promise<Db> {
 }
 
 /**
- * What variables of the environment would choose, and lmdb's types leave out: LMDB_RESTORE leaves its mark in the file, in a
- * word of which lmdb-check.ts accepts one value.
+ * Options that lmdb's types leave out, and that leave a mark in the file, in a word of which lmdb-check.ts accepts one value.
+ * The first would be chosen by LMDB_RESTORE in the environment.
  */
-const NOT_FROM_ENVIRONMENT = { safeRestore: false, trackMetrics: false } as object;
+const UNMARKED = { safeRestore: false, trackMetrics: false } as object;
 
 /** lmdb is loaded with the first store: an HSM in memory runs without its native binary. */
 async function openLmdb(path: string): Promise<Db> {
@@ -122,7 +122,7 @@ async function openLmdb(path: string): Promise<Db> {
     cache: false,
     overlappingSync: false,
     maxDbs: 1,
-    ...NOT_FROM_ENVIRONMENT,
+    ...UNMARKED,
   });
 }
 

@@ -108,8 +108,8 @@ export class Batcher {
     this.#lease = lease;
     this.#limit = bounds.queue;
     this.#observer = observer;
-    this.#queue = new Queue(bounds.queue, bounds.perUser);
     this.#tabled = new TabledKeys(bounds.cells);
+    this.#queue = new Queue(bounds.queue, bounds.perUser, this.#tabled);
     this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
   }
 
@@ -421,8 +421,7 @@ export class Batcher {
       const pending = batch[i]!;
       if (pending.durable !== durable) continue;
       const result = reply.results[i]!;
-      // A proof that is refused was mostly not verified.
-      if (result.status === 0) this.#tabled.served(pending.request);
+      this.#tabled.served(pending.request, result);
       if (pending.settled) wipeAll(result.parts);
       else {
         this.tally.operation(pending.request.op, now - pending.since);

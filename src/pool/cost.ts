@@ -28,7 +28,7 @@ export const DOOR_COST = 256;
  */
 export const LANES = 4;
 /** A batch whose lanes are being filled ends here at the latest. */
-export const LANES_COST = 1.25 * BATCH_COST;
+export const LANES_COST = 1.3 * BATCH_COST;
 const IN_LANES: ReadonlySet<OpName> = new Set<OpName>(['sign', 'verify', 'deriveKey', 'generateKey', 'rewrapKeys']);
 
 /** Is this among the operations of which a batch of LANES takes little longer than one? */

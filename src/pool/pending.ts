@@ -28,9 +28,9 @@ export class Pending {
   readonly caller: Caller;
   readonly size: number;
   /** What it may cost its cell: cost.ts. */
-  readonly cost: number;
+  cost: number;
   /** What its caller is charged besides, for the table that its verification may earn. */
-  readonly tableShare: number;
+  tableShare: number;
   /** The same for keys that it is the first of its batch to bring. */
   opening = 0;
   /** Goes in the line of large requests. */
@@ -89,6 +89,12 @@ export class Pending {
     // A promise's ends hold on to it, and to its result.
     taken.resolve = none;
     taken.reject = none;
+  }
+
+  /** The key that it verifies by has got its table while it waited. */
+  hasTable(): void {
+    this.cost = costOf(this.request, true);
+    this.tableShare = 0;
   }
 
   /** The one outcome: what the cell answered. Only the batcher calls this, once. */

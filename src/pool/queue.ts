@@ -7,6 +7,7 @@ import { BATCH_MAX_KEYS, BATCH_MAX_REQUESTS, type SealedKey } from '../wire/batc
 import type { Caller, CallingUser } from './callers.ts';
 import { BATCH_COST, goesInLanes, LANES, LANES_COST, OPENING } from './cost.ts';
 import type { Pending } from './pending.ts';
+import { TabledKeys } from './tabled-keys.ts';
 import { Member, QUANTUM, Turns } from './turns.ts';
 
 /** Bytes that may wait: four of the largest messages, or thousands of usual ones. */
@@ -19,12 +20,14 @@ const NO_KEYS: readonly SealedKey[] = [];
 export class Queue {
   readonly #limit: number;
   readonly #userLimit: number;
-  readonly small = new Line();
-  readonly large = new Line();
+  readonly small: Line;
+  readonly large: Line;
 
-  constructor(limit: number, userLimit = limit) {
+  constructor(limit: number, userLimit = limit, tabled = new TabledKeys(1)) {
     this.#limit = limit;
     this.#userLimit = userLimit;
+    this.small = new Line(tabled);
+    this.large = new Line(tabled);
   }
 
   get count(): number {
@@ -98,10 +101,15 @@ export class SessionFlow extends Member {
 }
 
 export class Line {
+  readonly #tabled: TabledKeys;
   readonly #users = new Turns<UserFlow>();
   count = 0;
   bytes = 0;
   cost = 0;
+
+  constructor(tabled: TabledKeys) {
+    this.#tabled = tabled;
+  }
 
   /** Some request of the line; null where it is empty. */
   get any(): Pending | null {
@@ -151,7 +159,9 @@ export class Line {
     const most = Math.min(flow.balance, user.balance);
     let [count, cost, bytes, charged] = [0, 0, 0, 0];
     let next = flow.first;
-    while (next !== null && charged < most && batch.take(next)) {
+    while (next !== null && charged < most) {
+      if (next.tableShare > 0) this.#reprice(next);
+      if (!batch.take(next)) break;
       charged += chargeOf(next);
       count++;
       cost += next.cost;
@@ -168,6 +178,14 @@ export class Line {
     this.#count(flow, -count, -bytes, -cost);
     if (next === null) this.#leave(flow);
     return next === null || charged >= most;
+  }
+
+  /** Of many that came at once by a new key, the first earn the table that the others find. */
+  #reprice(next: Pending): void {
+    if (this.#tabled.lacks(next.request)) return;
+    this.cost -= next.cost;
+    next.hasTable();
+    this.cost += next.cost;
   }
 
   #next(): SessionFlow | null {

@@ -4,7 +4,7 @@
  * longest ago go. Only what a cell has done counts. Who brings ever new keys therefore pays for new ones, and drives no other
  * key out before it has paid for the uses that earn the places. Only charges rest on it.
  */
-import type { CellRequest } from '../wire/batch.ts';
+import type { CellRequest, CellResult } from '../wire/batch.ts';
 import { verifies } from './cost.ts';
 
 /** Tables of a cell besides the base points': SLOTS there. */
@@ -37,10 +37,11 @@ export class TabledKeys {
     return this.#tabled.includes(record);
   }
 
-  /** A cell has served the request: count its verification, if it had one. */
-  served(request: CellRequest): void {
+  /** A cell has answered: count the verification, if there was one. What is refused, or found wrong, may not have come to it. */
+  served(request: CellRequest, { status, parts }: CellResult): void {
     const key = request.keys[0];
-    if (key !== undefined && verifies(request)) this.use(key.record);
+    if (status !== 0 || key === undefined || !verifies(request)) return;
+    if (request.op !== 'verify' || parts[0]?.[0] === 1) this.use(key.record);
   }
 
   /** A cell has verified by the key of this record. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { type Hsm, openHsm } from '../../dist/index.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Hsm, openEphemeralHsm, openHsm } from '../../dist/index.js';
 import type { Engine } from '../../src/hsm/engine.ts';
 import { temporaryFolder } from '../support/child.ts';
 import { bytes, codeOf, errorOf, login, make, OFFICER, open, PASSPHRASE, SIGNING, USER, until } from './support/hsm.ts';
@@ -135,9 +135,10 @@ test('who guesses both password and passphrase keeps no admin out, and learns no
   // It ends the lock, too.
   await login(hsm, 'officer', OFFICER);
   await hsm.check();
-  // What failed during the lock is not written down.
+  // What failed during the lock is written down as a number, by the login that ended it.
   const log = readFileSync(join(path, 'audit.log'), 'utf8');
   expect(log.match(/"login-failed"/g)).toHaveLength(3);
+  expect(log.match(/"missed":\d+/g)).toEqual(['"missed":23']);
   expect(log.match(/"passphrase":"wrong"/g)).toHaveLength(1);
 });
 
@@ -438,4 +439,12 @@ test('initialize wipes both secrets where one of them is refused', async () => {
   const given = { passphrase: new Uint8Array(0), admin: { name: 'officer', password }, wipe: true };
   expect(await codeOf(hsm.initialize(given))).toBe('KEYCELL_INPUT_INVALID');
   expect(isZero(password)).toBe(true);
+});
+
+test('an ephemeral HSM has no passphrase: who gives one is told so, and it serves on', async () => {
+  const { hsm, session } = await openEphemeralHsm({ workers: 1 });
+  onTestFinished(() => hsm.close());
+  expect(await codeOf(hsm.login({ user: 'x', password: 'y', passphrase: 'z' }))).toBe('KEYCELL_INPUT_INVALID');
+  expect(await codeOf(hsm.unseal('z'))).toBe('KEYCELL_INPUT_INVALID');
+  expect((await session.random(16)).length).toBe(16);
 });

@@ -39,11 +39,12 @@ test('signatures and proofs count, a proof for its wrapping key; nothing else do
     ...{ op, mechanism, flags: FLAG.jwe, ticket: new Uint8Array(0), parts: parts(proof), keys: [{ id: '', record }] },
   });
   const others = [ask('verify', 'HMAC'), ask('rewrapKeys', 'AES-KW'), { ...ask('verify', 'ECDSA'), keys: [] }];
-  for (let i = 0; i < 20; i++) for (const other of others) keys.served(other);
+  for (let i = 0; i < 20; i++)
+    for (const other of others) keys.served(other, { status: 0, reason: 0, parts: [Uint8Array.of(1)] });
   for (let i = 0; i < 8; i++) {
     const verifying = ask(i % 2 ? 'verify' : 'rewrapKeys', 'ECDSA', 'a.b.c');
     expect(keys.lacks(verifying)).toBe(true);
-    keys.served(verifying);
+    keys.served(verifying, { status: 0, reason: 0, parts: [Uint8Array.of(1)] });
   }
   expect(keys.lacks(ask('rewrapKeys', 'AES-KW', 'a.b.c'))).toBe(false);
   for (const other of others) expect(keys.lacks(other)).toBe(false);

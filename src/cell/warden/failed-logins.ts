@@ -25,6 +25,8 @@ export class FailedLogins {
   readonly #counts: Uint8Array;
   /** When the wait ends that the last failure brought. */
   readonly #until: Float64Array;
+  /** Attempts that came during a wait, and that no entry of the log has told of yet. */
+  readonly #untold: Uint32Array;
 
   /** `places` is a power of two, up to 65 536. */
   constructor(policy: LockoutPolicy, salt: Uint8Array, places = PLACES) {
@@ -32,11 +34,25 @@ export class FailedLogins {
     this.#salt = salt;
     this.#counts = new Uint8Array(places);
     this.#until = new Float64Array(places);
+    this.#untold = new Uint32Array(places);
   }
 
   /** Must this name wait? Times are milliseconds of a clock that never goes back. */
   waits(name: string, now: number): boolean {
     return now < this.#until[this.#placeOf(name)]!;
+  }
+
+  /** An attempt that is neither counted nor written down: the name waits. */
+  miss(name: string): void {
+    this.#untold[this.#placeOf(name)]!++;
+  }
+
+  /** How many there were since the last call: for the next entry that tells of this name. */
+  takeMissed(name: string): number {
+    const place = this.#placeOf(name);
+    const missed = this.#untold[place]!;
+    this.#untold[place] = 0;
+    return missed;
   }
 
   /** A login failed; gives the milliseconds for which the name is locked, 0 where it only has to wait a moment. */

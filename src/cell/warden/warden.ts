@@ -270,7 +270,8 @@ export class Warden implements Handlers {
     const { id, epoch, role } = found!;
     const ticket = this.#sessions.open(id, epoch, role, ticketEpoch);
     const { session } = this.#sessions.check(ticket);
-    entries.push(this.#entry('login', { user: id, name: found!.name, role, session }));
+    const missed = this.#failed.takeMissed(found!.name);
+    entries.push(this.#entry('login', { user: id, name: found!.name, role, session, ...(missed > 0 && { missed }) }));
     return { ticket };
   }
 
@@ -301,15 +302,18 @@ export class Warden implements Handlers {
     const now = performance.now();
     const waits = admin && this.#wrongPassphrases.waits(name, now);
     if (isUser && isCustodian && !waits) {
-      this.#wrongPassphrases.forget(name);
+      if (admin) this.#wrongPassphrases.forget(name);
       this.#failed.forget(name);
       return;
     }
     const guessed = isUser && !isCustodian;
     if (!admin) this.#othersPassphrases.failed(name, now);
     else if (guessed && !waits) this.#wrongPassphrases.failed(name, now);
-    // What fails during a lock is neither counted nor written down, as without a passphrase.
-    if (this.#failed.waits(name, now)) throw new Refusal('KEYCELL_LOGIN_FAILED');
+    if (this.#failed.waits(name, now)) {
+      // As without a passphrase. An entry would take the disk's time, which told that something of it is right.
+      this.#failed.miss(name);
+      throw new Refusal('KEYCELL_LOGIN_FAILED');
+    }
     throw this.#failedLogin(attempt, entries, guessed);
   }
 
@@ -325,11 +329,13 @@ export class Warden implements Handlers {
 
   #failedLogin({ name, user }: Attempt, entries: string[], wrongPassphrase = false): Refusal {
     const wait = this.#failed.failed(name, performance.now());
+    const missed = this.#failed.takeMissed(name);
     entries.push(
       this.#entry('login-failed', {
         ...(user !== undefined && { user: user.id }),
         ...(user?.locked && { locked: true }),
         ...(wrongPassphrase && { passphrase: 'wrong' }),
+        ...(missed > 0 && { missed }),
         ...(wait > 0 && { wait }),
       }),
     );
@@ -599,7 +605,9 @@ export class Warden implements Handlers {
 
 /** Before anything is hashed: what a flood of one name costs then is next to nothing. Throws LOGIN_LOCKED. */
 function mustNotWait(failed: FailedLogins, name: string): void {
-  if (failed.waits(name, performance.now())) throw new Refusal('KEYCELL_LOGIN_LOCKED');
+  if (!failed.waits(name, performance.now())) return;
+  failed.miss(name);
+  throw new Refusal('KEYCELL_LOGIN_LOCKED');
 }
 
 const isUnlockedAdmin = ({ role, locked }: OpenUser): boolean => role === 'admin' && !locked;
