@@ -416,7 +416,9 @@ test('AES-CTR: a counter that runs over in fewer than 128 bits is refused, one t
   expect((await ours.encrypt({ name: 'AES-CTR', counter, length: 8 }, key, bytes(16))).byteLength).toBe(16);
   expect(await encrypt(8, 17)).toBe('NotSupportedError');
   expect(await encrypt(1, 33)).toBe('OperationError');
-  for (const length of [0, 129, 1.5]) expect(await encrypt(length, 1)).toBe('OperationError');
+  for (const length of [0, 129, 0.5]) expect(await encrypt(length, 1)).toBe('OperationError');
+  // Web IDL cuts a fraction off, and Node does.
+  expect((await ours.encrypt({ name: 'AES-CTR', counter, length: 1.5 }, key, bytes(16))).byteLength).toBe(16);
   const short = { name: 'AES-CTR', counter: counter.subarray(1), length: 64 };
   expect(await nameOf(() => ours.encrypt(short, key, bytes(1)))).toBe('OperationError');
 });

@@ -1,4 +1,4 @@
-/** The algorithms of WebCrypto that the cells have, in one table, and how their parameters are read. */
+/** The algorithms of WebCrypto that the cells have, in one table. dictionaries.ts reads their parameters. */
 import type { AesBits, Usage as CellUsage, Curve, HashName, KeyType } from '../../model/key.ts';
 import { failure, notSupported } from './errors.ts';
 
@@ -44,48 +44,29 @@ export const cellUsages = (usages: readonly Usage[]): CellUsage[] => [...new Set
 export const usagesOf = (known: readonly Usage[], held: readonly CellUsage[]): Usage[] =>
   known.filter((usage) => held.includes(USAGES[usage]));
 
-/** A dictionary with a name, as every algorithm parameter is. */
-export interface Parameters {
-  readonly name: Name;
-  readonly [member: string]: unknown;
-}
-
-/** `AlgorithmIdentifier`: a name in any case, or an object that has one. */
-export function parametersOf(algorithm: unknown): Parameters {
-  const given = typeof algorithm === 'string' ? { name: algorithm } : algorithm;
-  if (typeof given !== 'object' || given === null || !('name' in given)) {
-    throw new TypeError('an algorithm is a name or an object with one');
-  }
-  const wanted = String(given.name).toUpperCase();
-  const name = (Object.keys(ALGORITHMS) as Name[]).find((each) => each === wanted);
-  if (name === undefined)
-    throw notSupported(`the HSM has no ${String(given.name)}: ${Object.keys(ALGORITHMS).join(', ')}`);
-  return { ...given, name };
-}
+/** ASCII letters alone: `ſ` is no S. */
+export const upperCase = (name: string): string => name.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 
 const HASHES: readonly HashName[] = ['SHA-256', 'SHA-384', 'SHA-512'];
 
-export function hashOf(hash: unknown): HashName {
-  const named = typeof hash === 'object' && hash !== null ? (hash as { readonly name?: unknown }).name : hash;
-  if (named === undefined) throw new TypeError('the algorithm needs a hash');
-  const name = HASHES.find((each) => each === String(named).toUpperCase());
-  if (name === undefined) throw notSupported(`the HSM has no ${String(named)}: ${HASHES.join(', ')}`);
+export function hashNamed(asked: string): HashName {
+  const name = HASHES.find((each) => each === upperCase(asked));
+  if (name === undefined) throw notSupported(`the HSM has no ${asked}: ${HASHES.join(', ')}`);
   return name;
 }
 
 /** The size of a coordinate in bytes. WebCrypto has no name for secp256k1. */
 const CURVES: Readonly<Partial<Record<Curve, number>>> = { 'P-256': 32, 'P-384': 48 };
 
-export function curveOf(namedCurve: unknown): Curve {
-  if (namedCurve === undefined) throw new TypeError('the algorithm needs a namedCurve');
-  if (!Object.hasOwn(CURVES, namedCurve as string)) throw notSupported(`the HSM's curves are P-256 and P-384`);
+export function curveOf(namedCurve: string): Curve {
+  if (!Object.hasOwn(CURVES, namedCurve)) throw notSupported(`the HSM's curves are P-256 and P-384`);
   return namedCurve as Curve;
 }
 
 /** In bytes. */
 export const coordinateSize = (curve: string): number => CURVES[curve as Curve] ?? 0;
 
-export function aesBits(length: unknown): AesBits {
+export function aesBits(length: number): AesBits {
   if (length !== 128 && length !== 192 && length !== 256) {
     throw failure('OperationError', 'an AES key has 128, 192 or 256 bits');
   }
@@ -95,11 +76,11 @@ export function aesBits(length: unknown): AesBits {
 /** WebCrypto's default for a new HMAC key: the hash's block. */
 const BLOCK_BITS: Readonly<Record<HashName, number>> = { 'SHA-256': 512, 'SHA-384': 1024, 'SHA-512': 1024 };
 
-export function hmacBits({ length }: Parameters, hash: HashName): number {
+export function hmacBits(length: number | undefined, hash: HashName): number {
   const bits = length ?? BLOCK_BITS[hash];
-  if (!Number.isInteger(bits) || (bits as number) <= 0) throw failure('OperationError', 'length is a number of bits');
-  if ((bits as number) % 8 !== 0) throw notSupported('keys are whole bytes');
-  return bits as number;
+  if (bits === 0) throw failure('OperationError', 'a key has more than 0 bits');
+  if (bits % 8 !== 0) throw notSupported('keys are whole bytes');
+  return bits;
 }
 
 const ALL_USAGES = Object.keys(USAGES) as Usage[];

@@ -1,13 +1,16 @@
 /** BufferSource in, ArrayBuffer out. */
-import { types } from 'node:util';
+import { bufferSource } from './webidl.ts';
 
-/** The bytes of a BufferSource, not copied: the session copies what it is given before it returns. */
-export function bytesOf(data: unknown): Uint8Array {
-  if (ArrayBuffer.isView(data) && types.isArrayBuffer(data.buffer)) {
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  if (types.isArrayBuffer(data)) return new Uint8Array(data);
-  throw new TypeError('expected an ArrayBuffer or a view of one');
+/**
+ * The bytes of a BufferSource, not copied: the session copies what it is given before it returns.
+ * One that is detached has none, as the specification says, which it tells by its length.
+ */
+export function bytesOf(data: unknown, what = 'the data'): Uint8Array {
+  const source = bufferSource(data, what);
+  if (!ArrayBuffer.isView(source)) return source.byteLength === 0 ? new Uint8Array(0) : new Uint8Array(source);
+  // A detached DataView has no byteLength to ask for.
+  if (source.buffer.byteLength === 0) return new Uint8Array(0);
+  return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
 }
 
 /** A result as a buffer of its own; it may be a secret, so that no second copy stays behind. */

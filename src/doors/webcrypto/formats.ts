@@ -18,12 +18,12 @@ import {
   checkUsages,
   coordinateSize,
   curveOf,
-  hashOf,
   mustHaveUsages,
-  type Parameters,
+  type Name,
   type Usage,
 } from './algorithms.ts';
 import { bufferOf, bytesOf } from './data.ts';
+import type { Parameters } from './dictionaries.ts';
 import { failure, notSupported } from './errors.ts';
 import { ecKey, type HandleKey, secretKey } from './key.ts';
 
@@ -32,7 +32,7 @@ const data = (message: string) => failure('DataError', message);
 interface Import {
   readonly format: unknown;
   readonly keyData: unknown;
-  readonly parameters: Parameters;
+  readonly parameters: Parameters<'importKey'>;
   readonly extractable: boolean;
   readonly usages: unknown;
 }
@@ -46,14 +46,15 @@ function checkFormat(format: unknown): void {
 /** Bring a key into the session; what the HSM finds wrong with it is a DataError. */
 export async function importInto(session: Session, asked: Import): Promise<HandleKey> {
   checkFormat(asked.format);
-  const { type } = ALGORITHMS[asked.parameters.name];
-  return type === 'EC' ? importEc(session, asked) : importSecret(session, asked);
+  const { parameters } = asked;
+  return 'namedCurve' in parameters ? importEc(session, parameters, asked) : importSecret(session, asked);
 }
 
-async function importEc(session: Session, asked: Import): Promise<HandleKey> {
-  const { format, keyData, parameters, extractable } = asked;
-  const { name } = parameters;
-  const curve = curveOf(parameters['namedCurve']);
+type EcParameters = Extract<Parameters<'importKey'>, { readonly namedCurve: string }>;
+
+async function importEc(session: Session, { name, namedCurve }: EcParameters, asked: Import): Promise<HandleKey> {
+  const { format, keyData, extractable } = asked;
+  const curve = curveOf(namedCurve);
   const row = ALGORITHMS[name];
   if (format === 'pkcs8') {
     const usages = checkUsages(name, asked.usages, row.usages);
@@ -144,7 +145,7 @@ export const unbound = {
  * comes of it in turn, too.
  */
 export function templateFor(
-  parameters: Parameters,
+  parameters: { readonly name: Name; readonly length?: number | undefined },
   bits: number,
   usages: readonly Usage[],
   extractable: unknown,
@@ -164,8 +165,7 @@ export function templateFor(
         ...(name === 'AES-KW' && within === 'any' && unbound.wrapping),
       };
     case 'HMAC':
-      hashOf(parameters['hash']);
-      if ((parameters['length'] ?? bits) !== bits) throw data('the key does not have the length that was given');
+      if ((parameters.length ?? bits) !== bits) throw data('the key does not have the length that was given');
       return { ...common, type };
     case 'GENERIC':
       if (extractable) throw failure('SyntaxError', `a key for ${name} is not extractable`);

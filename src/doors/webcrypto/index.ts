@@ -5,7 +5,7 @@
 import { webcrypto as nodeCrypto } from 'node:crypto';
 import type { Session } from '../../model/hsm.ts';
 import type { AesKey, EcKey, GenericKey, HmacKey, Key } from '../../model/key.ts';
-import { parametersOf } from './algorithms.ts';
+import { normalize } from './dictionaries.ts';
 import { adopted, HandleKey, pairOf } from './key.ts';
 import { SessionSubtle } from './subtle.ts';
 
@@ -52,14 +52,15 @@ export function webcrypto(session: Session): SessionCrypto {
     getRandomValues: (array) => nodeCrypto.getRandomValues(array as never),
     randomUUID: () => nodeCrypto.randomUUID(),
     keyPair(key, algorithm) {
-      const { usages } = adopted(key, parametersOf(algorithm));
+      const { usages } = adopted(key, normalize('adopt', algorithm));
       const verifies = algorithm === 'ECDSA' && key.usage.includes('verify');
       return pairOf(key, algorithm, verifies ? [...usages, 'verify'] : usages) as unknown as CryptoKeyPair;
     },
-    key: (key, algorithm) => adopted(key, parametersOf(algorithm)) as unknown as CryptoKey,
+    key: (key, algorithm) => adopted(key, normalize('adopt', algorithm)) as unknown as CryptoKey,
     handleOf(key) {
-      if (!((key as unknown) instanceof HandleKey)) throw new TypeError('the key is not one of an HSM');
-      return (key as unknown as HandleKey).handle;
+      const own: unknown = key;
+      if (!HandleKey.isOne(own)) throw new TypeError('the key is not one of an HSM');
+      return own.handle;
     },
   };
 }

@@ -1,6 +1,6 @@
 /** A key in the shape of a CryptoKey: it holds a handle, which names a sealed record, and no secret. */
 import type { AesKey, EcKey, GenericKey, HashName, HmacKey, Key } from '../../model/key.ts';
-import { ALGORITHMS, hashOf, type Name, type Parameters, type Usage, usagesOf } from './algorithms.ts';
+import { ALGORITHMS, type Name, type Usage, usagesOf } from './algorithms.ts';
 import { failure } from './errors.ts';
 
 export interface KeyAlgorithm {
@@ -26,6 +26,11 @@ export class HandleKey<K extends Key = Key> {
     this.algorithm = Object.freeze(algorithm);
     this.usages = Object.freeze([...usages]);
     Object.freeze(this);
+  }
+
+  /** Whether this module made it: a prototype can be borrowed. */
+  static isOne(value: unknown): value is HandleKey {
+    return typeof value === 'object' && value !== null && #handle in value;
   }
 
   get handle(): K {
@@ -58,18 +63,25 @@ export function ecKey(
   return new HandleKey(handle, half, extractable, { name, namedCurve: handle.curve }, held);
 }
 
+/** As much of an algorithm's parameters as a key remembers. */
+interface Named {
+  readonly name: Name;
+  readonly hash?: HashName | undefined;
+}
+
 export function secretKey(
   handle: AesKey | HmacKey | GenericKey,
-  { name, hash }: Parameters,
+  { name, hash }: Named,
   usages: readonly Usage[],
 ): HandleKey {
-  const hashed = handle.type === 'HMAC' ? { hash: Object.freeze({ name: hashOf(hash) }) } : {};
+  if (handle.type === 'HMAC' && hash === undefined) throw new TypeError('a key for HMAC names its hash');
+  const hashed = hash === undefined ? {} : { hash: Object.freeze({ name: hash }) };
   const sized = handle.type === 'GENERIC' ? {} : { length: handle.bits };
   return new HandleKey(handle, 'secret', handle.extractable === 'plaintext', { name, ...hashed, ...sized }, usages);
 }
 
 /** A key of the HSM as a CryptoKey for this algorithm, with all usages that it has. Throws InvalidAccessError. */
-export function adopted(handle: Key, parameters: Parameters): HandleKey {
+export function adopted(handle: Key, parameters: Named): HandleKey {
   const { name } = parameters;
   const { type, usages, publicUsages, callerIv = false } = ALGORITHMS[name];
   if (handle?.type !== type) throw failure('InvalidAccessError', `the key is not for ${name}`);
@@ -92,7 +104,7 @@ export function adopted(handle: Key, parameters: Parameters): HandleKey {
 
 /** The key that an operation is asked of: ours, for this algorithm, with this usage. */
 export function keyFor(key: unknown, name: Name, usage: Usage | undefined): HandleKey {
-  if (!(key instanceof HandleKey)) throw new TypeError('the key is not one of this HSM');
+  if (!HandleKey.isOne(key)) throw new TypeError('the key is not one of this HSM');
   if (key.algorithm.name !== name)
     throw failure('InvalidAccessError', `the key is for ${key.algorithm.name}, not ${name}`);
   if (usage !== undefined && !key.usages.includes(usage)) {

@@ -2,21 +2,11 @@
 import { webcrypto } from 'node:crypto';
 import type { GcmDecryptOptions, Session } from '../../model/hsm.ts';
 import type { AesKey, EcKey, GenericKey, HmacKey } from '../../model/key.ts';
-import {
-  ALGORITHMS,
-  aesBits,
-  cellUsages,
-  checkUsages,
-  curveOf,
-  hashOf,
-  hmacBits,
-  mustHaveUsages,
-  type Name,
-  parametersOf,
-} from './algorithms.ts';
+import { ALGORITHMS, aesBits, cellUsages, checkUsages, curveOf, hmacBits, mustHaveUsages } from './algorithms.ts';
 import { cipherOptions } from './ciphers.ts';
 import { bufferOf, bytesOf } from './data.ts';
 import { agreedBits, derive, derivedBits } from './derive.ts';
+import { normalize } from './dictionaries.ts';
 import { failure, notSupported, translated } from './errors.ts';
 import { exportFrom, importInto, templateFor, transient, unbound } from './formats.ts';
 import { HandleKey, keyFor, pairOf, secretKey } from './key.ts';
@@ -31,21 +21,20 @@ export class SessionSubtle {
   }
 
   async generateKey(algorithm: unknown, extractable: unknown, keyUsages: unknown): Promise<object> {
-    const parameters = parametersOf(algorithm);
+    const parameters = normalize('generateKey', algorithm);
     const { name } = parameters;
-    const { type, usages: own, publicUsages } = ALGORITHMS[name];
-    if (type === 'GENERIC') throw notSupported(`a key for ${name} is imported or derived`);
+    const { usages: own, publicUsages } = ALGORITHMS[name];
     const usages = checkUsages(name, keyUsages, [...own, ...publicUsages]);
     mustHaveUsages(usages.filter((usage) => own.includes(usage)));
-    if (type === 'EC') {
+    if ('namedCurve' in parameters) {
       const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
       const template = {
-        ...{ type, curve: curveOf(parameters['namedCurve']), usage, ...transient(extractable) },
+        ...{ type: 'EC' as const, curve: curveOf(parameters.namedCurve), usage, ...transient(extractable) },
         ...(name === 'ECDH' && unbound.deriving),
       } as const;
-      return pairOf(await translated(() => this.#session.generateKey(template)), name as 'ECDSA' | 'ECDH', usages);
+      return pairOf(await translated(() => this.#session.generateKey(template)), parameters.name, usages);
     }
-    const bits = type === 'AES' ? aesBits(parameters['length']) : hmacBits(parameters, hashOf(parameters['hash']));
+    const bits = parameters.name === 'HMAC' ? hmacBits(parameters.length, parameters.hash) : aesBits(parameters.length);
     const template = templateFor(parameters, bits, usages, extractable);
     const handle = await translated(() => this.#session.generateKey(template));
     return secretKey(handle as SymmetricKey, parameters, usages);
@@ -58,7 +47,7 @@ export class SessionSubtle {
     extractable: unknown,
     usages: unknown,
   ): Promise<HandleKey> {
-    const parameters = parametersOf(algorithm);
+    const parameters = normalize('importKey', algorithm);
     const asked = { format, keyData, parameters, extractable: Boolean(extractable), usages };
     return translated(() => importInto(this.#session, asked), 'DataError');
   }
@@ -94,7 +83,7 @@ export class SessionSubtle {
   }
 
   async deriveBits(algorithm: unknown, baseKey: unknown, length: number | null = null): Promise<ArrayBuffer> {
-    const parameters = parametersOf(algorithm);
+    const parameters = normalize('deriveBits', algorithm);
     const base = keyFor(baseKey, parameters.name, 'deriveBits');
     const whole = parameters.name === 'ECDH' ? agreedBits(base) : length;
     const bits = length ?? whole;
@@ -117,8 +106,8 @@ export class SessionSubtle {
     extractable: unknown,
     keyUsages: unknown,
   ): Promise<HandleKey> {
-    const parameters = parametersOf(algorithm);
-    const wanted = parametersOf(derivedKeyType);
+    const parameters = normalize('deriveBits', algorithm);
+    const wanted = normalize('derivedKey', derivedKeyType);
     const base = keyFor(baseKey, parameters.name, 'deriveKey');
     const usages = checkUsages(wanted.name, keyUsages, ALGORITHMS[wanted.name].usages);
     mustHaveUsages(usages);
@@ -143,7 +132,7 @@ export class SessionSubtle {
     extractable: unknown,
     keyUsages: unknown,
   ): Promise<HandleKey> {
-    const wanted = parametersOf(unwrappedKeyAlgorithm);
+    const wanted = normalize('importKey', unwrappedKeyAlgorithm);
     const { type, usages: own } = ALGORITHMS[wanted.name];
     const wrapping = wrapper(unwrapAlgorithm, unwrappingKey, 'unwrapKey', format, type !== 'EC');
     const usages = checkUsages(wanted.name, keyUsages, own);
@@ -158,21 +147,19 @@ export class SessionSubtle {
 }
 
 function ours(key: unknown): HandleKey {
-  if (!(key instanceof HandleKey)) throw new TypeError('the key is not one of this HSM');
+  if (!HandleKey.isOne(key)) throw new TypeError('the key is not one of this HSM');
   return key;
 }
 
 function signer(algorithm: unknown, key: unknown, usage: 'sign' | 'verify') {
-  const parameters = parametersOf(algorithm);
-  const { name } = parameters;
-  if (name !== 'ECDSA' && name !== 'HMAC') throw notSupported(`${name} does not sign`);
-  const { handle, algorithm: own } = keyFor(key, name, usage);
-  const hash = hashOf(name === 'ECDSA' ? parameters['hash'] : own.hash);
+  const parameters = normalize('sign', algorithm);
+  const { handle, algorithm: own } = keyFor(key, parameters.name, usage);
+  const hash = parameters.name === 'ECDSA' ? parameters.hash : own.hash!.name;
   return { handle: handle as EcKey | HmacKey, hash };
 }
 
 function cipher(algorithm: unknown, key: unknown, usage: 'encrypt' | 'decrypt', data: unknown) {
-  const parameters = parametersOf(algorithm);
+  const parameters = normalize('encrypt', algorithm);
   const bytes = bytesOf(data);
   // The block modes' options have the same members, and their results too.
   const options = cipherOptions(parameters, bytes.length) as GcmDecryptOptions;
@@ -187,9 +174,8 @@ function wrapper(
   format: unknown,
   secret: boolean,
 ): AesKey {
-  const { name } = parametersOf(algorithm);
-  if (name !== 'AES-KW') throw notSupported(`${name} does not wrap: AES-KW does`);
-  const { handle } = keyFor(key, name satisfies Name, usage);
+  const { name } = normalize('wrapKey', algorithm);
+  const { handle } = keyFor(key, name, usage);
   if (format !== 'raw' || !secret) throw notSupported('AES-KW wraps secret keys in the format raw');
   return handle as AesKey;
 }

@@ -1,0 +1,46 @@
+/**
+ * Values as Web IDL converts them (https://webidl.spec.whatwg.org/#js-type-mapping), as far as WebCrypto's interface has them.
+ * What does not convert is a TypeError.
+ */
+import { types } from 'node:util';
+
+/** `what` names the value in the error. */
+export type Convert<T> = (value: unknown, what: string) => T;
+
+export const isObject = (value: unknown): value is object =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+export const domString: Convert<string> = (value, what) => {
+  if (typeof value === 'symbol') throw new TypeError(`${what} is a string`);
+  return String(value);
+};
+
+/** An unsigned integer with [EnforceRange]: truncated, and refused outside its range. */
+function enforced(max: number): Convert<number> {
+  return (value, what) => {
+    // Unary plus refuses a bigint, as ToNumber does; Number() takes it.
+    const number = Math.trunc(+(value as number));
+    if (!(number >= 0 && number <= max)) throw new TypeError(`${what} is a number from 0 to ${max}`);
+    // No negative zero.
+    return number + 0;
+  };
+}
+
+export const octet = enforced(0xff);
+export const unsignedShort = enforced(0xffff);
+export const unsignedLong = enforced(0xffff_ffff);
+
+const resizable = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'resizable')?.get;
+
+/** A BufferSource, its bytes not looked at yet. Neither shared nor resizable memory is one. */
+export const bufferSource: Convert<ArrayBuffer | ArrayBufferView<ArrayBuffer>> = (value, what) => {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (!types.isArrayBuffer(buffer) || resizable?.call(buffer) === true) {
+    throw new TypeError(`${what} is an ArrayBuffer of fixed length, or a view of one`);
+  }
+  return value as ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+};
+
+/** An object, whose members are read later, or a string. */
+export const algorithmIdentifier: Convert<object | string> = (value, what) =>
+  isObject(value) ? value : domString(value, what);
