@@ -1,6 +1,7 @@
 /** The algorithms of WebCrypto that the cells have, in one table. dictionaries.ts reads their parameters. */
 import type { AesBits, Usage as CellUsage, Curve, HashName, KeyType } from '../../model/key.ts';
 import { failure, notSupported } from './errors.ts';
+import { oneOf, sequence } from './webidl.ts';
 
 export type Usage = 'encrypt' | 'decrypt' | 'sign' | 'verify' | 'deriveKey' | 'deriveBits' | 'wrapKey' | 'unwrapKey';
 
@@ -77,29 +78,33 @@ export function aesBits(length: number): AesBits {
 const BLOCK_BITS: Readonly<Record<HashName, number>> = { 'SHA-256': 512, 'SHA-384': 1024, 'SHA-512': 1024 };
 
 export function hmacBits(length: number | undefined, hash: HashName): number {
-  const bits = length ?? BLOCK_BITS[hash];
-  if (bits === 0) throw failure('OperationError', 'a key has more than 0 bits');
-  if (bits % 8 !== 0) throw notSupported('keys are whole bytes');
-  return bits;
+  if (length === 0) throw failure('OperationError', 'a key has more than 0 bits');
+  return length ?? BLOCK_BITS[hash];
 }
 
 const ALL_USAGES = Object.keys(USAGES) as Usage[];
+const usageList = sequence(oneOf(ALL_USAGES));
 
-/** The usages asked for, in the order of WebCrypto's list and without repetition; each must be one of `allowed`. */
-export function checkUsages(name: Name, usages: unknown, allowed: readonly Usage[]): Usage[] {
-  if (!Array.isArray(usages) || usages.some((each) => !ALL_USAGES.includes(each))) {
-    throw new TypeError('usages is a list of key usages');
-  }
-  const wraps = name.startsWith('AES-') && name !== 'AES-KW';
-  if (wraps && usages.some((each) => each === 'wrapKey' || each === 'unwrapKey')) {
-    // The same key could then decrypt what it wrapped.
-    throw notSupported('a key that encrypts does not wrap: AES-KW does');
-  }
-  const bad = usages.find((each) => !allowed.includes(each));
-  if (bad !== undefined) throw failure('SyntaxError', `a key for ${name} cannot have the usage ${bad}`);
-  return ALL_USAGES.filter((each) => usages.includes(each));
+/** The usages asked for, in the order of WebCrypto's list and without repetition. */
+export function readUsages(usages: unknown): Usage[] {
+  const asked = usageList(usages, 'usages');
+  return ALL_USAGES.filter((each) => asked.includes(each));
 }
 
-export function mustHaveUsages(usages: readonly Usage[]): void {
+/** WebCrypto lets any AES key wrap. Here a key that encrypts does not: it could then decrypt what it wrapped. */
+const onlyElsewhere = (name: Name, usage: Usage): boolean =>
+  name.startsWith('AES-') && (usage === 'wrapKey' || usage === 'unwrapKey') && !ALGORITHMS[name].usages.includes(usage);
+
+/** What the specification refuses: usages that are none of `allowed`. */
+export function checkUsages(name: Name, usages: readonly Usage[], allowed: readonly Usage[]): void {
+  const bad = usages.find((each) => !allowed.includes(each) && !onlyElsewhere(name, each));
+  if (bad !== undefined) throw failure('SyntaxError', `a key for ${name} cannot have the usage ${bad}`);
+}
+
+/** The last that the specification asks of a private or secret key; after it comes what is not offered here. */
+export function mustHaveUsages(name: Name, usages: readonly Usage[]): void {
   if (usages.length === 0) throw failure('SyntaxError', 'a private or secret key has a usage');
+  if (usages.some((each) => onlyElsewhere(name, each))) {
+    throw notSupported('a key that encrypts does not wrap: AES-KW does');
+  }
 }

@@ -4,6 +4,8 @@ import type { Parameters } from './dictionaries.ts';
 import { failure, notSupported } from './errors.ts';
 
 const BLOCK = 16;
+/** In bits. Those below 128 are forged too easily: the HSM neither makes nor takes them. */
+const TAG_LENGTHS = [32, 64, 96, 104, 112, 120, 128];
 
 type Cipher = Parameters<'encrypt'>;
 type Of<N extends Cipher['name']> = Extract<Cipher, { readonly name: N }>;
@@ -21,7 +23,8 @@ export function cipherOptions(parameters: Cipher, length: number): GcmDecryptOpt
 }
 
 function gcm({ iv, additionalData: aad, tagLength = 128 }: Of<'AES-GCM'>): GcmDecryptOptions {
-  if (tagLength !== 128) throw notSupported('tags have 128 bits');
+  if (!TAG_LENGTHS.includes(tagLength)) throw failure('OperationError', `a tag has ${TAG_LENGTHS.join(', ')} bits`);
+  if (tagLength !== 128) throw notSupported('tags have 128 bits here');
   if (iv.length === 0) throw failure('OperationError', 'an iv is not empty');
   return { mechanism: 'AES-GCM', iv, ...(aad && { aad }) };
 }

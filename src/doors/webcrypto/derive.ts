@@ -1,41 +1,47 @@
 /** ECDH and HKDF. What ECDH agrees on stays in the cell and goes through HKDF before it is a key. */
-import type { DeriveOptions, Session } from '../../model/hsm.ts';
-import type { EcKey, GenericKey, KeyOf, KeyTemplate } from '../../model/key.ts';
+import type { DeriveOptions } from '../../model/hsm.ts';
+import type { EcKey, HashName } from '../../model/key.ts';
 import { aesBits, coordinateSize, hmacBits } from './algorithms.ts';
 import type { Parameters } from './dictionaries.ts';
-import { failure, notSupported } from './errors.ts';
+import { failure } from './errors.ts';
 import type { HandleKey } from './key.ts';
 
-type Derivation = Parameters<'deriveBits'>;
+/** In bytes. */
+const DIGESTS: Readonly<Record<HashName, number>> = { 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 };
 
-/** How many bits a derived key of this kind has. */
-export function derivedBits(base: HandleKey, wanted: Parameters<'derivedKey'>): number {
-  if (base.algorithm.name === 'ECDH') {
-    if (wanted.name === 'HKDF') return agreedBits(base);
-    // The cell makes no key of a bare coordinate, which is not uniform (SP 800-56C).
-    throw notSupported(`ECDH derives a key for HKDF, and that one the key for ${wanted.name}`);
+/** How many bits a derived key has: "get key length". Null is as many as there are. */
+export function derivedBits(wanted: Parameters<'derivedKey'>): number | null {
+  switch (wanted.name) {
+    case 'HKDF':
+      return null;
+    case 'HMAC':
+      // A TypeError, where generateKey has an OperationError.
+      if (wanted.length === 0) throw new TypeError('a key has more than 0 bits');
+      return hmacBits(wanted.length, wanted.hash);
+    default:
+      return aesBits(wanted.length);
   }
-  if (wanted.name === 'HKDF') throw failure('OperationError', 'HKDF derives no key for HKDF');
-  return wanted.name === 'HMAC' ? hmacBits(wanted.length, wanted.hash) : aesBits(wanted.length);
 }
 
 /** All that there is: a coordinate. */
 export const agreedBits = (base: HandleKey): number => 8 * coordinateSize(base.algorithm.namedCurve ?? '');
 
-export function derive<const T extends KeyTemplate>(
-  session: Session,
-  parameters: Derivation,
+/** How to derive so many bits, if the specification lets them be derived. */
+export function derivation(
+  parameters: Parameters<'deriveBits'>,
   base: HandleKey,
-  template: T,
-): Promise<KeyOf<T>> {
-  return session.deriveKey(base.handle as EcKey | GenericKey, derivation(parameters, base), template);
-}
-
-function derivation(parameters: Derivation, base: HandleKey): DeriveOptions {
+  length: number | null,
+): DeriveOptions {
   if (parameters.name === 'ECDH') {
-    return { mechanism: 'ECDH', publicKey: peer(parameters.public, base), kdf: { name: 'none' } };
+    const publicKey = peer(parameters.public, base);
+    if ((length ?? 0) > agreedBits(base)) throw failure('OperationError', 'length is more than there is');
+    return { mechanism: 'ECDH', publicKey, kdf: { name: 'none' } };
   }
   const { hash, salt, info } = parameters;
+  if (length === null || length % 8 !== 0)
+    throw failure('OperationError', 'length is a number of whole bytes, in bits');
+  // RFC 5869 §2.3.
+  if (length > 8 * 255 * DIGESTS[hash]) throw failure('OperationError', 'length is more than HKDF gives');
   return { mechanism: 'KDF', kdf: { name: 'hkdf', hash, salt, info } };
 }
 
@@ -45,4 +51,13 @@ function peer(key: HandleKey, base: HandleKey): Uint8Array {
     throw failure('InvalidAccessError', "public is a public ECDH key of the base key's curve");
   }
   return (key.handle as EcKey).publicKey;
+}
+
+/** The first so many bits of bytes that nobody else has; the rest of the last byte is zero. All of it is wiped but what is kept. */
+export function firstBits(all: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const size = Math.ceil(length / 8);
+  const first = all.slice(0, size);
+  all.fill(0);
+  if (length % 8 !== 0) first[size - 1]! &= 0xff00 >> (length % 8);
+  return first;
 }

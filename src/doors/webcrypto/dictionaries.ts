@@ -9,7 +9,7 @@ import type { HashName } from '../../model/key.ts';
 import { hashNamed, type Name, upperCase } from './algorithms.ts';
 import { bytesOf } from './data.ts';
 import { notSupported } from './errors.ts';
-import { HandleKey } from './key.ts';
+import { cryptoKey } from './key.ts';
 import {
   algorithmIdentifier,
   bufferSource,
@@ -49,10 +49,6 @@ const hash: Member<HashName> = (value, what) => {
   const identifier = algorithmIdentifier(value, what);
   return () => hashNamed(nameIn(identifier, what));
 };
-const publicKey: Member<HandleKey> = plain((value, what) => {
-  if (!HandleKey.isOne(value)) throw new TypeError(`${what} is a key of this HSM: import it`);
-  return value;
-});
 
 const NONE = {};
 const EC = { namedCurve: required(plain(domString)) };
@@ -80,7 +76,7 @@ const DICTIONARIES = {
     ...{ 'AES-GCM': NONE, 'AES-CTR': NONE, 'AES-CBC': NONE, 'AES-KW': NONE, HKDF: NONE },
   },
   deriveBits: {
-    ECDH: { public: required(publicKey) },
+    ECDH: { public: required(plain(cryptoKey)) },
     HKDF: { hash: required(hash), info: required(bytes), salt: required(bytes) },
   },
   /** What a derived key is to be: "get key length" in the specification. */

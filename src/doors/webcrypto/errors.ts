@@ -16,7 +16,10 @@ const NAMES: Partial<Record<HsmErrorCode, ErrorName>> = {
   KEYCELL_MECHANISM_INVALID: 'NotSupportedError',
 };
 
-/** `invalidInput` is the name for an input that the HSM does not take: DataError where a key is read. */
+/**
+ * `invalidInput` is the name for an input that the HSM does not take: DataError where a key is read, NotSupportedError where all
+ * that the specification refuses has been refused.
+ */
 export async function translated<T>(work: () => Promise<T>, invalidInput: ErrorName = 'OperationError'): Promise<T> {
   try {
     return await work();

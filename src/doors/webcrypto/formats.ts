@@ -1,10 +1,10 @@
 /** Keys on their way in and out: raw, spki, pkcs8, jwk. A secret is never put into a string, so no private or secret JWK. */
+import { types } from 'node:util';
 import type { Session } from '../../model/hsm.ts';
 import type {
   AesBits,
   AesKey,
   AesTemplate,
-  Curve,
   GenericKey,
   GenericTemplate,
   HmacKey,
@@ -24,111 +24,129 @@ import {
 } from './algorithms.ts';
 import { bufferOf, bytesOf } from './data.ts';
 import type { Parameters } from './dictionaries.ts';
-import { failure, notSupported } from './errors.ts';
+import { failure, notSupported, translated } from './errors.ts';
+import { type Jwk, publicJwk, readJwk } from './jwk.ts';
 import { ecKey, type HandleKey, secretKey } from './key.ts';
+import { bufferSource, oneOf } from './webidl.ts';
+
+const AES_BITS: readonly number[] = [128, 192, 256];
 
 const data = (message: string) => failure('DataError', message);
 
-interface Import {
-  readonly format: unknown;
-  readonly keyData: unknown;
-  readonly parameters: Parameters<'importKey'>;
+export const keyFormat = oneOf(['raw', 'spki', 'pkcs8', 'jwk']);
+export type KeyFormat = ReturnType<typeof keyFormat>;
+
+/** A key in one of the formats, not looked into yet. */
+export type KeyData =
+  | { readonly format: 'jwk'; readonly jwk: Jwk }
+  | { readonly format: Exclude<KeyFormat, 'jwk'>; readonly source: ReturnType<typeof bufferSource> };
+
+/** Throws TypeError: bytes are no JWK, and a JWK no bytes. */
+export function keyData(format: KeyFormat, value: unknown): KeyData {
+  if (format !== 'jwk') return { format, source: bufferSource(value, `a key in the format ${format}`) };
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) throw new TypeError('a JWK is an object');
+  return { format, jwk: readJwk(value) };
+}
+
+interface Asked {
   readonly extractable: boolean;
-  readonly usages: unknown;
+  readonly usages: readonly Usage[];
 }
 
-const FORMATS = ['raw', 'spki', 'pkcs8', 'jwk'];
-
-function checkFormat(format: unknown): void {
-  if (!FORMATS.includes(format as string)) throw new TypeError(`a format is one of ${FORMATS.join(', ')}`);
-}
-
-/** Bring a key into the session; what the HSM finds wrong with it is a DataError. */
-export async function importInto(session: Session, asked: Import): Promise<HandleKey> {
-  checkFormat(asked.format);
-  const { parameters } = asked;
-  return 'namedCurve' in parameters ? importEc(session, parameters, asked) : importSecret(session, asked);
+/** Bring a key into the session. */
+export function importInto(
+  session: Session,
+  parameters: Parameters<'importKey'>,
+  key: KeyData,
+  asked: Asked,
+): Promise<HandleKey> {
+  return 'namedCurve' in parameters
+    ? importEc(session, parameters, key, asked)
+    : importSecret(session, parameters, key, asked);
 }
 
 type EcParameters = Extract<Parameters<'importKey'>, { readonly namedCurve: string }>;
+type SecretParameters = Exclude<Parameters<'importKey'>, EcParameters>;
 
-async function importEc(session: Session, { name, namedCurve }: EcParameters, asked: Import): Promise<HandleKey> {
-  const { format, keyData, extractable } = asked;
+async function importEc(
+  session: Session,
+  { name, namedCurve }: EcParameters,
+  key: KeyData,
+  { extractable, usages }: Asked,
+): Promise<HandleKey> {
+  const { usages: privateUsages, publicUsages } = ALGORITHMS[name];
+  const isPrivate = key.format === 'jwk' ? key.jwk.d === true : key.format === 'pkcs8';
+  checkUsages(name, usages, isPrivate ? privateUsages : publicUsages);
   const curve = curveOf(namedCurve);
-  const row = ALGORITHMS[name];
-  if (format === 'pkcs8') {
-    const usages = checkUsages(name, asked.usages, row.usages);
-    mustHaveUsages(usages);
-    const template = { type: 'EC', curve, usage: cellUsages(usages) as ('sign' | 'derive')[] } as const;
-    const handle = await session.importKey(
-      { ...template, ...transient(extractable), ...(name === 'ECDH' && unbound.deriving) },
-      bytesOf(keyData),
-    );
-    return ecKey(handle, name, 'private', handle.extractable === 'plaintext', usages);
+  const material =
+    key.format === 'jwk' ? publicJwk(key.jwk, { name, curve, usages, extractable }) : formatted(key.source, key.format);
+  if (!isPrivate) {
+    const usage = name === 'ECDH' ? (['derive'] as const) : (['verify'] as const);
+    const template = { type: 'EC', class: 'public', curve, usage, persistent: false } as const;
+    const handle = await translated(() => session.importKey(template, material), 'DataError');
+    return ecKey(handle, name, 'public', extractable, usages);
   }
-  const usages = checkUsages(name, asked.usages, row.publicUsages);
-  const material = publicMaterial(asked, curve, usages);
-  const usage = name === 'ECDH' ? (['derive'] as const) : (['verify'] as const);
-  const handle = await session.importKey({ type: 'EC', class: 'public', curve, usage, persistent: false }, material);
-  return ecKey(handle, name, 'public', extractable, usages);
+  mustHaveUsages(name, usages);
+  if (!(material instanceof Uint8Array)) throw noSecretJwk('pkcs8');
+  const template = {
+    ...{ type: 'EC' as const, curve, usage: cellUsages(usages) as ('sign' | 'derive')[], ...transient(extractable) },
+    ...(name === 'ECDH' && unbound.deriving),
+  };
+  const handle = await translated(() => session.importKey(template, material), 'DataError');
+  return ecKey(handle, name, 'private', handle.extractable === 'plaintext', usages);
 }
 
-function publicMaterial(asked: Import, curve: Curve, usages: readonly Usage[]): Uint8Array | PublicJwk {
-  const { format, keyData } = asked;
-  if (format === 'jwk') return publicJwk(keyData, curve, asked, usages);
-  const bytes = bytesOf(keyData);
-  // The session reads either: here it is one or the other, a SEQUENCE or a point.
-  if ((bytes[0] === 0x30) !== (format === 'spki')) throw data(`the key is not in the format ${format}`);
+const noSecretJwk = (instead: string) => notSupported(`the key comes as ${instead}: a secret is not put into a string`);
+
+function formatted(source: unknown, format: KeyFormat): Uint8Array {
+  const bytes = bytesOf(source);
+  // The session reads what it is given, SPKI, PKCS#8 or a point: here it is what was said, a SEQUENCE or a point.
+  if ((bytes[0] === 0x30) !== (format !== 'raw')) throw data(`the key is not in the format ${format}`);
   return bytes;
 }
 
-function publicJwk(
-  value: unknown,
-  curve: Curve,
-  { parameters, extractable }: Import,
-  usages: readonly Usage[],
-): PublicJwk {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value))
-    throw new TypeError('a JWK is an object');
-  const jwk = value as Readonly<Record<string, unknown>>;
-  if ('d' in jwk) throw notSupported('a private key comes as pkcs8: a secret is not put into a string');
-  const {
-    kty,
-    crv,
-    x,
-    y,
-    use,
-    key_ops: operations,
-    ext,
-  } = jwk as Readonly<Record<string, unknown>> &
-    PublicJwk & {
-      readonly use?: unknown;
-      readonly key_ops?: unknown;
-      readonly ext?: unknown;
-    };
-  if (kty !== 'EC' || crv !== curve) throw data(`not a JWK of an EC key on ${curve}`);
-  if (use !== undefined && use !== (parameters.name === 'ECDSA' ? 'sig' : 'enc'))
-    throw data("the JWK's use is another");
-  const fits = Array.isArray(operations) && usages.every((usage) => operations.includes(usage));
-  if (operations !== undefined && !fits) throw data("the JWK's key_ops are others");
-  if (ext === false && extractable) throw data('the JWK is not extractable');
-  return { kty, crv, x, y };
-}
-
-async function importSecret(session: Session, asked: Import): Promise<HandleKey> {
-  const { format, parameters, extractable } = asked;
+async function importSecret(
+  session: Session,
+  parameters: SecretParameters,
+  key: KeyData,
+  { extractable, usages }: Asked,
+): Promise<HandleKey> {
   const { name } = parameters;
-  if (format !== 'raw') throw notSupported(`a key for ${name} comes raw: a secret is not put into a string`);
-  const usages = checkUsages(name, asked.usages, ALGORITHMS[name].usages);
-  mustHaveUsages(usages);
-  const material = bytesOf(asked.keyData);
-  const bits = 8 * material.length;
-  const handle = await session.importKey(templateFor(parameters, bits, usages, extractable), material);
+  // The specification has the formats of HKDF first, those of the others after their usages.
+  if (name !== 'HKDF') checkUsages(name, usages, ALGORITHMS[name].usages);
+  if (key.format === 'jwk') throw noSecretJwk('raw');
+  if (key.format !== 'raw') throw notSupported(`a key for ${name} has no format ${key.format}`);
+  const bytes = bytesOf(key.source);
+  const bits = 8 * bytes.length;
+  checkSecret(parameters, bits, usages, extractable);
+  const template = templateFor(name, bits, usages, extractable);
+  // All that is wrong with it is said: what is left are sizes that the HSM does not have.
+  const handle = await translated(() => session.importKey(template, bytes), 'NotSupportedError');
   return secretKey(handle as AesKey | HmacKey | GenericKey, parameters, usages);
 }
 
+/** A secret key of so many bits, as the specification would have it imported, derived or unwrapped. */
+export function checkSecret(
+  { name, length }: { readonly name: Name; readonly length?: number | undefined },
+  bits: number,
+  usages: readonly Usage[],
+  extractable: boolean,
+): void {
+  checkUsages(name, usages, ALGORITHMS[name].usages);
+  if (name === 'HKDF' && extractable) throw failure('SyntaxError', `a key for ${name} is not extractable`);
+  if (name.startsWith('AES-') && !AES_BITS.includes(bits)) throw data('an AES key has 128, 192 or 256 bits');
+  if (name === 'HMAC') {
+    if (bits === 0) throw data('the key is empty');
+    if (length !== undefined && (length > bits || length <= bits - 8)) {
+      throw data('the key does not have the length that was given');
+    }
+  }
+  mustHaveUsages(name, usages);
+  if (name === 'HMAC' && (length ?? bits) !== bits) throw notSupported('keys are whole bytes');
+}
+
 /** Session keys: they last as long as the session, unlike those that `ensureKey` makes. */
-export const transient = (extractable: unknown) =>
+export const transient = (extractable: boolean) =>
   ({ persistent: false, extractable: extractable ? 'plaintext' : false }) as const;
 
 /**
@@ -145,51 +163,50 @@ export const unbound = {
  * comes of it in turn, too.
  */
 export function templateFor(
-  parameters: { readonly name: Name; readonly length?: number | undefined },
+  name: Name,
   bits: number,
   usages: readonly Usage[],
-  extractable: unknown,
+  extractable: boolean,
   within: PatternInfo | 'any' = 'any',
 ): AesTemplate | HmacTemplate | GenericTemplate {
-  const { name } = parameters;
   const { type, callerIv } = ALGORITHMS[name];
   // With an IV of one's choice, CTR is one operation both ways, and the cell asks for both usages.
   const both: readonly Usage[] = name === 'AES-CTR' ? ['encrypt', 'decrypt'] : usages;
   const common = { bits, usage: cellUsages(both) as never[], ...transient(extractable) };
   switch (type) {
     case 'AES':
-      if (![128, 192, 256].includes(bits)) throw data('an AES key has 128, 192 or 256 bits');
       return {
         ...{ ...common, type, bits: bits as AesBits },
         ...(callerIv && { callerIv }),
         ...(name === 'AES-KW' && within === 'any' && unbound.wrapping),
       };
     case 'HMAC':
-      if ((parameters.length ?? bits) !== bits) throw data('the key does not have the length that was given');
       return { ...common, type };
     case 'GENERIC':
-      if (extractable) throw failure('SyntaxError', `a key for ${name} is not extractable`);
-      return { ...common, type, ...(common.usage.length > 0 && within === 'any' && unbound.deriving) };
+      return { ...common, type, ...(within === 'any' && unbound.deriving) };
     default:
       throw notSupported(`${name} has no secret keys`);
   }
 }
 
 /** A key on its way out. Public keys always; a private or secret one only if it is extractable as plaintext. */
-export async function exportFrom(session: Session, format: unknown, key: HandleKey): Promise<object> {
-  checkFormat(format);
+export async function exportFrom(session: Session, format: KeyFormat, key: HandleKey): Promise<object> {
+  const { handle, type, algorithm } = key;
+  if (algorithm.name === 'HKDF') throw notSupported('a key for HKDF is not exported');
   if (!key.extractable) throw failure('InvalidAccessError', 'the key is not extractable');
-  const { handle } = key;
-  if (key.type === 'public' && handle.type === 'EC') {
+  if (type === 'public' && handle.type === 'EC') {
     const { kty, crv, x, y } = handle.jwk;
     if (format === 'jwk') return { kty, crv, x, y, key_ops: [...key.usages], ext: true };
     if (format === 'spki') return bufferOf(new Uint8Array(handle.publicKey));
     if (format === 'raw') return bufferOf(pointOf(handle.jwk));
   }
-  const own = key.type === 'private' ? 'pkcs8' : 'raw';
-  if (format === 'jwk') throw notSupported(`a ${key.type} key goes out as ${own}: a secret is not put into a string`);
-  if (key.type === 'public' || format !== own) throw notSupported(`a ${key.type} key has no format ${format}`);
-  return bufferOf(await session.exportKey(handle));
+  const own = type === 'private' ? 'pkcs8' : 'raw';
+  if (format === 'jwk') throw notSupported(`a ${type} key goes out as ${own}: a secret is not put into a string`);
+  if (type === 'secret' && format !== own) throw notSupported(`a key for ${algorithm.name} has no format ${format}`);
+  if (type === 'public' || format !== own) {
+    throw failure('InvalidAccessError', `the format ${format} is not one of ${type} keys`);
+  }
+  return bufferOf(await translated(() => session.exportKey(handle)));
 }
 
 /** SEC 1 §2.3.3, uncompressed. */

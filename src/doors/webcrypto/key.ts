@@ -2,6 +2,7 @@
 import type { AesKey, EcKey, GenericKey, HashName, HmacKey, Key } from '../../model/key.ts';
 import { ALGORITHMS, type Name, type Usage, usagesOf } from './algorithms.ts';
 import { failure } from './errors.ts';
+import type { Convert } from './webidl.ts';
 
 export interface KeyAlgorithm {
   readonly name: Name;
@@ -102,13 +103,16 @@ export function adopted(handle: Key, parameters: Named): HandleKey {
   return secretKey(handle, parameters, usagesOf(usages, handle.usage));
 }
 
-/** The key that an operation is asked of: ours, for this algorithm, with this usage. */
-export function keyFor(key: unknown, name: Name, usage: Usage | undefined): HandleKey {
-  if (!HandleKey.isOne(key)) throw new TypeError('the key is not one of this HSM');
-  if (key.algorithm.name !== name)
+/** A key of this module's as an argument. */
+export const cryptoKey: Convert<HandleKey> = (value, what) => {
+  if (!HandleKey.isOne(value)) throw new TypeError(`${what} is a key of this HSM: import it`);
+  return value;
+};
+
+/** The key that an operation is asked of must be for this algorithm and have this usage. */
+export function checkKey(key: HandleKey, name: Name, usage: Usage): void {
+  if (key.algorithm.name !== name) {
     throw failure('InvalidAccessError', `the key is for ${key.algorithm.name}, not ${name}`);
-  if (usage !== undefined && !key.usages.includes(usage)) {
-    throw failure('InvalidAccessError', `the key does not have the usage ${usage}`);
   }
-  return key;
+  if (!key.usages.includes(usage)) throw failure('InvalidAccessError', `the key does not have the usage ${usage}`);
 }

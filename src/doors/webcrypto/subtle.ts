@@ -1,15 +1,31 @@
-/** SubtleCrypto's methods over a session. They decide how to ask; whether a key may do it is the cell's to say. */
+/**
+ * SubtleCrypto's methods over a session. They decide how to ask; whether a key may do it is the cell's to say.
+ *
+ * Each goes by the steps of the specification in their order, since the first that fails names the error: the arguments are
+ * converted (TypeError), the algorithms normalized (NotSupportedError), the key's algorithm and usage compared
+ * (InvalidAccessError), and then what the operation itself checks. What it allows and is not offered here comes last.
+ */
 import { webcrypto } from 'node:crypto';
 import type { GcmDecryptOptions, Session } from '../../model/hsm.ts';
 import type { AesKey, EcKey, GenericKey, HmacKey } from '../../model/key.ts';
-import { ALGORITHMS, aesBits, cellUsages, checkUsages, curveOf, hmacBits, mustHaveUsages } from './algorithms.ts';
+import {
+  ALGORITHMS,
+  aesBits,
+  cellUsages,
+  checkUsages,
+  curveOf,
+  hmacBits,
+  mustHaveUsages,
+  readUsages,
+} from './algorithms.ts';
 import { cipherOptions } from './ciphers.ts';
 import { bufferOf, bytesOf } from './data.ts';
-import { agreedBits, derive, derivedBits } from './derive.ts';
+import { agreedBits, derivation, derivedBits, firstBits } from './derive.ts';
 import { normalize } from './dictionaries.ts';
 import { failure, notSupported, translated } from './errors.ts';
-import { exportFrom, importInto, templateFor, transient, unbound } from './formats.ts';
-import { HandleKey, keyFor, pairOf, secretKey } from './key.ts';
+import { checkSecret, exportFrom, importInto, keyData, keyFormat, templateFor, transient, unbound } from './formats.ts';
+import { checkKey, cryptoKey, type HandleKey, pairOf, secretKey } from './key.ts';
+import { bufferSource } from './webidl.ts';
 
 type SymmetricKey = AesKey | HmacKey | GenericKey;
 
@@ -21,50 +37,58 @@ export class SessionSubtle {
   }
 
   async generateKey(algorithm: unknown, extractable: unknown, keyUsages: unknown): Promise<object> {
+    const usages = readUsages(keyUsages);
     const parameters = normalize('generateKey', algorithm);
     const { name } = parameters;
     const { usages: own, publicUsages } = ALGORITHMS[name];
-    const usages = checkUsages(name, keyUsages, [...own, ...publicUsages]);
-    mustHaveUsages(usages.filter((usage) => own.includes(usage)));
+    checkUsages(name, usages, [...own, ...publicUsages]);
     if ('namedCurve' in parameters) {
       const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
       const template = {
-        ...{ type: 'EC' as const, curve: curveOf(parameters.namedCurve), usage, ...transient(extractable) },
+        ...{ type: 'EC' as const, curve: curveOf(parameters.namedCurve), usage, ...transient(Boolean(extractable)) },
         ...(name === 'ECDH' && unbound.deriving),
       } as const;
+      mustHaveUsages(
+        name,
+        usages.filter((usage) => own.includes(usage)),
+      );
       return pairOf(await translated(() => this.#session.generateKey(template)), parameters.name, usages);
     }
     const bits = parameters.name === 'HMAC' ? hmacBits(parameters.length, parameters.hash) : aesBits(parameters.length);
-    const template = templateFor(parameters, bits, usages, extractable);
-    const handle = await translated(() => this.#session.generateKey(template));
+    mustHaveUsages(name, usages);
+    const template = templateFor(name, bits, usages, Boolean(extractable));
+    const handle = await translated(() => this.#session.generateKey(template), 'NotSupportedError');
     return secretKey(handle as SymmetricKey, parameters, usages);
   }
 
   async importKey(
     format: unknown,
-    keyData: unknown,
+    key: unknown,
     algorithm: unknown,
     extractable: unknown,
-    usages: unknown,
+    keyUsages: unknown,
   ): Promise<HandleKey> {
+    const given = keyData(keyFormat(format, 'a format'), key);
+    const usages = readUsages(keyUsages);
     const parameters = normalize('importKey', algorithm);
-    const asked = { format, keyData, parameters, extractable: Boolean(extractable), usages };
-    return translated(() => importInto(this.#session, asked), 'DataError');
+    return importInto(this.#session, parameters, given, { extractable: Boolean(extractable), usages });
   }
 
   async exportKey(format: unknown, key: unknown): Promise<object> {
-    const own = ours(key);
-    return translated(() => exportFrom(this.#session, format, own));
+    return exportFrom(this.#session, keyFormat(format, 'a format'), cryptoKey(key, 'the key'));
   }
 
   async sign(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
+    const message = bufferSource(data, 'the data');
     const { handle, hash } = signer(algorithm, key, 'sign');
-    return bufferOf(await translated(() => this.#session.sign(handle, bytesOf(data), { hash })));
+    return bufferOf(await translated(() => this.#session.sign(handle, bytesOf(message), { hash })));
   }
 
   async verify(algorithm: unknown, key: unknown, signature: unknown, data: unknown): Promise<boolean> {
+    const claimed = bufferSource(signature, 'the signature');
+    const message = bufferSource(data, 'the data');
     const { handle, hash } = signer(algorithm, key, 'verify');
-    return translated(() => this.#session.verify(handle, bytesOf(signature), bytesOf(data), { hash }));
+    return translated(() => this.#session.verify(handle, bytesOf(claimed), bytesOf(message), { hash }));
   }
 
   async encrypt(algorithm: unknown, key: unknown, data: unknown): Promise<ArrayBuffer> {
@@ -82,21 +106,21 @@ export class SessionSubtle {
     return webcrypto.subtle.digest(algorithm as string, data as ArrayBuffer);
   }
 
-  async deriveBits(algorithm: unknown, baseKey: unknown, length: number | null = null): Promise<ArrayBuffer> {
+  async deriveBits(algorithm: unknown, baseKey: unknown, wanted: unknown = null): Promise<ArrayBuffer> {
+    const base = cryptoKey(baseKey, 'the base key');
+    // `unsigned long?` without [EnforceRange]: modulo 2^32.
+    const length = wanted === null ? null : +(wanted as number) >>> 0;
     const parameters = normalize('deriveBits', algorithm);
-    const base = keyFor(baseKey, parameters.name, 'deriveBits');
-    const whole = parameters.name === 'ECDH' ? agreedBits(base) : length;
-    const bits = length ?? whole;
-    if (whole === null || bits === null || !Number.isInteger(bits) || bits <= 0 || bits % 8 !== 0 || bits > whole) {
-      throw failure('OperationError', 'length is a number of whole bytes, in bits, and no more than there are');
-    }
+    checkKey(base, parameters.name, 'deriveBits');
+    const options = derivation(parameters, base, length);
+    if (length === 0) return new ArrayBuffer(0);
+    const whole = parameters.name === 'ECDH' ? agreedBits(base) : length!;
+    const template = { type: 'GENERIC', bits: whole, usage: [], ...transient(true) } as const;
     const all = await translated(async () => {
-      const template = { type: 'GENERIC', bits: whole, usage: [], ...transient(true) } as const;
-      return this.#session.exportKey(await derive(this.#session, parameters, base, template));
-    });
-    const wanted = bufferOf(all.subarray(0, bits / 8));
-    if (wanted !== all.buffer) all.fill(0);
-    return wanted;
+      const key = await this.#session.deriveKey(base.handle as EcKey | GenericKey, options, template);
+      return this.#session.exportKey(key);
+    }, 'NotSupportedError');
+    return length === null || length === whole ? bufferOf(all) : bufferOf(firstBits(all, length));
   }
 
   async deriveKey(
@@ -106,21 +130,35 @@ export class SessionSubtle {
     extractable: unknown,
     keyUsages: unknown,
   ): Promise<HandleKey> {
+    const base = cryptoKey(baseKey, 'the base key');
+    const usages = readUsages(keyUsages);
     const parameters = normalize('deriveBits', algorithm);
     const wanted = normalize('derivedKey', derivedKeyType);
-    const base = keyFor(baseKey, parameters.name, 'deriveKey');
-    const usages = checkUsages(wanted.name, keyUsages, ALGORITHMS[wanted.name].usages);
-    mustHaveUsages(usages);
-    const { deriveTemplate } = base.handle as EcKey | GenericKey;
-    const template = templateFor(wanted, derivedBits(base, wanted), usages, extractable, deriveTemplate);
-    const handle = await translated(() => derive(this.#session, parameters, base, template));
-    return secretKey(handle as SymmetricKey, wanted, usages);
+    checkKey(base, parameters.name, 'deriveKey');
+    const length = derivedBits(wanted);
+    const options = derivation(parameters, base, length);
+    const bits = length ?? agreedBits(base);
+    checkSecret(wanted, bits, usages, Boolean(extractable));
+    if (parameters.name === 'ECDH' && wanted.name !== 'HKDF') {
+      // The cell makes no key of a bare coordinate, which is not uniform (SP 800-56C).
+      throw notSupported(`ECDH derives a key for HKDF, and that one the key for ${wanted.name}`);
+    }
+    const handle = base.handle as EcKey | GenericKey;
+    const template = templateFor(wanted.name, bits, usages, Boolean(extractable), handle.deriveTemplate);
+    const key = await translated(() => this.#session.deriveKey(handle, options, template), 'NotSupportedError');
+    return secretKey(key as SymmetricKey, wanted, usages);
   }
 
   async wrapKey(format: unknown, key: unknown, wrappingKey: unknown, wrapAlgorithm: unknown): Promise<ArrayBuffer> {
-    const { handle, type } = ours(key);
-    const wrapping = wrapper(wrapAlgorithm, wrappingKey, 'wrapKey', format, type === 'secret');
-    return bufferOf(await translated(() => this.#session.wrapKey(wrapping, handle, { mechanism: 'AES-KW' })));
+    const form = keyFormat(format, 'a format');
+    const { handle, type } = cryptoKey(key, 'the key');
+    const wrapping = cryptoKey(wrappingKey, 'the wrapping key');
+    // The one argument that would become a name, were it not there.
+    if (wrapAlgorithm === undefined) throw new TypeError('wrapKey has four arguments');
+    checkKey(wrapping, normalize('wrapKey', wrapAlgorithm).name, 'wrapKey');
+    if (form !== 'raw' || type !== 'secret') throw onlyRaw();
+    const options = { mechanism: 'AES-KW' } as const;
+    return bufferOf(await translated(() => this.#session.wrapKey(wrapping.handle as AesKey, handle, options)));
   }
 
   async unwrapKey(
@@ -132,50 +170,48 @@ export class SessionSubtle {
     extractable: unknown,
     keyUsages: unknown,
   ): Promise<HandleKey> {
-    const wanted = normalize('importKey', unwrappedKeyAlgorithm);
-    const { type, usages: own } = ALGORITHMS[wanted.name];
-    const wrapping = wrapper(unwrapAlgorithm, unwrappingKey, 'unwrapKey', format, type !== 'EC');
-    const usages = checkUsages(wanted.name, keyUsages, own);
-    mustHaveUsages(usages);
-    const blob = bytesOf(wrappedKey);
-    // RFC 3394 §2.2.1: a key grows by 8 bytes.
+    const form = keyFormat(format, 'a format');
+    const source = bufferSource(wrappedKey, 'the wrapped key');
+    const key = cryptoKey(unwrappingKey, 'the unwrapping key');
+    const usages = readUsages(keyUsages);
+    const { name } = normalize('wrapKey', unwrapAlgorithm);
+    const parameters = normalize('importKey', unwrappedKeyAlgorithm);
+    checkKey(key, name, 'unwrapKey');
+    if (form !== 'raw' || 'namedCurve' in parameters) throw onlyRaw();
+    const blob = bytesOf(source);
+    // RFC 3394 §2.2.1: two semiblocks or more, and one that the key grows by.
+    if (blob.length < 24 || blob.length % 8 !== 0) throw failure('OperationError', 'this is no wrapped key');
     const bits = 8 * (blob.length - 8);
-    const template = templateFor(wanted, bits, usages, extractable, wrapping.unwrapTemplate);
-    const handle = await translated(() => this.#session.unwrapKey(wrapping, blob, template, { mechanism: 'AES-KW' }));
-    return secretKey(handle as SymmetricKey, wanted, usages);
+    checkSecret(parameters, bits, usages, Boolean(extractable));
+    const wrapping = key.handle as AesKey;
+    const template = templateFor(parameters.name, bits, usages, Boolean(extractable), wrapping.unwrapTemplate);
+    const options = { mechanism: 'AES-KW' } as const;
+    const handle = await translated(
+      () => this.#session.unwrapKey(wrapping, blob, template, options),
+      'NotSupportedError',
+    );
+    return secretKey(handle as SymmetricKey, parameters, usages);
   }
 }
 
-function ours(key: unknown): HandleKey {
-  if (!HandleKey.isOne(key)) throw new TypeError('the key is not one of this HSM');
-  return key;
-}
+/** The one format whose length AES-KW can carry. */
+const onlyRaw = () => notSupported('AES-KW wraps secret keys in the format raw');
 
 function signer(algorithm: unknown, key: unknown, usage: 'sign' | 'verify') {
+  const own = cryptoKey(key, 'the key');
   const parameters = normalize('sign', algorithm);
-  const { handle, algorithm: own } = keyFor(key, parameters.name, usage);
-  const hash = parameters.name === 'ECDSA' ? parameters.hash : own.hash!.name;
-  return { handle: handle as EcKey | HmacKey, hash };
+  checkKey(own, parameters.name, usage);
+  const hash = parameters.name === 'ECDSA' ? parameters.hash : own.algorithm.hash!.name;
+  return { handle: own.handle as EcKey | HmacKey, hash };
 }
 
 function cipher(algorithm: unknown, key: unknown, usage: 'encrypt' | 'decrypt', data: unknown) {
+  const own = cryptoKey(key, 'the key');
+  const source = bufferSource(data, 'the data');
   const parameters = normalize('encrypt', algorithm);
-  const bytes = bytesOf(data);
+  checkKey(own, parameters.name, usage);
+  const bytes = bytesOf(source);
   // The block modes' options have the same members, and their results too.
   const options = cipherOptions(parameters, bytes.length) as GcmDecryptOptions;
-  return { handle: keyFor(key, parameters.name, usage).handle as AesKey, bytes, options };
-}
-
-/** The wrapping key; what it wraps is a raw secret key, the one format whose length AES-KW can carry. */
-function wrapper(
-  algorithm: unknown,
-  key: unknown,
-  usage: 'wrapKey' | 'unwrapKey',
-  format: unknown,
-  secret: boolean,
-): AesKey {
-  const { name } = normalize('wrapKey', algorithm);
-  const { handle } = keyFor(key, name, usage);
-  if (format !== 'raw' || !secret) throw notSupported('AES-KW wraps secret keys in the format raw');
-  return handle as AesKey;
+  return { handle: own.handle as AesKey, bytes, options };
 }

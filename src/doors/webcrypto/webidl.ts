@@ -44,3 +44,25 @@ export const bufferSource: Convert<ArrayBuffer | ArrayBufferView<ArrayBuffer>> =
 /** An object, whose members are read later, or a string. */
 export const algorithmIdentifier: Convert<object | string> = (value, what) =>
   isObject(value) ? value : domString(value, what);
+
+/** One of these strings. */
+export const oneOf =
+  <const S extends string>(names: readonly S[]): Convert<S> =>
+  (value, what) => {
+    const text = domString(value, what);
+    const name = names.find((each) => each === text);
+    if (name === undefined) throw new TypeError(`${what} is one of ${names.join(', ')}`);
+    return name;
+  };
+
+/** An array of what anything iterable has, a Set say; a string is not, since no object. */
+export const sequence =
+  <T>(convert: Convert<T>): Convert<T[]> =>
+  (value, what) => {
+    if (!isObject(value) || typeof (value as Iterable<unknown>)[Symbol.iterator] !== 'function') {
+      throw new TypeError(`${what} is a list`);
+    }
+    const list: T[] = [];
+    for (const each of value as Iterable<unknown>) list.push(convert(each, what));
+    return list;
+  };
