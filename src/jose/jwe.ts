@@ -7,7 +7,7 @@ import type { CallOptions, Session } from '../model/hsm.ts';
 import type { AesBits, AesKey, Bytes, Curve, EcKey, PublicJwk, UsageOf } from '../model/key.ts';
 import { HEADER_BOUNDS } from '../model/limits.ts';
 import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
-import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
+import { curveOfJwk, curveOfSpki, isJwk, mayBeFor, type PublishedJwk } from './keys.ts';
 import {
   callOptions,
   checkHeader,
@@ -27,10 +27,13 @@ import {
 } from './parts.ts';
 
 /** An EC key (a handle, a JWK or SPKI), or an AES key of the session's user. */
-export type JweRecipient = EcKey | AesKey | PublicJwk | Uint8Array;
+export type JweRecipient = EcKey | AesKey | PublishedJwk | Uint8Array;
 
 export interface EncryptJweOptions extends CallOptions {
-  /** Default: ECDH-ES for EC keys, `dir` for AES keys that encrypt, AES Key Wrap for those that wrap. */
+  /**
+   * Default: ECDH-ES for EC keys, `dir` for AES keys that encrypt, AES Key Wrap for those that wrap. A JWK that names an `alg` is
+   * for that one alone.
+   */
   readonly alg?: JweAlgorithm;
   /** Default A256GCM; with `dir`, what the key's size says. */
   readonly enc?: JweEncryption;
@@ -69,6 +72,7 @@ export async function encryptJwe(
   const extra = checkHeader(header, CELL_SETS);
   const to = readRecipient(recipient);
   const alg = wantedAlg ?? to.algorithm;
+  if (to.pinned && alg !== to.algorithm) throw invalid(`the JWK is for the algorithm ${String(to.algorithm)}`);
   if (!suits(alg, to)) throw invalid(`the recipient does not suit the algorithm ${String(alg)}`);
   const enc = wantedEnc ?? (alg === 'dir' && to.bits !== null ? encryptionOf(to.bits) : 'A256GCM');
   const bits = ENCRYPTIONS[enc];
@@ -108,7 +112,10 @@ interface Recipient {
   readonly aes: AesKey | null;
   readonly bits: AesBits | null;
   readonly kid: string | undefined;
+  /** The default … */
   readonly algorithm: JweAlgorithm;
+  /** … or the only one. */
+  readonly pinned?: boolean;
 }
 
 const outside = (publicKey: Uint8Array | PublicJwk, curve: Curve, kid: string | undefined): Recipient => ({
@@ -118,8 +125,11 @@ const outside = (publicKey: Uint8Array | PublicJwk, curve: Curve, kid: string | 
 function readRecipient(recipient: JweRecipient): Recipient {
   if (recipient instanceof Uint8Array) return outside(recipient, curveOfSpki(recipient), undefined);
   if (isJwk(recipient)) {
-    if (!mayBeFor('enc', recipient)) throw invalid('the JWK is not for encryption (use)');
-    return outside(recipient, curveOfJwk(recipient), recipient.kid);
+    const { kid, alg } = recipient;
+    if (!mayBeFor('enc', recipient)) throw invalid('the JWK is not for encryption (use, key_ops)');
+    // One that names an algorithm is for that alone (RFC 7517 §4.4); whether it suits the curve is seen with the others.
+    const pinned = alg === undefined ? {} : { algorithm: alg as JweAlgorithm, pinned: true };
+    return { ...outside(recipient, curveOfJwk(recipient), kid), ...pinned };
   }
   if (recipient?.type === 'EC') {
     if (!recipient.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');

@@ -8,6 +8,7 @@ import { invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 export interface PublishedJwk extends PublicJwk {
   readonly alg?: string;
   readonly use?: string;
+  readonly key_ops?: readonly string[];
 }
 /** RFC 7517 §5. */
 export interface JsonWebKeySet {
@@ -18,9 +19,9 @@ export interface JsonWebKeySet {
 export type VerificationKey =
   | EcKey
   | HmacKey
-  | PublicJwk
+  | PublishedJwk
   | Uint8Array
-  | { readonly kid: string; readonly key: EcKey | HmacKey | PublicJwk | Uint8Array };
+  | { readonly kid: string; readonly key: EcKey | HmacKey | PublishedJwk | Uint8Array };
 /** One key, which is then the key whatever `kid` the token names; or those among which the token's `kid` chooses. */
 export type VerificationKeys = VerificationKey | readonly VerificationKey[] | JsonWebKeySet;
 
@@ -51,10 +52,25 @@ export function curveOfSpki(spki: Uint8Array): Curve {
   return found[1];
 }
 
-export const isJwk = (value: unknown): value is PublicJwk => isObject(value) && 'kty' in value;
+export const isJwk = (value: unknown): value is PublishedJwk => isObject(value) && 'kty' in value;
 
-/** RFC 7517 §4.2. */
-export const mayBeFor = (use: 'sig' | 'enc', jwk: PublishedJwk): boolean => jwk.use === undefined || jwk.use === use;
+/**
+ * What a public key does in a token's life, in the words of RFC 7517 §4.3. An EC key that is encrypted to does nothing by
+ * WebCrypto's list, which exports it with none: what is derived is the private key's. Others name the derivation all the same.
+ */
+const OPERATIONS = {
+  sig: (operations: readonly string[]) => operations.includes('verify'),
+  enc: (operations: readonly string[]) =>
+    operations.length === 0 || operations.includes('deriveKey') || operations.includes('deriveBits'),
+};
+
+/** Whether a JWK's `use` and `key_ops` allow it (RFC 7517 §4.2, §4.3). A list that names an operation twice is none. */
+export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }: PublishedJwk): boolean {
+  if (only !== undefined && only !== use) return false;
+  if (operations === undefined) return true;
+  const list = Array.isArray(operations) && new Set(operations).size === operations.length;
+  return list && OPERATIONS[use](operations);
+}
 
 /** Throws INPUT_INVALID. */
 export function curveOfJwk(jwk: PublicJwk): Curve {
@@ -69,7 +85,7 @@ function candidate(given: VerificationKey): Candidate {
   if (given instanceof Uint8Array) return publicCandidate(given, curveOfSpki(given), {});
   if (!isObject(given)) throw invalid('a key is a handle, a JWK, SPKI, or { kid, key }');
   if (isJwk(given)) {
-    if (!mayBeFor('sig', given)) throw invalid('the JWK is not for signatures (use)');
+    if (!mayBeFor('sig', given)) throw invalid('the JWK is not for signatures (use, key_ops)');
     return publicCandidate(given, curveOfJwk(given), given);
   }
   if ('key' in given) {

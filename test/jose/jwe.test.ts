@@ -72,6 +72,21 @@ describe.each(CURVES)('ECDH over $curve', (named) => {
     }
   });
 
+  test('a JWK that names its algorithm is encrypted to by that', async () => {
+    const { key } = await pair(hsm.session, named);
+    for (const alg of ['ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW'] as const) {
+      const token = await encryptJwe(hsm.session, { ...key.jwk, alg }, bytes(20));
+      expect(header(token)['alg']).toBe(alg);
+      expect((await decryptJwe(hsm.session, key, token)).plaintext).toEqual(bytes(20));
+      await encryptJwe(hsm.session, { ...key.jwk, alg }, bytes(20), { alg });
+      const other = code(() => encryptJwe(hsm.session, { ...key.jwk, alg }, bytes(20), { alg: 'ECDH-ES+A192KW' }));
+      expect(await other).toBe('KEYCELL_INPUT_INVALID');
+    }
+    for (const operations of [[], ['deriveKey'], ['deriveBits', 'deriveKey']]) {
+      await encryptJwe(hsm.session, { ...key.jwk, key_ops: operations }, bytes(20));
+    }
+  });
+
   test('no two messages share an ephemeral key', async () => {
     const { key } = await pair(hsm.session, named);
     const tokens = await Promise.all(Array.from({ length: 8 }, () => encryptJwe(hsm.session, key, bytes(1))));
@@ -270,6 +285,10 @@ describe('what is refused', () => {
     const bad: unknown[] = [signer, mac, null, undefined, {}, 'x', bytes(91), { ...key.jwk, use: 'sig' }];
     bad.push({ ...key.jwk, kty: 'RSA' }, { ...key.jwk, crv: 'P-521' }, { ...key.jwk, crv: 'secp256k1' });
     bad.push({ ...key.jwk, y: key.jwk.x });
+    for (const alg of ['ES256', 'dir', 'A256KW', 'RSA-OAEP', '', 5, null]) bad.push({ ...key.jwk, alg });
+    for (const operations of [['verify'], ['encrypt'], ['deriveKey', 'deriveKey'], 'deriveKey', null]) {
+      bad.push({ ...key.jwk, key_ops: operations });
+    }
     for (const recipient of bad) expect(await to(recipient)).toBe('KEYCELL_INPUT_INVALID');
     for (const name of ['alg', 'enc', 'epk', 'apu', 'apv', 'zip', 'crit', 'b64']) {
       expect(await to(key, { header: { [name]: 'x' } })).toBe('KEYCELL_INPUT_INVALID');

@@ -1,7 +1,15 @@
 /** Compact JWS over a session, against npm jose both ways, the RFCs' own examples, and what a forger would try. */
 import { CompactSign, compactVerify, createLocalJWKSet, type JSONWebKeySet, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { type JwsHeader, jwks, signCompact, verifyCompact } from '../../dist/jose/index.js';
+import type { HsmError } from '../../dist/index.js';
+import {
+  type JwsHeader,
+  jwks,
+  type PublishedJwk,
+  signCompact,
+  type VerificationKeys,
+  verifyCompact,
+} from '../../dist/jose/index.js';
 import { bytes, code, ephemeral, refusal } from '../operations/support.ts';
 import {
   ALGORITHMS,
@@ -312,6 +320,31 @@ describe('which key', () => {
     const wrong = { ...named, y: Buffer.alloc(32, 1).toString('base64url') };
     for (const keys of [wrong, [wrong], { ...named, use: 'enc' }, { keys: 'x' }]) {
       expect(await code(() => verifyCompact(hsm.session, keys as never, token))).toBe('KEYCELL_INPUT_INVALID');
+    }
+  });
+
+  test('a JWK that says that it is for something else: refused alone, passed over in a set', async () => {
+    const { key, theirs } = await keyFor(hsm.session, 'ES256');
+    if (key.type !== 'EC') throw new Error('an EC key');
+    const token = await new CompactSign(bytes(9)).setProtectedHeader({ alg: 'ES256' }).sign(theirs);
+    const outcomes = async (said: object) => {
+      const jwk = { ...key.jwk, ...said } as PublishedJwk;
+      const keys = [jwk, [jwk], { kid: 'x', key: jwk }, { keys: [jwk] }, { keys: [jwk, key.jwk] }];
+      const verify = (each: VerificationKeys) => verifyCompact(hsm.session, each, token).then(() => 'works');
+      return Promise.all(keys.map((each) => verify(each).catch((error: HsmError) => error.code)));
+    };
+    for (const said of [{ key_ops: ['verify'] }, { key_ops: ['sign', 'verify'], use: 'sig' }, { alg: 'ES256' }]) {
+      expect([said, ...(await outcomes(said))]).toEqual([said, 'works', 'works', 'works', 'works', 'works']);
+    }
+    for (const said of [
+      ...[{ key_ops: [] }, { key_ops: ['sign'] }, { key_ops: ['encrypt'] }, { key_ops: ['deriveBits'] }],
+      ...[{ use: 'sig', key_ops: ['deriveKey'] }, { use: 'enc', key_ops: ['verify'] }, { key_ops: 'verify' }],
+      ...[{ key_ops: ['verify', 'verify'] }, { key_ops: null }, { use: 'enc' }],
+    ]) {
+      expect([said, ...(await outcomes(said))]).toEqual([
+        ...[said, 'KEYCELL_INPUT_INVALID', 'KEYCELL_INPUT_INVALID', 'KEYCELL_INPUT_INVALID'],
+        ...['KEYCELL_TOKEN_INVALID', 'works'],
+      ]);
     }
   });
 

@@ -50,15 +50,24 @@ interface Asked {
   readonly extractable: boolean;
 }
 
-/** The public key in a JWK that may be used as is asked. Throws DataError. */
+/** RFC 7518 §3.4. ECDH has no such names: a JWK says how its agreement is used (`ECDH-ES+A256KW`), if anything. */
+const SIGNS_BY: Readonly<Partial<Record<Curve, string>>> = { 'P-256': 'ES256', 'P-384': 'ES384' };
+
+/** The public key in a JWK that may be used as is asked; of one with a `d`, the public half. Throws DataError. */
 export function publicJwk(jwk: Jwk, { name, curve, usages, extractable }: Asked): PublicJwk {
-  const { kty, crv, x, y, use, key_ops: operations, ext } = jwk;
+  const { kty, crv, x, y, alg, use, key_ops: operations, ext } = jwk;
   if (kty !== 'EC' || crv !== curve) throw data(`not a JWK of an EC key on ${curve}`);
-  if (use !== undefined && use !== (name === 'ECDSA' ? 'sig' : 'enc')) throw data("the JWK's use is another");
-  if (operations !== undefined && !usages.every((usage) => operations.includes(usage))) {
-    throw data("the JWK's key_ops are others");
+  // A key for nothing may be for anything: a public one for ECDH has no usages.
+  if (usages.length > 0 && use !== undefined && use !== (name === 'ECDSA' ? 'sig' : 'enc')) {
+    throw data("the JWK's use is another");
+  }
+  if (operations !== undefined) {
+    // RFC 7517 §4.3.
+    if (new Set(operations).size !== operations.length) throw data("the JWK's key_ops name one twice");
+    if (!usages.every((usage) => operations.includes(usage))) throw data("the JWK's key_ops are others");
   }
   if (ext === false && extractable) throw data('the JWK is not extractable');
+  if (name === 'ECDSA' && alg !== undefined && alg !== SIGNS_BY[curve]) throw data("the JWK's alg is another");
   if (x === undefined || y === undefined) throw data('the JWK has no point');
   return { kty, crv: curve, x, y };
 }
