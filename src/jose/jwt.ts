@@ -11,11 +11,12 @@ import {
 } from './jws.ts';
 import type { VerificationKey, VerificationKeys } from './keys.ts';
 import {
+  checkHeader,
   checkOptions,
   invalid,
-  isObject,
   type JsonObject,
   type ProtectedHeader,
+  plainObject,
   readObject,
   refused,
   writeObject,
@@ -43,7 +44,8 @@ export interface SignJwtOptions extends SignCompactOptions {
 /**
  * Sign claims as a JWT.
  * `iat` is now unless the claims have one; the header's `typ` is `JWT` unless it says more (`at+jwt`, say: RFC 8725 §3.11).
- * Throws INPUT_INVALID (claims of the wrong type, a header that the key does not allow), and what `session.sign` throws.
+ * Throws INPUT_INVALID (claims that are no plain object or of the wrong type, a header that the key
+ * does not allow), and what `session.sign` throws.
  */
 export async function signJwt(
   session: Session,
@@ -51,25 +53,25 @@ export async function signJwt(
   claims: JwtClaims,
   options: SignJwtOptions = {},
 ): Promise<string> {
-  const { expiresIn, now, header, ...call } = checkOptions(options, [
-    'expiresIn',
-    'now',
-    'header',
-    'signal',
-    'timeout',
-  ]);
-  if (!isObject(claims)) throw invalid('claims is an object');
-  const wrong = wrongClaim(claims);
+  const {
+    expiresIn,
+    now,
+    header = {},
+    ...call
+  } = checkOptions(options, ['expiresIn', 'now', 'header', 'signal', 'timeout']);
+  const own = plainObject(claims, 'claims');
+  const wrong = wrongClaim(own);
   if (wrong !== undefined) throw invalid(wrong);
-  const iat = claims.iat ?? Math.floor(secondsOf(now));
-  const all: Record<string, unknown> = { iat, ...claims };
+  const all: Record<string, unknown> = { iat: Math.floor(secondsOf(now)), ...own };
   if (expiresIn !== undefined) {
-    if (claims.exp !== undefined) throw invalid('exp is given twice, as a claim and by expiresIn');
+    if (own['exp'] !== undefined) throw invalid('exp is given twice, as a claim and by expiresIn');
     all['exp'] = Math.floor(secondsOf(now)) + seconds(expiresIn, 'expiresIn');
   }
-  return signCompact(session, key, writeObject(all, 'claims', CLAIMS_BOUNDS), {
+  // A list can have a toJSON as well: what counts is what the verifier will read.
+  const faultIn = (written: JsonObject) => lostClaim(all, written) ?? wrongClaim(written);
+  return signCompact(session, key, writeObject(all, 'claims', CLAIMS_BOUNDS, faultIn), {
     ...call,
-    header: { typ: 'JWT', ...header },
+    header: { typ: 'JWT', ...checkHeader(header, []) },
   });
 }
 
@@ -160,26 +162,41 @@ function faultOf(claims: JwtClaims, rules: Rules): string | undefined {
 
 const isString = (value: unknown): value is string => typeof value === 'string';
 
+const NUMBERS = ['exp', 'nbf', 'iat'];
+const STRINGS = ['iss', 'sub', 'jti'];
+
+/** A registered claim that JSON did not write down, in words. */
+function lostClaim(claims: JsonObject, written: JsonObject): string | undefined {
+  const lost = [...NUMBERS, ...STRINGS, 'aud'].find(
+    (name) => claims[name] !== undefined && !Object.hasOwn(written, name),
+  );
+  return lost === undefined ? undefined : `${lost} is nothing that JSON can carry`;
+}
+
 /** A registered claim of the wrong type, in words. */
 function wrongClaim(claims: JsonObject): string | undefined {
-  for (const name of ['exp', 'nbf', 'iat']) {
+  for (const name of NUMBERS) {
     if (claims[name] !== undefined && !Number.isFinite(claims[name])) return `${name} is not a number`;
   }
-  for (const name of ['iss', 'sub', 'jti']) {
+  for (const name of STRINGS) {
     if (claims[name] !== undefined && !isString(claims[name])) return `${name} is not a string`;
   }
   const { aud } = claims as { readonly aud?: unknown };
-  const fits = aud === undefined || isString(aud) || (Array.isArray(aud) && aud.every(isString));
-  return fits ? undefined : 'aud is not a string or a list of strings';
+  if (aud === undefined) return undefined;
+  const list = Array.isArray(aud) ? aud : [aud];
+  if (!list.every(isString)) return 'aud is not a string or a list of strings';
+  // A setting that was missing when it was signed, and would meet one that is missing here.
+  return list.includes('') ? 'aud names nobody' : undefined;
 }
 
 function names(value: string | readonly string[] | undefined, option: string): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  const list = isString(value) ? [value] : value;
-  if (!Array.isArray(list) || list.length === 0 || !list.every(isString)) {
-    throw invalid(`${option} is a string or a list of strings`);
+  const list: unknown[] = Array.isArray(value) ? [...value] : [value];
+  // An empty one is a setting that is missing: it would let in whoever leaves it empty too.
+  if (list.length === 0 || !list.every((each) => isString(each) && each !== '')) {
+    throw invalid(`${option} is a string or a list of strings, none of them empty`);
   }
-  return list;
+  return list as string[];
 }
 
 function seconds(value: number, option: string): number {

@@ -35,6 +35,25 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(te
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/**
+ * A caller's object as JSON carries it, copied: own members, which are values. What JSON would read otherwise than it was
+ * checked is refused: a `toJSON`, a getter; and so is what JSON would leave out, the inherited members of a class. Throws
+ * INPUT_INVALID.
+ */
+export function plainObject(value: unknown, what: string): JsonObject {
+  if (!isObject(value)) throw invalid(`${what} is an object`);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Object.prototype, of whichever realm.
+  const plain = prototype === null || (isObject(prototype) && Object.hasOwn(prototype, 'isPrototypeOf'));
+  if (!plain) throw invalid(`${what} is a plain object, whose members are its own`);
+  const members = Object.entries(Object.getOwnPropertyDescriptors(value));
+  const hidden = members.find(([name, { value: member }]) => name === 'toJSON' && typeof member === 'function');
+  const accessor = hidden ?? members.find(([, descriptor]) => !('value' in descriptor));
+  if (accessor !== undefined) throw invalid(`${what} has values alone, and ${accessor[0]} is a function`);
+  const listed = members.filter(([, { enumerable }]) => enumerable);
+  return Object.fromEntries(listed.map(([name, { value: member }]) => [name, member as unknown]));
+}
+
 /** A JSON object out of a token, measured before it is parsed. */
 export function readObject(bytes: Uint8Array, what: string, bounds: JsonBounds): JsonObject {
   if (jsonExcess(bytes, bounds) !== undefined) throw refused(`${what} has more than ${boundsInWords(bounds)}`);
@@ -48,8 +67,13 @@ export function readObject(bytes: Uint8Array, what: string, bounds: JsonBounds):
   return value;
 }
 
-/** A JSON object of the caller's, as it goes into a token. */
-export function writeObject(value: JsonObject, what: string, bounds: JsonBounds): Uint8Array<ArrayBuffer> {
+/** An object as it goes into a token; `faultOf` sees what a reader of the token will. */
+export function writeObject(
+  value: JsonObject,
+  what: string,
+  bounds: JsonBounds,
+  faultOf: (written: JsonObject) => string | undefined = () => undefined,
+): Uint8Array<ArrayBuffer> {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -59,6 +83,8 @@ export function writeObject(value: JsonObject, what: string, bounds: JsonBounds)
   if (text === undefined || !text.startsWith('{')) throw invalid(`${what} is an object that JSON can carry`);
   const bytes = utf8(text);
   if (jsonExcess(bytes, bounds) !== undefined) throw tooLarge(`${what} may have at most ${boundsInWords(bounds)}`);
+  const fault = faultOf(JSON.parse(text) as JsonObject);
+  if (fault !== undefined) throw invalid(fault);
   return bytes;
 }
 
@@ -120,8 +146,8 @@ export function readParty(header: ProtectedHeader, name: 'apu' | 'apv'): Uint8Ar
 const NEVER = ['crit', 'b64', 'zip'];
 
 /** The members that a caller adds to a header: none of those that would change what the token means, nor of `reserved`. */
-export function checkHeader(header: JsonObject, reserved: readonly string[]): JsonObject {
-  if (!isObject(header)) throw invalid('header is an object');
+export function checkHeader(given: JsonObject, reserved: readonly string[]): JsonObject {
+  const header = plainObject(given, 'header');
   const bad = Object.keys(header).find((name) => NEVER.includes(name) || reserved.includes(name));
   if (bad !== undefined) throw invalid(`header may not set ${bad}`);
   for (const name of ['kid', 'typ', 'cty']) {

@@ -1,4 +1,5 @@
 /** JWTs: claims as RFC 7519 validates them, beside npm jose. */
+import { runInNewContext } from 'node:vm';
 import { decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import {
@@ -206,6 +207,106 @@ test('wrong arguments are refused before anything is signed', async () => {
   for (const options of badVerifying) {
     expect(await code(() => verifyJwt(hsm.session, key, token, options as never))).toBe('KEYCELL_INPUT_INVALID');
   }
+});
+
+describe('what is signed is what was checked', () => {
+  class Claims {
+    iss = 'a';
+    get exp(): number {
+      return 1;
+    }
+  }
+  class Written {
+    exp = 1;
+    toJSON(): object {
+      return { exp: 'evil' };
+    }
+  }
+  const list = (toJSON: () => unknown) => Object.assign(['a'], { toJSON });
+  let reads = 0;
+  const once = {
+    get exp(): unknown {
+      return reads++ === 0 ? 1 : 'evil';
+    },
+  };
+  const hidden = Object.defineProperty({ exp: 1 }, 'toJSON', { value: () => ({ exp: 'evil' }) });
+
+  test.each<[string, object]>([
+    ['a toJSON', { exp: 1, toJSON: () => ({ exp: 'evil' }) }],
+    ['a toJSON that JSON alone sees', hidden],
+    ['the toJSON of a class', new Written()],
+    ['a getter', once],
+    ['the getter of a class, which would be left out', new Claims()],
+    ['inherited members, which would be left out', Object.create({ exp: 1 })],
+    ['members of a prototype without one', Object.create(Object.create(null, { exp: { value: 1, enumerable: true } }))],
+    ['a list of other things', { aud: list(() => 5) }],
+    ['a list that is left out', { aud: list(() => undefined) }],
+    ['a number that is an object', { exp: Object(5) }],
+    ['a number that is none', { exp: Number.POSITIVE_INFINITY }],
+    ['a function', { exp: () => 5 }],
+    ['nobody', { aud: '' }],
+    ['nobody among others', { aud: ['a', ''] }],
+    ['a Map', new Map([['exp', 1]])],
+  ])('claims with %s are refused', async (_, claims) => {
+    const { key } = await keyFor(hsm.session, 'ES256');
+    expect(await code(() => signJwt(hsm.session, key, claims as never))).toBe('KEYCELL_INPUT_INVALID');
+  });
+
+  test('plain objects of every kind are taken, and read once', async () => {
+    const { key } = await keyFor(hsm.session, 'ES256');
+    const foreign = runInNewContext('({ iss: "a", iat: 5, nested: { toJSON: () => 7 } })');
+    const bare = Object.assign(Object.create(null), { iss: 'a', iat: 5, nested: 7 });
+    const unlisted = Object.defineProperty({ iss: 'a', iat: 5, nested: 7 }, 'unlisted', { value: 1 });
+    for (const claims of [foreign, bare, unlisted]) {
+      const token = await signJwt(hsm.session, key, claims);
+      expect((await verifyJwt(hsm.session, key, token)).claims).toEqual({ iss: 'a', iat: 5, nested: 7 });
+    }
+  });
+
+  test('a header is held to the same', async () => {
+    const { key } = await keyFor(hsm.session, 'ES256');
+    const none = () => ({ alg: 'none' });
+    let turns = 0;
+    const turning = {
+      get kid(): unknown {
+        return turns++ < 2 ? 'a' : { b: 1 };
+      },
+    };
+    class Typ {
+      get typ(): string {
+        return 'at+jwt';
+      }
+    }
+    for (const header of [
+      { toJSON: none },
+      turning,
+      new Typ(),
+      Object.create({ typ: 'at+jwt' }),
+      null,
+      [],
+    ] as never[]) {
+      expect(await code(() => signJwt(hsm.session, key, {}, { header }))).toBe('KEYCELL_INPUT_INVALID');
+      expect(await code(() => signCompact(hsm.session, key, utf8('x'), { header }))).toBe('KEYCELL_INPUT_INVALID');
+    }
+  });
+
+  test('an empty name is nobody, in a token or in what is asked of one', async () => {
+    const { key } = await keyFor(hsm.session, 'ES256');
+    const open = (claims: object, options: object) =>
+      signCompact(hsm.session, key, utf8(JSON.stringify(claims))).then((token) =>
+        code(() => verifyJwt(hsm.session, key, token, options)),
+      );
+    for (const aud of ['', [''], ['a', '']]) {
+      expect(await open({ aud }, { audience: 'a' })).toBe('KEYCELL_TOKEN_INVALID');
+    }
+    for (const name of ['audience', 'issuer', 'subject', 'required']) {
+      for (const value of ['', [''], ['a', '']]) {
+        expect([name, value, await open({ aud: 'a' }, { audience: 'a', [name]: value })]).toEqual([
+          ...[name, value, 'KEYCELL_INPUT_INVALID'],
+        ]);
+      }
+    }
+  });
 });
 
 test('an abort and a time limit reach the cell', async () => {
