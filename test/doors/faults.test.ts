@@ -2,7 +2,7 @@
  * Wrong inputs, in `keycell/webcrypto` and in Node's own: the same error names, so the same order of checks. The tables are
  * products of what may be wrong at once. Where the specification says otherwise than Node 20, the name stands in the test.
  */
-import { webcrypto as node } from 'node:crypto';
+import { KeyObject, webcrypto as node } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { webcrypto } from '../../dist/doors/webcrypto/index.js';
 import { bytes, ephemeral } from '../operations/support.ts';
@@ -155,6 +155,19 @@ describe('importKey', async () => {
         const expected = await there;
         expect([algorithm, usages, await here]).toEqual([algorithm, usages, expected]);
       }
+    }
+  });
+
+  test('a private key in another format than is said', async () => {
+    const sec1 = KeyObject.from(pair.privateKey).export({ type: 'sec1', format: 'der' });
+    const scalar = Buffer.from((await node.subtle.exportKey('jwk', pair.privateKey)).d!, 'base64url');
+    for (const data of [sec1, scalar, spki, point, bytes(1).fill(0x30), pkcs8]) {
+      const [here, there] = [ours, theirs].map((s) => outcome(s.importKey('pkcs8', data, ECDSA, false, ['sign'])));
+      expect([data, await here]).toEqual([data, await there]);
+    }
+    for (const data of [sec1, pkcs8]) {
+      const [here, there] = [ours, theirs].map((s) => outcome(s.importKey('spki', data, ECDSA, false, ['verify'])));
+      expect([data, await here]).toEqual([data, await there]);
     }
   });
 
@@ -359,6 +372,11 @@ describe('every key in every operation', () => {
     }
     await sameNames('wrapKey', (s, keys) => s.wrapKey('raw', keys.gcm, keys[key], 'AES-KW'));
     await sameNames('wrapKey, no algorithm', (s, keys) => s.wrapKey('raw', keys.gcm, keys[key]));
+    for (const format of ['raw', 'jwk', 'spki']) {
+      expect(await outcome(ours.wrapKey(format, mine.sealing, mine[key], 'AES-KW'))).toBe(
+        (await outcome(theirs.wrapKey(format, other.sealing, other[key], 'AES-KW'))).replace('Exception', 'Error'),
+      );
+    }
     await sameNames('wrapKey, no format', (s, keys) => s.wrapKey('RAW', keys.gcm, keys[key], 'AES-KW'));
   });
 

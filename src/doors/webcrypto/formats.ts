@@ -100,9 +100,22 @@ const noSecretJwk = (instead: string) => notSupported(`the key comes as ${instea
 
 function formatted(source: unknown, format: KeyFormat): Uint8Array {
   const bytes = bytesOf(source);
-  // The session reads what it is given, SPKI, PKCS#8 or a point: here it is what was said, a SEQUENCE or a point.
-  if ((bytes[0] === 0x30) !== (format !== 'raw')) throw data(`the key is not in the format ${format}`);
+  if (formatOf(bytes) !== format) throw data(`the key is not in the format ${format}`);
   return bytes;
+}
+
+/**
+ * Which format this can be, if any. The session reads all of them, and SEC 1's ECPrivateKey besides: here a key is in the one
+ * that was said. The tags tell: both structures begin with an AlgorithmIdentifier, a private one after its version, where SEC 1
+ * has an OCTET STRING.
+ */
+function formatOf(bytes: Uint8Array): KeyFormat | undefined {
+  const [SEQUENCE, INTEGER] = [0x30, 0x02];
+  if (bytes[0] !== SEQUENCE) return 'raw';
+  const lengthByte = bytes[1] ?? 0;
+  const first = lengthByte < 0x80 ? 2 : 2 + (lengthByte & 0x7f);
+  if (bytes[first] === SEQUENCE) return 'spki';
+  return bytes[first] === INTEGER && bytes[first + 3] === SEQUENCE ? 'pkcs8' : undefined;
 }
 
 async function importSecret(

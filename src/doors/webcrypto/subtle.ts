@@ -151,11 +151,14 @@ export class SessionSubtle {
 
   async wrapKey(format: unknown, key: unknown, wrappingKey: unknown, wrapAlgorithm: unknown): Promise<ArrayBuffer> {
     const form = keyFormat(format, 'a format');
-    const { handle, type } = cryptoKey(key, 'the key');
+    const { handle, type, extractable } = cryptoKey(key, 'the key');
     const wrapping = cryptoKey(wrappingKey, 'the wrapping key');
     // The one argument that would become a name, were it not there.
     if (wrapAlgorithm === undefined) throw new TypeError('wrapKey has four arguments');
     checkKey(wrapping, normalize('wrapKey', wrapAlgorithm).name, 'wrapKey');
+    // A key that goes out wrapped and no other way is more than WebCrypto knows of.
+    if (!extractable && handle.extractable !== 'wrapped')
+      throw failure('InvalidAccessError', 'the key is not extractable');
     if (form !== 'raw' || type !== 'secret') throw onlyRaw();
     const options = { mechanism: 'AES-KW' } as const;
     return bufferOf(await translated(() => this.#session.wrapKey(wrapping.handle as AesKey, handle, options)));
