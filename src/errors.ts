@@ -48,6 +48,16 @@ const TABLE = {
     'the store was written by an older version of Keycell, which this one does not read',
   ],
   KEYCELL_TOKEN_INVALID: [32, false, 'this token must not be accepted'],
+  KEYCELL_STORE_MISSING: [
+    35,
+    false,
+    'a log is here, but not the store that it belongs to: is the right volume mounted? Nothing was made; bring the store back, or start in another folder',
+  ],
+  KEYCELL_AUDIT_MISSING: [
+    36,
+    false,
+    'the log of this HSM is gone: is the right volume mounted? Nothing was made; bring audit.log back, or a copy that is at least as new as the store',
+  ],
   KEYCELL_LOGIN_LOCKED: [34, true, 'too many logins with this name failed: wait, or let an admin unlock the user'],
 } as const satisfies Record<string, readonly [number, boolean, string]>;
 

@@ -13,8 +13,8 @@ export type OpenEphemeralHsm = (options?: EphemeralOptions) => Promise<{ hsm: Hs
 
 /**
  * Open the HSM of a folder, made if it is missing: `uninitialized`, `sealed`, or `ready` where `unseal` gave the passphrase.
- * Throws STORE_LOCKED, STORE_CORRUPT, STORE_TOO_OLD, STORE_TOO_NEW, AUDIT_CORRUPT, PASSPHRASE_WRONG, TAMPERED (a self-test
- * failed).
+ * Throws STORE_LOCKED, STORE_CORRUPT, STORE_MISSING, STORE_TOO_OLD, STORE_TOO_NEW, AUDIT_CORRUPT, AUDIT_MISSING,
+ * PASSPHRASE_WRONG, TAMPERED (a self-test failed).
  */
 export const openHsm: OpenHsm = async (options) => (await import('./open.ts')).openHsm(options);
 

@@ -1,5 +1,5 @@
 /** The one place that wires the HSM's parts together. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -36,11 +36,13 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
   if (typeof path !== 'string' || path === '')
     throw new HsmError('KEYCELL_INPUT_INVALID', 'path is the folder of the HSM');
   await mkdir(path, { recursive: true, mode: 0o700 });
-  const store = await openLmdbStore(path, lockTimeout === undefined ? {} : { lockTimeout });
+  const logPath = join(path, LOG_FILE);
+  const beforeCreate = () => mustBeUnused(logPath);
+  const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
   let hsm: HsmImpl;
   try {
     const known = await glance(store);
-    const logPath = join(path, LOG_FILE);
+    if (known === undefined) mustBeUnused(logPath);
     const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
     const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
     const state = known === undefined ? 'uninitialized' : 'sealed';
@@ -189,6 +191,18 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
     piscina: folder,
   };
   return { ...load(folder), modules };
+}
+
+/**
+ * An HSM writes to its log before it writes its first record, so what has no store, or one without an HSM, has an empty log.
+ * A new HSM over the entries of another could never be checked: they bear the MACs of keys that it does not have.
+ * Throws KEYCELL_STORE_MISSING.
+ */
+function mustBeUnused(logPath: string): void {
+  const log = statSync(logPath, { throwIfNoEntry: false });
+  // What is no file at all is refused by who opens it.
+  if (!log?.isFile() || log.size === 0) return;
+  throw new HsmError('KEYCELL_STORE_MISSING', `The log ${logPath} has the entries of an HSM that the folder lacks`);
 }
 
 /** What the control record says in the clear: authentic only after the unseal, but enough to open the log with. */

@@ -40,16 +40,19 @@ export interface OpenAuditOptions {
 }
 
 /**
- * Open a log file for appending, or create it, and verify the whole chain in constant memory.
+ * Open a log file for appending and verify the whole chain in constant memory. It is created only where nothing is
+ * remembered of it: an empty one in its place would hide that the log is gone.
  * A last line that a crash left unfinished is cut off (or completed, if only its line feed is missing) and
  * reported as `recovered`. Throws KEYCELL_AUDIT_CORRUPT, naming line and entry, when the chain is broken or
- * doesn't contain `expect`; KEYCELL_AUDIT_UNAVAILABLE when the file can't be opened or read.
+ * doesn't contain `expect`; KEYCELL_AUDIT_MISSING when there is none that could; KEYCELL_AUDIT_UNAVAILABLE when the file
+ * can't be opened or read.
  */
 export async function openAuditLog(path: string, options: OpenAuditOptions = {}): Promise<AuditLog> {
   let file: FileHandle | undefined;
   try {
     // No O_TRUNC, no O_APPEND; O_NONBLOCK lets a pipe under this name be refused instead of waited for.
-    file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, OWNER_ONLY);
+    const create = options.expect === undefined ? constants.O_CREAT : 0;
+    file = await open(path, constants.O_RDWR | create | constants.O_NONBLOCK, OWNER_ONLY);
     const stat = await file.stat();
     if (!stat.isFile()) throw new Error('it is not a regular file');
     makeOwnerOnly(file.fd);
@@ -58,6 +61,12 @@ export async function openAuditLog(path: string, options: OpenAuditOptions = {})
   } catch (cause) {
     await file?.close().catch(() => {});
     if (cause instanceof HsmError) throw cause;
+    if (options.expect !== undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new HsmError(
+        'KEYCELL_AUDIT_MISSING',
+        `The store remembers ${options.expect.seq} entries, ${path} is missing`,
+      );
+    }
     throw unavailable(`The audit log ${path} can't be opened`, cause, 'not-executed');
   }
 }
@@ -297,7 +306,7 @@ function corrupt(path: string, line: number, offset: number, reason: string): Hs
   return new HsmError(
     'KEYCELL_AUDIT_CORRUPT',
     `The audit log ${path} is damaged at line ${line} (byte ${offset}): ${reason}. ` +
-      'Nothing was changed. Keep the file as evidence, and restore it from a backup or move it away.',
+      'Nothing was changed. Keep the file as evidence, and put a copy in its place that has all entries.',
   );
 }
 

@@ -29,6 +29,8 @@ type Db = RootDatabase<Buffer, Buffer>;
 export interface LmdbOptions {
   /** Milliseconds to wait for another process to let go of the folder; 0 unless given. */
   readonly lockTimeout?: number;
+  /** Called under the lock where there is no store yet, before anything is made; what it throws ends the opening. */
+  readonly beforeCreate?: () => void;
 }
 
 /**
@@ -41,7 +43,10 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
   const lock = await acquireLock(folder, { timeout: options.lockTimeout ?? 0 });
   try {
     const path = join(folder, FILE);
-    if (!existsSync(path)) await create(folder, path);
+    if (!existsSync(path)) {
+      options.beforeCreate?.();
+      await create(folder, path);
+    }
     return new LmdbStore(await openChecked(path), path, lock);
   } catch (cause) {
     await lock.release();

@@ -232,7 +232,7 @@ describe('what was altered', () => {
       writeFileSync(logOf(path), sound);
     }
     execFileSync('rm', [logOf(path)]);
-    expect((await errorOf(openHsm({ path, workers: 1, unseal }))).code).toBe('KEYCELL_AUDIT_CORRUPT');
+    expect((await errorOf(openHsm({ path, workers: 1, unseal }))).code).toBe('KEYCELL_AUDIT_MISSING');
   });
 
   test('an entry taken out or altered, and the chain computed anew: the remembered head is another', async () => {
