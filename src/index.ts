@@ -1,4 +1,5 @@
 /** What the package exports. What an open HSM is made of is loaded when one is opened: importing this is cheap. */
+import { HsmError } from './errors.ts';
 import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
 
 export { type AuditFault, type VerifyOptions, verifyAuditLog } from './audit/verify.ts';
@@ -12,12 +13,22 @@ export type OpenHsm = (options: OpenOptions) => Promise<Hsm>;
 export type OpenEphemeralHsm = (options?: EphemeralOptions) => Promise<{ hsm: Hsm; session: Session }>;
 
 /**
+ * Throws KEYCELL_INPUT_INVALID, as a program without its files does: what failed to load once, for want of a descriptor or a
+ * permission, Node never loads again in the same process.
+ */
+const load = () =>
+  import('./open.ts').catch((cause: unknown) => {
+    if (!(cause instanceof Error) || !('syscall' in cause)) throw cause;
+    const detail = `Keycell's own modules can't be loaded: ${cause.message}. Mend that, and start the process anew`;
+    throw new HsmError('KEYCELL_INPUT_INVALID', detail, { cause });
+  });
+
+/**
  * Open the HSM of a folder, made if it is missing: `uninitialized`, `sealed`, or `ready` where `unseal` gave the passphrase.
  * Throws STORE_LOCKED, STORE_CORRUPT, STORE_MISSING, STORE_TOO_OLD, STORE_TOO_NEW, AUDIT_CORRUPT, AUDIT_MISSING,
  * PASSPHRASE_WRONG, TAMPERED (a self-test failed).
  */
-export const openHsm: OpenHsm = async (options) => (await import('./open.ts')).openHsm(options);
+export const openHsm: OpenHsm = async (options) => (await load()).openHsm(options);
 
 /** An HSM in memory with one crypto-user logged in; it is gone when it is closed. */
-export const openEphemeralHsm: OpenEphemeralHsm = async (options) =>
-  (await import('./open.ts')).openEphemeralHsm(options);
+export const openEphemeralHsm: OpenEphemeralHsm = async (options) => (await load()).openEphemeralHsm(options);

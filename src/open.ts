@@ -1,6 +1,5 @@
 /** The one place that wires the HSM's parts together. */
 import { readFileSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -12,6 +11,7 @@ import { type CoreBuild, chooseBuild } from './cell/builds.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
+import { makeFolder } from './keystore/folder.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
 import type { Store } from './keystore/store.ts';
@@ -32,30 +32,12 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal, lockTimeout } = options;
-  if (typeof path !== 'string' || path === '')
+  const { path, unseal } = options;
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw new HsmError('KEYCELL_INPUT_INVALID', 'path is the folder of the HSM');
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const logPath = join(path, LOG_FILE);
-  const beforeCreate = () => mustBeUnused(logPath);
-  const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
-  let hsm: HsmImpl;
-  try {
-    const known = await glance(store);
-    if (known === undefined) mustBeUnused(logPath);
-    const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
-    const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
-    const state = known === undefined ? 'uninitialized' : 'sealed';
-    try {
-      hsm = assemble(store, log, walkLog, options, state, known?.hsmId ?? '');
-    } catch (error) {
-      await log.close();
-      throw error;
-    }
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  const hsm = await openFolder(options).catch((cause: unknown) => {
+    throw ofFolder(path, cause);
+  });
   try {
     await hsm.start();
     if (unseal !== undefined && hsm.state === 'sealed') await hsm.unseal(async () => unseal());
@@ -66,7 +48,61 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
   return hsm;
 }
 
+async function openFolder(options: OpenOptions): Promise<HsmImpl> {
+  const { path, lockTimeout } = options;
+  mustHaveWebAssembly();
+  makeFolder(path);
+  const logPath = join(path, LOG_FILE);
+  const beforeCreate = () => mustBeUnused(logPath);
+  const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
+  try {
+    const known = await glance(store);
+    if (known === undefined) mustBeUnused(logPath);
+    const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
+    const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
+    const state = known === undefined ? 'uninitialized' : 'sealed';
+    try {
+      return assemble(store, log, walkLog, options, state, known?.hsmId ?? '');
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What the file system said of the folder, as an HsmError; anything else as it is. */
+function ofFolder(path: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause;
+  const { code, message } = cause;
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    const detail = `path is the folder of the HSM, and ${path} is or leads through a file`;
+    return new HsmError('KEYCELL_INPUT_INVALID', detail, { cause });
+  }
+  const detail = `The folder ${path} can't be opened: ${message}. ${adviceOn(code)}`;
+  return new HsmError('KEYCELL_STORE_UNAVAILABLE', detail, { cause });
+}
+
+/** An error of a call to the system, or of the permission model that stands before it. */
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && !(error instanceof HsmError) && ('syscall' in error || 'permission' in error);
+
+function adviceOn(code: string | undefined): string {
+  if (code === 'EMFILE' || code === 'ENFILE') return 'Raise the limit of open files (ulimit -n)';
+  if (code === 'ERR_ACCESS_DENIED') return 'Keycell needs to read and write its folder, threads, and the addon of lmdb';
+  return 'See to the path, its permissions and the disk';
+}
+
+/** Throws INPUT_INVALID: nothing here runs without it. */
+function mustHaveWebAssembly(): void {
+  if ('WebAssembly' in globalThis) return;
+  throw new HsmError('KEYCELL_INPUT_INVALID', 'this process has no WebAssembly: start Node without --jitless');
+}
+
 export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
+  mustHaveWebAssembly();
   const log = memoryAuditLog();
   const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, options, 'uninitialized', '');
   try {
@@ -172,6 +208,10 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
     try {
       return readFileSync(url);
     } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      if (code === 'EMFILE' || code === 'ENFILE') {
+        throw new HsmError('KEYCELL_STORE_UNAVAILABLE', `${message}. ${adviceOn(code)}`, { cause });
+      }
       throw new HsmError('KEYCELL_INPUT_INVALID', `${url.pathname} is missing: is "assets" right?`, { cause });
     }
   };
@@ -232,6 +272,10 @@ async function walk(path: string, log: AuditLog, onBody: (body: string) => Promi
       await onBody(body);
       return true;
     },
+  }).catch((cause: unknown) => {
+    if (!isSystemError(cause)) throw cause;
+    const code = cause.code === 'ENOENT' ? 'KEYCELL_AUDIT_MISSING' : 'KEYCELL_AUDIT_UNAVAILABLE';
+    throw new HsmError(code, cause.message, { cause });
   });
   if (report.ok) return report.entries;
   throw new HsmError('KEYCELL_AUDIT_CORRUPT', `line ${report.line}, entry ${report.seq}: ${report.reason}`);

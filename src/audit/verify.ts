@@ -1,4 +1,5 @@
 /** Reading a log file from end to end, in constant memory. */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { checkLine, judgeTail, LINE_FEED, MAX_LINE_BYTES } from './line.ts';
 import { type AuditHead, EMPTY_HEAD } from './log.ts';
@@ -41,8 +42,14 @@ export async function verifyAuditLog(
   path: string,
   options: VerifyOptions = {},
 ): Promise<{ readonly ok: true; readonly entries: number; readonly head: AuditHead } | AuditFault> {
-  const file = await open(path, 'r');
+  // O_NONBLOCK lets a pipe under this name be refused instead of waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    const stat = await file.stat();
+    if (!stat.isFile()) {
+      const code = stat.isDirectory() ? 'EISDIR' : 'EINVAL';
+      throw Object.assign(new Error(`${code}: not a regular file, open '${path}'`), { code, syscall: 'open', path });
+    }
     const walk = await walkLog(file, options);
     if (!walk.ok) return walk;
     if (walk.tail.length > 0) {

@@ -8,7 +8,7 @@
  * A transaction that the disk refused leaves the file as it was (lmdb writes new pages beside the old ones
  * and the meta page last), but lmdb may refuse all further work, so the environment is opened anew after it.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { HsmError } from '../errors.ts';
@@ -22,6 +22,8 @@ const FORMAT_NAME = 'keycell-store/';
 /** 1: Keycell 0.1.0, whose keys have no purpose that binds their secret. */
 const FORMAT = 2;
 const SCAN_ENTRIES = 128;
+/** Descriptors that lmdb takes at once: for its lock file, the data, and the meta pages; and one to spare. */
+const LMDB_DESCRIPTORS = 4;
 const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
 
 type Db = RootDatabase<Buffer, Buffer>;
@@ -43,7 +45,7 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
   const lock = await acquireLock(folder, { timeout: options.lockTimeout ?? 0 });
   try {
     const path = join(folder, FILE);
-    if (!existsSync(path)) {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
       options.beforeCreate?.();
       await create(folder, path);
     }
@@ -85,7 +87,10 @@ function makeEmpty(path: string): void {
 }
 
 async function openChecked(path: string): Promise<Db> {
-  const fd = openSync(path, 'r');
+  // Looked at before it is opened, since opening a device may do something; O_NONBLOCK lets a pipe that comes in between be
+  // refused instead of waited for.
+  if (!statSync(path).isFile()) throw corrupt(path, 'it is not a file');
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(fd).isFile()) throw new DamagedFile('it is not a file');
     makeOwnerOnly(fd);
@@ -118,6 +123,7 @@ async function openLmdb(path: string): Promise<Db> {
   // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
   rmSync(`${path}-lock`, { force: true });
   makeEmpty(`${path}-lock`);
+  mustHaveDescriptors(path);
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,
@@ -129,6 +135,16 @@ async function openLmdb(path: string): Promise<Db> {
     maxDbs: 1,
     ...UNMARKED,
   });
+}
+
+/** lmdb-js ends the process by a SIGSEGV where lmdb could open the first of its files and not the next. Throws EMFILE. */
+function mustHaveDescriptors(path: string): void {
+  const taken: number[] = [];
+  try {
+    while (taken.length < LMDB_DESCRIPTORS) taken.push(openSync(path, 'r'));
+  } finally {
+    for (const fd of taken) closeSync(fd);
+  }
 }
 
 function checkFormat(path: string, meta: Buffer | undefined): void {
@@ -278,6 +294,9 @@ class LmdbStore implements Store {
       .then((db) => {
         this.#db = db;
         return db;
+      })
+      .catch((cause) => {
+        throw cause instanceof HsmError ? cause : unavailable(`The store ${this.#path} can't be opened`, cause);
       })
       .finally(() => {
         this.#reopening = undefined;

@@ -19,21 +19,12 @@
  * Bound: the folder is on a local file system. A socket's listener is not seen from another machine.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HsmError } from '../errors.ts';
+import { makeFolder } from './folder.ts';
 import { OWNER_ONLY } from './owner-only.ts';
 
 export interface FolderLock {
@@ -58,7 +49,7 @@ export async function acquireLock(folder: string, options: { timeout?: number } 
   const deadline = performance.now() + (options.timeout ?? 0);
   let claim: Claim | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     for (;;) {
       claim ??= await Claim.make(folder);
       const rivals = await livingRivals(folder, claim.name);
@@ -177,18 +168,23 @@ async function livingRivals(folder: string, own: string): Promise<Rival[]> {
 /** True while somebody listens, false when nobody ever will again, undefined when the claim is gone. */
 function isListening(folder: string, name: string): Promise<boolean | undefined> {
   const short = socketPath(folder, name);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(short.path);
-    const settle = (alive: boolean | undefined) => {
+    const over = () => {
       socket.destroy();
       short.close();
-      resolve(alive);
     };
-    socket.once('connect', () => settle(true));
-    // Whatever else goes wrong (no permission, a full backlog) is no proof of death.
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      settle(error.code === 'ECONNREFUSED' ? false : error.code === 'ENOENT' ? undefined : true),
-    );
+    socket.once('connect', () => {
+      over();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      over();
+      // That we have no descriptor left says nothing of them.
+      if (error.code === 'EMFILE' || error.code === 'ENFILE') reject(error);
+      // Whatever else goes wrong (no permission, a full backlog) is no proof of death.
+      else resolve(error.code === 'ECONNREFUSED' ? false : error.code === 'ENOENT' ? undefined : true);
+    });
   });
 }
 
