@@ -19,7 +19,18 @@
  * Bound: the folder is on a local file system. A socket's listener is not seen from another machine.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,12 +49,14 @@ const SOCKET_PATH_BYTES = 103;
 const UNDECIDED_MS = 2000;
 /** A socket that never became a claim is swept after this time, when nobody can be about to move it. */
 const ABANDONED_MS = 60_000;
+/** Of /proc/net/unix: address, references, protocol, flags, type, state, inode, path. */
+const SOCKET_INODE_COLUMN = 6;
 const CLAIM = /^lock-(\d+)-[0-9a-f]{16}$/;
 
 /**
  * Take the exclusive lock of a folder, which is created if it is missing.
  * `timeout`: milliseconds to wait for a holder to let go, 0 unless given.
- * Throws KEYCELL_STORE_LOCKED, naming the holder's pid; KEYCELL_STORE_UNAVAILABLE when no lock can be made there.
+ * Throws KEYCELL_STORE_LOCKED, naming the holder's pid, and whether that is of another container; KEYCELL_STORE_UNAVAILABLE when no lock can be made there.
  */
 export async function acquireLock(folder: string, options: { timeout?: number } = {}): Promise<FolderLock> {
   const deadline = performance.now() + (options.timeout ?? 0);
@@ -62,8 +75,8 @@ export async function acquireLock(folder: string, options: { timeout?: number } 
         claim = undefined;
       }
       const late = performance.now() - deadline;
-      if (holder && late >= 0) throw lockedBy(holder.pid, folder);
-      if (late >= UNDECIDED_MS) throw lockedBy((rivals[0] as Rival).pid, folder);
+      if (holder && late >= 0) throw lockedBy(holder, folder);
+      if (late >= UNDECIDED_MS) throw lockedBy(rivals[0] as Rival, folder);
       // Jitter, so that contenders don't meet again in step; withdrawn claims are gone within milliseconds.
       await sleep(holder ? 20 + Math.random() * 20 : 2 + Math.random() * 8);
     }
@@ -79,12 +92,53 @@ export async function acquireLock(folder: string, options: { timeout?: number } 
   }
 }
 
-function lockedBy(pid: number, folder: string): HsmError {
+function lockedBy(rival: Rival, folder: string): HsmError {
   return new HsmError(
     'KEYCELL_STORE_LOCKED',
-    `The folder ${folder} is in use by process ${pid}${pid === process.pid ? ', which is this one' : ''}. ` +
+    `The folder ${folder} is in use by process ${rival.pid}${whereIs(rival)}. ` +
       'One folder serves one process: stop the other, or give lockTimeout to wait for it.',
   );
+}
+
+/** Containers that share a volume have pids of their own: a number that fits here may be somebody else there. */
+function whereIs({ name, pid }: Rival): string {
+  const elsewhere = ' of another container or pid namespace, which shares this folder';
+  if (pid === process.pid) return isOurSocket(name) ? ', which is this one' : elsewhere;
+  try {
+    process.kill(pid, 0);
+    return '';
+  } catch (error) {
+    // It listens, so it lives, though not among the processes that are seen from here.
+    return (error as NodeJS.ErrnoException).code === 'ESRCH' ? elsewhere : '';
+  }
+}
+
+/**
+ * Does this process, in whichever of its threads or copies of this module, listen at a claim? Linux lists sockets by the path
+ * they were bound to, and a process's descriptors by their inode. Elsewhere there are no pid namespaces to be told apart.
+ */
+function isOurSocket(name: string): boolean {
+  if (process.platform !== 'linux') return true;
+  try {
+    const row = readFileSync('/proc/net/unix', 'latin1')
+      .split('\n')
+      .find((line) => line.endsWith(`new-${name}`));
+    const inode = row?.trim().split(/\s+/)[SOCKET_INODE_COLUMN];
+    return inode !== undefined && holdsSocket(inode);
+  } catch {
+    // Without /proc nothing but the number speaks for either.
+    return true;
+  }
+}
+
+function holdsSocket(inode: string): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === `socket:[${inode}]`;
+    } catch {
+      return false; // closed since, such as the one that read the list
+    }
+  });
 }
 
 /** A listening socket under its unique name. */

@@ -1,7 +1,9 @@
 /** One folder, one process, with real processes. */
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { expect, onTestFinished, test } from 'vitest';
 import { acquireLock } from '../../src/keystore/lock.ts';
 import { runNode, startNode, temporaryFolder } from '../support/child.ts';
 
@@ -42,6 +44,37 @@ test('another process is refused, told the pid, and may wait', async () => {
   const waiting = acquireLock(folder, { timeout: 20_000 });
   child.kill('SIGKILL');
   await (await waiting).release();
+});
+
+test('a holder of another container, whose pid is ours or nobody here has', async () => {
+  for (const pid of [process.pid, 2 ** 30]) {
+    const folder = temporaryFolder();
+    const { said } = startNode('keystore/support/hold-as.mjs', folder, `${pid}`);
+    await said('held');
+    await expect(acquireLock(folder)).rejects.toMatchObject({
+      code: 'KEYCELL_STORE_LOCKED',
+      message: expect.stringContaining(`in use by process ${pid} of another container or pid namespace`),
+    });
+  }
+});
+
+test('a holder that is this process, in another thread or by a long path, is told so', async () => {
+  const lock = new URL('../../dist/keystore/lock.js', import.meta.url);
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.lock).then(({ acquireLock }) => acquireLock(workerData.folder)).then(() => {
+      parentPort.postMessage('held');
+      parentPort.on('message', () => {});
+    });`;
+  for (const folder of [temporaryFolder(), join(temporaryFolder(), 'long'.repeat(40))]) {
+    const worker = new Worker(program, { eval: true, workerData: { lock: lock.href, folder } });
+    onTestFinished(async () => void (await worker.terminate()));
+    await once(worker, 'message');
+    await expect(acquireLock(folder)).rejects.toMatchObject({
+      code: 'KEYCELL_STORE_LOCKED',
+      message: expect.stringContaining(`in use by process ${process.pid}, which is this one`),
+    });
+  }
 });
 
 test('a holder that is stopped still holds; one that is killed does not', async () => {
