@@ -59,7 +59,11 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
     const known = await glance(store);
     if (known === undefined) mustBeUnused(logPath);
     const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
-    const walkLog = (onBody: (body: string) => Promise<void>) => walk(logPath, log, onBody);
+    const walkLog = async (onBody: (body: string) => Promise<void>) => {
+      // check() begins with the log, and reads the store after it.
+      await store.check?.();
+      return walk(logPath, log, onBody);
+    };
     const state = known === undefined ? 'uninitialized' : 'sealed';
     try {
       return assemble(store, log, walkLog, options, state, known?.hsmId ?? '');

@@ -59,12 +59,17 @@ function refuse(reason: string): never {
 
 /** Read through an open lmdb file and throw DamagedFile at the first thing lmdb could trip over. */
 export function checkLmdbFile(fd: number, checkKey: (key: string) => boolean): void {
+  for (const _ of lmdbFileSteps(fd, checkKey));
+}
+
+/** The same, page by page, for who has other work in between; nobody may write to the file before the last step. */
+export function* lmdbFileSteps(fd: number, checkKey: (key: string) => boolean): Generator<undefined, void, void> {
   if (endianness() !== 'LE') return; // the layout of the other byte order is not described here
   const size = fstatSync(fd).size;
   const meta = readMetas(fd, size);
   const length = (meta.lastPage + 1) * meta.pageSize;
   if (size < length) refuse(`it is cut short: ${size} of ${length} bytes are there`);
-  new Walker(fd, meta).walk(checkKey);
+  yield* new Walker(fd, meta).walk(checkKey);
 }
 
 /** Both meta pages must be sound, since either may come to be used; the newer one counts. */
@@ -141,20 +146,20 @@ class Walker {
     this.#used[1] = 1;
   }
 
-  walk(checkKey: (key: string) => boolean): void {
-    this.#walkTree('main', this.#meta.main, checkKey);
-    this.#walkTree('free', this.#meta.free, () => true);
+  *walk(checkKey: (key: string) => boolean): Generator<undefined, void, void> {
+    yield* this.#walkTree('main', this.#meta.main, checkKey);
+    yield* this.#walkTree('free', this.#meta.free, () => true);
     for (const list of this.#freeLists) this.#checkFreeList(list);
   }
 
-  #walkTree(kind: Kind, tree: Tree, checkKey: (key: string) => boolean): void {
+  *#walkTree(kind: Kind, tree: Tree, checkKey: (key: string) => boolean): Generator<undefined, void, void> {
     this.#counts = { branch: 0, leaf: 0, overflow: 0, entries: 0 };
     this.#lastKey = undefined;
     if (tree.root === undefined) {
       if (tree.depth !== 0) refuse(`its ${kind} tree has no root`);
     } else {
       if (tree.depth < 1 || tree.depth > MAX_DEPTH) refuse(`the depth of its ${kind} tree is impossible`);
-      this.#walkPage(kind, tree.root, tree.depth, undefined, checkKey);
+      yield* this.#walkPage(kind, tree.root, tree.depth, undefined, checkKey);
     }
     const { branch, leaf, overflow, entries } = this.#counts;
     if (
@@ -167,7 +172,14 @@ class Walker {
     }
   }
 
-  #walkPage(kind: Kind, pgno: number, depth: number, floor: Buffer | undefined, checkKey: (key: string) => boolean) {
+  *#walkPage(
+    kind: Kind,
+    pgno: number,
+    depth: number,
+    floor: Buffer | undefined,
+    checkKey: (key: string) => boolean,
+  ): Generator<undefined, void, void> {
+    yield;
     const page = this.#readPage(pgno, 1);
     const isLeaf = depth === 1;
     const where = `page ${pgno}`;
@@ -203,7 +215,7 @@ class Walker {
           if (kind === 'free' && key.length !== 8) refuse(`a key in ${where} has a wrong length`);
           floorHere = key;
         }
-        this.#walkPage(kind, low + flags * 0x1_0000_0000, depth - 1, floorHere, checkKey);
+        yield* this.#walkPage(kind, low + flags * 0x1_0000_0000, depth - 1, floorHere, checkKey);
         continue;
       }
 

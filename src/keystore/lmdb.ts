@@ -10,9 +10,10 @@
  */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
 import { HsmError } from '../errors.ts';
-import { checkLmdbFile, DamagedFile } from './lmdb-check.ts';
+import { checkLmdbFile, DamagedFile, lmdbFileSteps } from './lmdb-check.ts';
 import { acquireLock, type FolderLock } from './lock.ts';
 import { makeOwnerOnly, OWNER_ONLY } from './owner-only.ts';
 import { checkKey, checkPrefix, copyChanges, copyOf, META_KEY, type Store, type StoreChanges } from './store.ts';
@@ -22,6 +23,8 @@ const FORMAT_NAME = 'keycell-store/';
 /** 1: Keycell 0.1.0, whose keys have no purpose that binds their secret. */
 const FORMAT = 2;
 const SCAN_ENTRIES = 128;
+/** Pages that are walked in one turn of the event loop: about a millisecond. */
+const CHECK_PAGES = 128;
 /** Descriptors that lmdb takes at once: for its lock file, the data, and the meta pages; and one to spare. */
 const LMDB_DESCRIPTORS = 4;
 const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
@@ -86,20 +89,29 @@ function makeEmpty(path: string): void {
   }
 }
 
-async function openChecked(path: string): Promise<Db> {
-  // Looked at before it is opened, since opening a device may do something; O_NONBLOCK lets a pipe that comes in between be
-  // refused instead of waited for.
-  if (!statSync(path).isFile()) throw corrupt(path, 'it is not a file');
+/** Look at it before it is opened, since opening a device may do something. */
+function openFile(path: string): number {
+  if (!statSync(path).isFile()) throw new DamagedFile('it is not a file');
+  // O_NONBLOCK lets a pipe that comes in between be refused instead of waited for.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new DamagedFile('it is not a file');
+}
+
+const isOurKey = (key: string): boolean => OUR_KEY.test(key);
+
+async function openChecked(path: string): Promise<Db> {
+  let fd: number | undefined;
   try {
-    if (!fstatSync(fd).isFile()) throw new DamagedFile('it is not a file');
+    fd = openFile(path);
     makeOwnerOnly(fd);
-    checkLmdbFile(fd, (key) => OUR_KEY.test(key));
+    checkLmdbFile(fd, isOurKey);
   } catch (cause) {
     if (cause instanceof DamagedFile) throw corrupt(path, cause.message, cause);
     throw cause;
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
   const db = await openLmdb(path);
   try {
@@ -226,6 +238,34 @@ class LmdbStore implements Store {
       this.#pending.push({ changes: copyChanges(changes), resolve, reject });
       this.#writing ??= this.#write();
     });
+  }
+
+  /** By reads, as at the opening: what was damaged under lmdb's map would end the process when it is read there. */
+  async check(): Promise<void> {
+    this.#assertOpen();
+    while (this.#writing !== undefined) await this.#writing;
+    this.#assertOpen();
+    const checking = this.#check();
+    // Commits that come meanwhile are written after it.
+    this.#writing = checking.then(
+      () => this.#write(),
+      () => this.#write(),
+    );
+    await checking;
+  }
+
+  async #check(): Promise<void> {
+    let fd: number | undefined;
+    try {
+      fd = openFile(this.#path);
+      let pages = 0;
+      for (const _ of lmdbFileSteps(fd, isOurKey)) if (++pages % CHECK_PAGES === 0) await nextTurn();
+    } catch (cause) {
+      if (cause instanceof DamagedFile) throw corrupt(this.#path, cause.message, cause);
+      throw unavailable(`The store ${this.#path} can't be read`, cause);
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
   }
 
   close(): Promise<void> {

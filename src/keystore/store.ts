@@ -34,6 +34,12 @@ export interface Store {
    */
   commit(changes: StoreChanges): Promise<void>;
 
+  /**
+   * Look whether what lies under the store is still sound, so that reading it all harms nobody; commits wait meanwhile.
+   * For stores that trust what they read. Throws KEYCELL_STORE_CORRUPT, or KEYCELL_STORE_UNAVAILABLE.
+   */
+  check?(): Promise<void>;
+
   /** Finish the commits that were called, refuse new ones, and let go of the file. May be called twice. */
   close(): Promise<void>;
 }

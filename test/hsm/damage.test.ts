@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openHsm } from '../../dist/index.js';
 import { openLmdbStore } from '../../dist/keystore/lmdb.js';
 import type { Store } from '../../src/keystore/store.ts';
-import { temporaryFolder } from '../support/child.ts';
+import { runNode, temporaryFolder } from '../support/child.ts';
 import { bytes, CIPHER, errorOf, initialize, login, make, OFFICER, open, PASSPHRASE, SIGNING } from './support/hsm.ts';
 
 const unseal = () => bytes(PASSPHRASE);
@@ -288,6 +288,16 @@ describe('the store’s own', () => {
     expect((await errorOf(openHsm({ path, workers: 1, unseal }))).code).toBe('KEYCELL_STORE_CORRUPT');
   });
 });
+
+test.each(['cut', 'filled'])(
+  'a store that is %s under a running HSM: found by check, which outlives it',
+  async (how) => {
+    const { stdout } = await runNode('hsm/support/damage-live.mjs', temporaryFolder(), how);
+    const { records, ...after } = JSON.parse(stdout);
+    expect([41, 42]).toContain(records);
+    expect(after).toEqual({ code: 'KEYCELL_STORE_CORRUPT', state: 'ready' });
+  },
+);
 
 test('a store altered under a running HSM is found by check', async () => {
   // The HSM's own handle on the store is the only one: another opening of the folder is locked out.

@@ -163,6 +163,29 @@ test('the file is the same kind of file whatever lmdb reads from the environment
   await (await openLmdbStore(folder)).close();
 });
 
+test('a check of the open store: commits wait and come after it, damage is told, and nothing more is read', async () => {
+  const folder = temporaryFolder();
+  await sampleStore(folder);
+  const store = await openLmdbStore(folder);
+  const order: string[] = [];
+  await Promise.all([
+    store.commit({ put: [['key/before', bytes(1)]] }).then(() => order.push('before')),
+    store.check?.().then(() => order.push('check')),
+    store.check?.().then(() => order.push('check')),
+    store.commit({ put: [['key/during', bytes(2)]] }).then(() => order.push('during')),
+  ]);
+  expect(order.filter((step) => step === 'check')).toHaveLength(2);
+  expect(await store.get('key/before')).toEqual(bytes(1));
+  expect(await store.get('key/during')).toEqual(bytes(2));
+  await store.check?.();
+  truncateSync(join(folder, 'keycell.mdb'), 8192);
+  await expect(store.check?.()).rejects.toMatchObject(corrupt('cut short'));
+  rmSync(join(folder, 'keycell.mdb'));
+  await expect(store.check?.()).rejects.toMatchObject({ code: 'KEYCELL_STORE_UNAVAILABLE' });
+  await store.close();
+  await expect(store.check?.()).rejects.toMatchObject({ code: 'KEYCELL_CLOSING' });
+});
+
 test('no damage ends the process: each is refused, or the store works', async () => {
   const base = temporaryFolder();
   await sampleStore(base);
