@@ -12,7 +12,7 @@ test.each(['cell', 'warden'])(
   async (which) => {
     const { path, hsm } = await make();
     await hsm.close();
-    const { stdout } = await runNode('hsm/support/no-descriptors.mjs', path, which);
+    const { stdout } = await runNode('hsm/support/no-threads.mjs', path, which);
     const { during, after, restarts, fatal } = JSON.parse(stdout);
     expect(during).toContain('KEYCELL_CELL_LOST true not-executed');
     for (const said of during) expect(said).toMatch(/^(a result|KEYCELL_CELL_LOST true .*)$/);
