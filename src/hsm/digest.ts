@@ -11,7 +11,7 @@ import { CURVE } from '../model/algorithms.ts';
 import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../model/limits.ts';
-import { checkBytes, checkSignal, invalid } from './inputs.ts';
+import { checkBytes, checkCall, invalid, TIMER_MAX_MS } from './inputs.ts';
 
 export type Pieces = AsyncIterable<Uint8Array>;
 
@@ -70,20 +70,17 @@ async function gather(pieces: Pieces, options: CallOptions): Promise<Uint8Array>
 }
 
 /** Every piece in turn, until the end, an error, or the end of the call. The iterator is told where it is not read to its end. */
-async function each(
-  pieces: Pieces,
-  { signal, timeout }: CallOptions,
-  take: (piece: Uint8Array) => void,
-): Promise<void> {
-  checkSignal(signal);
+async function each(pieces: Pieces, options: CallOptions, take: (piece: Uint8Array) => void): Promise<void> {
+  checkCall(options);
+  const { signal, timeout } = options;
   let stop = (_: HsmError): void => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = reject;
   });
   stopped.catch(() => {});
   const onAbort = (): void => stop(new HsmError('KEYCELL_ABORTED', undefined, { cause: signal?.reason }));
-  const timer =
-    timeout === undefined ? undefined : setTimeout(() => stop(new HsmError('KEYCELL_TIMEOUT')), timeout).unref();
+  const late = (): void => stop(new HsmError('KEYCELL_TIMEOUT'));
+  const timer = timeout === undefined ? undefined : setTimeout(late, Math.min(timeout, TIMER_MAX_MS)).unref();
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort);
   const iterator = pieces[Symbol.asyncIterator]();

@@ -4,6 +4,7 @@ import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol
 import type { Password } from '../model/hsm.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
 import type { CellResult } from '../wire/batch.ts';
+import type { Cancellation } from './cancellation.ts';
 import type { Change } from './commits.ts';
 import type { KeyIndex } from './keys.ts';
 import type { Lane } from './lane.ts';
@@ -38,6 +39,7 @@ export interface Engine {
     call: C,
     turn: Turn,
     secrets: { readonly passwords: readonly Password[]; readonly wipe: boolean | undefined },
+    cancellation: Cancellation,
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'] | Promise<WardenCalls[C]['ask']>,
   ): Promise<WardenCalls[C]['answer']>;
   commit(change: Change): Promise<void>;

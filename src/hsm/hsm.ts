@@ -40,14 +40,16 @@ import { leaseAge, leaseTimes } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeRecordHeader } from '../wire/record.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import { type Cancellation, cancellationOf, NEVER_CANCELLED } from './cancellation.ts';
 import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
+import { checkCall, invalid, object, TIMER_MAX_MS } from './inputs.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
 import { LoginLine, type Place, type Turn } from './login-line.ts';
-import { takePasswords, wipeUntaken } from './secrets.ts';
+import { takePasswords, wipedIfRefused, wipeUntaken } from './secrets.ts';
 import { SessionImpl } from './session.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
@@ -235,6 +237,7 @@ export class HsmImpl implements Hsm, Engine {
     call: C,
     turn: Turn,
     { passwords, wipe }: { readonly passwords: readonly Password[]; readonly wipe: boolean | undefined },
+    cancellation: Cancellation,
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']> {
     let place: Place | undefined;
@@ -251,7 +254,7 @@ export class HsmImpl implements Hsm, Engine {
     try {
       own = await takePasswords(passwords, wipe);
       place ??= this.#line.enter(turn);
-      return await this.#askInTurn(call, place, own, ask);
+      return await this.#askInTurn(call, place, own, cancellation, ask);
     } finally {
       place?.leave();
       wipeAll(own);
@@ -262,11 +265,15 @@ export class HsmImpl implements Hsm, Engine {
     call: C,
     place: Place,
     own: readonly Uint8Array[],
+    cancellation: Cancellation,
     ask: (refs: readonly SecretRef[]) => WardenCalls[C]['ask'],
   ): Promise<WardenCalls[C]['answer']> {
     try {
-      await place.ready;
-      const answer = (await this.#readyWarden()).callWithSecrets(call, own, ask);
+      await cancellation.wait(place.ready);
+      const warden = await cancellation.wait(this.#readyWarden());
+      cancellation.mustGoOn();
+      cancellation.begin();
+      const answer = warden.callWithSecrets(call, own, ask);
       // The thread is free for the next one, while this one's entry goes to the disk.
       answer.then(place.leave, place.leave);
       return await this.#logged(answer);
@@ -375,11 +382,17 @@ export class HsmImpl implements Hsm, Engine {
   async #initialize(own: readonly Uint8Array[], name: string, log2N: number): Promise<void> {
     if (this.#state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');
     const place = this.#line.enter(CUSTODIAN);
-    const { keyslot, user } = await this.#askInTurn('initialize', place, own, ([passphrase, password]) => ({
-      passphrase: passphrase!,
-      admin: { name, password: password! },
-      log2N,
-    }));
+    const { keyslot, user } = await this.#askInTurn(
+      'initialize',
+      place,
+      own,
+      NEVER_CANCELLED,
+      ([passphrase, password]) => ({
+        passphrase: passphrase!,
+        admin: { name, password: password! },
+        log2N,
+      }),
+    );
     try {
       const { control } = await this.ask('commit', { added: [user], removed: [], log: this.#journal.head });
       const admin = userEntryOf(user);
@@ -419,14 +432,17 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
-    await this.#asCustodian([passphrase], options.wipe, async (own) => {
-      const unsealed = await this.#inTurn(() => this.#unseal(own));
-      if (!unsealed) await this.#checkPassphrase(own);
+    const { wipe } = object(options, 'options');
+    const cancellation = wipedIfRefused([passphrase], wipe, () => cancellationOf(options));
+    const unsealing = this.#asCustodian([passphrase], wipe, async (own) => {
+      const unsealed = await this.#inTurn(() => this.#unseal(own, cancellation));
+      if (!unsealed) await this.#checkPassphrase(own, cancellation);
     });
+    await cancellation.wait(unsealing);
   }
 
   /** Not in turn: a seal need not wait for it. */
-  async #checkPassphrase(own: readonly Uint8Array[]): Promise<void> {
+  async #checkPassphrase(own: readonly Uint8Array[], cancellation: Cancellation): Promise<void> {
     this.mustBeReady();
     const keyslot = this.#mustHaveKeyslot();
     await this.#askInTurn('checkPassphrase', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
@@ -441,14 +457,15 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   /** False where there is nothing to unseal. */
-  async #unseal(own: readonly Uint8Array[]): Promise<boolean> {
+  async #unseal(own: readonly Uint8Array[], cancellation: Cancellation): Promise<boolean> {
+    cancellation.mustGoOn();
     if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
     if (this.#state === 'ready') return false;
     const { store } = this.#parts;
     const keyslot = await store.get(KEYSLOT_KEY);
     const control = await store.get(CONTROL_KEY);
     if (keyslot === undefined || control === undefined) throw new HsmError('KEYCELL_STORE_CORRUPT');
-    await this.#askInTurn('unseal', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
+    await this.#askInTurn('unseal', this.#line.enter(CUSTODIAN), own, cancellation, ([ref]) => ({
       passphrase: ref!,
       keyslot,
       control,
@@ -551,13 +568,31 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async login(options: LoginOptions): Promise<Session> {
-    const { user: name, password, passphrase, wipe } = options;
+    const { password, passphrase, wipe } = object(options, 'options');
     const passwords = passphrase === undefined ? [password] : [password, passphrase];
+    const cancellation = wipedIfRefused(passwords, wipe, () => cancellationOf(options));
+    const session = this.#login(options, passwords, cancellation);
+    try {
+      return await cancellation.wait(session);
+    } catch (error) {
+      // Of a session that comes after its call is over, nobody has the handle: it shall not fill the user's quota.
+      session.then((late) => late.close()).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #login(
+    { user: name, passphrase, wipe }: LoginOptions,
+    passwords: readonly Password[],
+    cancellation: Cancellation,
+  ): Promise<Session> {
     const role = this.users.get(name)?.role ?? 'stranger';
     // These places are for admins who are kept out: nobody else's call, whatever it brings, may fill them.
     const caller = passphrase !== undefined && role === 'admin' ? 'admin-with-passphrase' : role;
     let user: UserEntry | undefined;
-    const { ticket } = await this.askWithSecrets('login', { caller, name }, { passwords, wipe }, ([ref, custodian]) => {
+    const secrets = { passwords, wipe };
+    const turn: Turn = { caller, name };
+    const { ticket } = await this.askWithSecrets('login', turn, secrets, cancellation, ([ref, custodian]) => {
       this.mustBeReady();
       if (typeof name !== 'string') throw new HsmError('KEYCELL_INPUT_INVALID', 'a user is a name');
       user = this.users.get(name);
@@ -583,11 +618,22 @@ export class HsmImpl implements Hsm, Engine {
     if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
   }
 
-  async check({ onProgress }: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
+  async check(options: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
+    const { onProgress } = object(options, 'options');
+    if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress is a function');
+    const cancellation = cancellationOf(options);
     this.mustBeReady();
+    return cancellation.wait(this.#check(onProgress, cancellation));
+  }
+
+  async #check(
+    onProgress: CheckOptions['onProgress'],
+    cancellation: Cancellation,
+  ): Promise<{ records: number; logEntries: number }> {
     const total = this.#journal.head.seq + this.users.size + this.keys.size;
     let checked = 0;
     const advance = (by: number): void => {
+      cancellation.mustGoOn();
       // What others write meanwhile is checked too, and not counted.
       checked = Math.min(checked + by, total);
       onProgress?.({ checked, total });
@@ -730,9 +776,11 @@ export class HsmImpl implements Hsm, Engine {
     }
   }
 
-  close(options: { readonly timeout?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? CLOSE_TIMEOUT);
-    return this.#closing;
+  async close(options: { readonly timeout?: number } = {}): Promise<void> {
+    const { timeout = CLOSE_TIMEOUT } = object(options, 'options');
+    checkCall({ timeout });
+    this.#closing ??= this.#close(Math.min(timeout, TIMER_MAX_MS));
+    await this.#closing;
   }
 
   async #close(timeout: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
 import { HsmError, REASONS, type Reason } from '../errors.ts';
+import type { CallOptions } from '../model/hsm.ts';
 import { takeBytes } from './secrets.ts';
 
 export const NOTHING = new Uint8Array(0);
@@ -26,8 +27,25 @@ function checkAttached(buffer: ArrayBufferLike): void {
   }
 }
 
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is an AbortSignal');
+/** The longest that a timer of Node waits: it takes more for a millisecond. */
+export const TIMER_MAX_MS = 2 ** 31 - 1;
+const TIMEOUT = 'timeout is a number of milliseconds, at most 2^53 - 1; leave it out for none';
+
+/** What every call takes. A time that is over already is no wrong one: whoever shares a budget among calls may have none left. */
+export function checkCall({ signal, timeout }: CallOptions): void {
+  if (signal !== undefined && !isSignal(signal)) throw invalid('signal is an AbortSignal');
+  if (timeout === undefined) return;
+  if (typeof timeout !== 'number' || !(Math.abs(timeout) <= Number.MAX_SAFE_INTEGER)) throw invalid(TIMEOUT);
+}
+
+/** Also one of another realm (vm, jsdom), which has a class of its own. */
+function isSignal(signal: unknown): signal is AbortSignal {
+  if (signal instanceof AbortSignal) return true;
+  if (typeof signal !== 'object' || signal === null) return false;
+  const { aborted, addEventListener, removeEventListener } = signal as Partial<AbortSignal>;
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }
 
 const SLAB_SIZE = 64 * 1024;

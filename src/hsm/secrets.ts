@@ -52,6 +52,16 @@ export async function takePasswords(
   throw refusal.error;
 }
 
+/** What `check` returns. Where it throws, the call is refused, and those of its secrets that it was to wipe are wiped. */
+export function wipedIfRefused<T>(passwords: readonly Password[], wipe: boolean | undefined, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (wipe) wipeUntaken(passwords);
+    throw error;
+  }
+}
+
 /** Of a call that is refused before its secrets are taken. */
 export function wipeUntaken(passwords: readonly Password[]): void {
   wipeAll(passwords.filter((password) => password instanceof Uint8Array));

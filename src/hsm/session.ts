@@ -15,11 +15,11 @@ import type {
   Kdf,
   KeyChanges,
   KeyFilter,
+  NewUser,
   Password,
   ReencryptOptions,
   RewrapToJweOptions,
   RewrapToKeyOptions,
-  Role,
   Secret,
   Session,
   SigningKey,
@@ -47,13 +47,14 @@ import { FieldWriter, sameBytes, toHex } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
+import { type Cancellation, cancellationOf } from './cancellation.ts';
 import type { Change } from './commits.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import {
   boundedCopy,
   checkBytes,
-  checkSignal,
+  checkCall,
   copy,
   invalid,
   limitExceeded,
@@ -66,7 +67,7 @@ import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.t
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
-import { takeSecret } from './secrets.ts';
+import { takeSecret, wipedIfRefused } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
 import { infoOf, userEntryOf } from './users.ts';
@@ -116,13 +117,15 @@ export class SessionImpl implements Session {
     return new Date(this.#expiresAt);
   }
 
-  async renew(): Promise<void> {
+  async renew(options?: CallOptions): Promise<void> {
     this.#mustBeOpen();
+    const cancellation = cancellationOf(options);
+    cancellation.begin();
     // Calls that come meanwhile ask for the same: the warden, who serves everyone, hears one of them.
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined;
     });
-    await this.#renewing;
+    await cancellation.wait(this.#renewing);
   }
 
   async #renew(): Promise<void> {
@@ -180,9 +183,9 @@ export class SessionImpl implements Session {
     try {
       if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
       const { signal, timeout } = object(options, 'options');
-      checkSignal(signal);
-      const plain = signal === undefined && timeout === undefined;
-      return this.#engine.submit(request, plain ? care : { ...care, signal, timeout }, finish);
+      if (signal === undefined && timeout === undefined) return this.#engine.submit(request, care, finish);
+      checkCall(options);
+      return this.#engine.submit(request, { ...care, signal, timeout }, finish);
     } catch (error) {
       if (care.wipe) wipeAll(request.parts);
       throw error;
@@ -227,14 +230,15 @@ export class SessionImpl implements Session {
     const wanted = attributesOf(template, true, 0);
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
     const { keys } = this.#engine;
-    await this.#engine.known();
+    const cancellation = cancellationOf(options);
+    await this.#known(cancellation);
     // Somebody else may be making this key: what he makes is the key that exists.
     for (let busy = keys.inProgress(this.user.id, wanted.label); busy !== undefined; ) {
-      await busy;
+      await cancellation.wait(busy);
       busy = keys.inProgress(this.user.id, wanted.label);
     }
     const existing = keys.byLabel(this.user.id, wanted.label);
-    if (existing === undefined) return this.generateKey(template, options);
+    if (existing === undefined) return this.generateKey(template, cancellation.within(options));
     if (!sameAttributes(existing.attributes, wanted)) throw new HsmError('KEYCELL_KEY_CONFLICT');
     return handleOf(existing) as KeyOf<T>;
   }
@@ -247,7 +251,9 @@ export class SessionImpl implements Session {
   ): Promise<any> {
     const isPublic = object(template, 'a template').class === 'public';
     const curve = (template as { readonly curve?: Curve }).curve;
-    const own = isPublic ? pointOn(curve, material) : await takeSecret(material as Secret, options.wipe);
+    const { wipe } = object(options, 'options');
+    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () => cancellationOf(options));
+    const own = isPublic ? pointOn(curve, material) : await orWiped(cancellation, takeSecret(material as Secret, wipe));
     let handed = false;
     try {
       const id = idOf(template);
@@ -255,7 +261,7 @@ export class SessionImpl implements Session {
         handed = true;
         return this.#request('importKey', 'none', 0, issuer, [id, attributes, own]);
       };
-      return await this.#make(template, true, options, importing, true);
+      return await this.#make(template, true, cancellation.within(options), importing, true);
     } finally {
       if (!handed) own.fill(0);
     }
@@ -289,19 +295,53 @@ export class SessionImpl implements Session {
     options: CallOptions | undefined,
     wipe: boolean,
   ): Promise<K> {
-    const unknown = this.#engine.known();
+    const cancellation = cancellationOf(options);
+    const unknown = this.#known(cancellation);
+    // Otherwise in this very step: who asks for the same label meanwhile finds it reserved.
     if (unknown !== undefined) await unknown;
     const release = this.#engine.keys.reserveNew(this.user.id, attributes.label, id);
-    try {
-      const record = await this.#submit(request(), options, firstPart, wipe ? SECRET_AND_DURABLE : DURABLE);
+    const care = wipe ? SECRET_AND_DURABLE : DURABLE;
+    const submit = (): Promise<Bytes> => this.#submit(request(), cancellation.within(options), firstPart, care);
+    return this.#changing(cancellation, release, submit, async (record) => {
       const entry = entryOf(new Uint8Array(record));
       await this.#write(entry, null);
-      // In one step with the release: there is no moment that counts the key twice.
       this.#engine.keys.put(entry);
       return handleOf(entry) as K;
-    } finally {
+    });
+  }
+
+  /**
+   * A change of a key: asked of a cell, then kept on the disk. What it reserved is held until both are over, even where the call
+   * is over before.
+   */
+  async #changing<T>(
+    cancellation: Cancellation,
+    release: () => void,
+    submit: () => Promise<Bytes>,
+    keep: (record: Bytes) => Promise<T>,
+  ): Promise<T> {
+    let record: Bytes;
+    try {
+      record = await submit();
+    } catch (error) {
       release();
+      throw error;
     }
+    const keeping = async (): Promise<T> => {
+      try {
+        return await keep(record);
+      } finally {
+        release();
+      }
+    };
+    cancellation.begin();
+    return cancellation.wait(keeping());
+  }
+
+  /** Undefined where it is known what the store holds; else resolves when it is. */
+  #known(cancellation: Cancellation): Promise<void> | undefined {
+    const unknown = this.#engine.known();
+    return unknown === undefined ? undefined : cancellation.wait(unknown);
   }
 
   #issuerOf(named: Key | { readonly id: string }): Key {
@@ -323,14 +363,16 @@ export class SessionImpl implements Session {
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
     object(key, 'a key');
     if (key.type === 'EC' && key.class === 'public') {
+      cancellationOf(options);
       checkBytes(key.publicKey);
       return new Uint8Array(key.publicKey);
     }
     return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
   }
 
-  async getKey(filter: KeyFilter): Promise<Key> {
+  async getKey(filter: KeyFilter, options?: CallOptions): Promise<Key> {
     object(filter, 'a filter');
+    cancellationOf(options);
     const found: KeyEntry[] = [];
     for (const entry of this.#visible(filter)) {
       found.push(entry);
@@ -340,12 +382,16 @@ export class SessionImpl implements Session {
     return handleOf(found[0]);
   }
 
-  async *findKeys(filter: KeyFilter = {}): AsyncGenerator<Key, void, undefined> {
+  async *findKeys(filter: KeyFilter = {}, options?: CallOptions): AsyncGenerator<Key, void, undefined> {
+    object(filter, 'a filter');
     let given = 0;
+    let cancellation = cancellationOf(options);
     for (const entry of [...this.#visible(filter)]) {
       // A loop over them never leaves the microtasks by itself: whoever else waits would wait for the last.
-      if (++given % FOUND_A_TURN === 0) await turn();
+      if (++given % FOUND_A_TURN === 0) await cancellation.wait(turn());
       yield handleOf(entry);
+      // How long the caller takes for each is theirs.
+      cancellation = cancellationOf(options);
     }
   }
 
@@ -356,7 +402,8 @@ export class SessionImpl implements Session {
   }
 
   async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
-    await this.#engine.known();
+    const cancellation = cancellationOf(options);
+    await this.#known(cancellation);
     const before = this.#engine.keys.get(object(key, 'a key').id);
     checkChanges(changes);
     if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
@@ -371,22 +418,21 @@ export class SessionImpl implements Session {
     const flags = acceptImported ? FLAG.acceptImported : 0;
     const renamed = attributes.label !== before.attributes.label;
     const { keys } = this.#engine;
+    const request = this.#request('setAttributes', 'none', flags, [before], [encoded(attributes)]);
     const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
-    try {
-      const request = this.#request('setAttributes', 'none', flags, [before], [encoded(attributes)]);
-      const record = await this.#submit(request, options, firstPart, DURABLE);
+    const submit = (): Promise<Bytes> => this.#submit(request, cancellation.within(options), firstPart, DURABLE);
+    return this.#changing(cancellation, release, submit, async (record) => {
       if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
       const entry = entryOf(new Uint8Array(record));
       await this.#write(entry, before);
       keys.put(entry);
       return handleOf(entry) as K;
-    } finally {
-      release();
-    }
+    });
   }
 
   async destroyKey(key: Key, options?: CallOptions): Promise<void> {
     const sealed = this.#sealed(key);
+    const cancellation = cancellationOf(options);
     await this.#submit(this.#request('destroyKey', 'none', 0, [sealed], []), options, undefined, DURABLE);
     if (!key.persistent) {
       this.#engine.keys.forget(key);
@@ -395,13 +441,19 @@ export class SessionImpl implements Session {
     const { keys } = this.#engine;
     const entry = keys.get(key.id);
     if (entry === undefined) return;
+    cancellation.begin();
+    await cancellation.wait(this.#removeKey(entry));
+  }
+
+  async #removeKey(entry: KeyEntry): Promise<void> {
+    const { keys } = this.#engine;
     // Its place among the owner's keys stays taken until it is gone for good: it may come back.
     const release = keys.hold(entry.owner);
-    keys.remove(key.id);
+    keys.remove(entry.id);
     try {
-      await this.#commit({ key: keyName(key.id), record: null, before: entry.record });
+      await this.#commit({ key: keyName(entry.id), record: null, before: entry.record });
     } catch (error) {
-      if (keys.get(key.id) === undefined) keys.put(entry);
+      if (keys.get(entry.id) === undefined) keys.put(entry);
       throw error;
     } finally {
       release();
@@ -423,16 +475,21 @@ export class SessionImpl implements Session {
 
   async #signPieces(key: SigningKey, pieces: Pieces, options: SignOptions): Promise<Bytes> {
     this.#mustBeOpen();
+    checkCall(options);
     const whole = await wholeOf(key, pieces, options);
     return this.sign(key, whole.message, whole.options);
   }
 
-  signMany(key: SigningKey, messages: readonly Uint8Array[], options: SignOptions = {}): Promise<Bytes[]> {
-    if (!Array.isArray(messages)) return Promise.reject(invalid('messages is an array'));
+  async signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]> {
+    if (!Array.isArray(messages)) throw invalid('messages is an array');
     if (messages.length > SIGN_MANY_MAX) {
-      return Promise.reject(new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`));
+      throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`);
     }
-    return inWaves(messages, this.#engine.wave, (message) => this.sign(key, message, options));
+    const cancellation = cancellationOf(options);
+    return inWaves(messages, this.#engine.wave, (wave) => {
+      const left = cancellation.within(options);
+      return wave.map((message) => this.sign(key, message, left));
+    });
   }
 
   verify(
@@ -453,6 +510,7 @@ export class SessionImpl implements Session {
 
   async #verifyPieces(key: SigningKey, signature: Uint8Array, pieces: Pieces, options: SignOptions): Promise<boolean> {
     this.#mustBeOpen();
+    checkCall(options);
     const whole = await wholeOf(key, pieces, options);
     return this.verify(key, signature, whole.message, whole.options);
   }
@@ -612,15 +670,15 @@ export class SessionImpl implements Session {
 
   // Users
 
-  async createUser(user: {
-    readonly name: string;
-    readonly role: Role;
-    readonly password: Password;
-    readonly wipe?: boolean;
-  }): Promise<UserInfo> {
-    const { name, role } = user;
-    const secrets = { passwords: [user.password], wipe: user.wipe };
-    const answer = await this.#engine.askWithSecrets('createUser', this.#turn, secrets, ([ref]) => {
+  async createUser(user: NewUser, options?: CallOptions): Promise<UserInfo> {
+    const { password, wipe } = object(user, 'a user');
+    const cancellation = wipedIfRefused([password], wipe, () => cancellationOf(options));
+    return cancellation.wait(this.#createUser(user, cancellation));
+  }
+
+  async #createUser({ name, role, password, wipe }: NewUser, cancellation: Cancellation): Promise<UserInfo> {
+    const secrets = { passwords: [password], wipe };
+    const answer = await this.#engine.askWithSecrets('createUser', this.#turn, secrets, cancellation, ([ref]) => {
       if (typeof name !== 'string') throw invalid('a name is a string');
       this.#mustBeOpen();
       if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
@@ -650,39 +708,62 @@ export class SessionImpl implements Session {
     }
   }
 
-  async removeUser(name: string): Promise<void> {
+  async removeUser(name: string, options?: CallOptions): Promise<void> {
+    const cancellation = cancellationOf(options);
     const entry = this.#userNamed(name);
+    cancellation.begin();
+    await cancellation.wait(this.#removeUser(entry));
+  }
+
+  async #removeUser(entry: UserEntry): Promise<void> {
     await this.#asking(() => this.#engine.ask('removeUser', { ticket: this.#ticket, user: entry.record }));
     await this.#commit({ key: userName(entry.id), record: null, before: entry.record });
-    this.#engine.users.delete(name);
+    this.#engine.users.delete(entry.name);
     this.#engine.forgetUser(entry.id);
   }
 
   async setPassword(
     name: string,
     password: Password,
-    { oldPassword, wipe }: { readonly oldPassword?: Password; readonly wipe?: boolean } = {},
+    options: CallOptions & { readonly oldPassword?: Password; readonly wipe?: boolean } = {},
   ): Promise<void> {
-    const passwords = oldPassword === undefined ? [password] : [password, oldPassword];
+    const { oldPassword, wipe } = object(options, 'options');
+    const secrets = { passwords: oldPassword === undefined ? [password] : [password, oldPassword], wipe };
+    const cancellation = wipedIfRefused(secrets.passwords, wipe, () => cancellationOf(options));
+    await cancellation.wait(this.#setPassword(name, secrets, cancellation));
+  }
+
+  async #setPassword(
+    name: string,
+    secrets: { readonly passwords: readonly Password[]; readonly wipe: boolean | undefined },
+    cancellation: Cancellation,
+  ): Promise<void> {
     let entry!: UserEntry;
-    const { user } = await this.#engine.askWithSecrets('setPassword', this.#turn, { passwords, wipe }, ([ref, old]) => {
+    const asking = this.#engine.askWithSecrets('setPassword', this.#turn, secrets, cancellation, ([ref, old]) => {
       entry = this.#userNamed(name);
       const asked = { ticket: this.#ticket, user: entry.record, password: ref! };
       return old === undefined ? asked : { ...asked, oldPassword: old };
     });
+    const { user } = await asking;
     await this.#changeUser(entry, user);
   }
 
-  lockUser(name: string): Promise<void> {
-    return this.#setLock(name, true);
+  lockUser(name: string, options?: CallOptions): Promise<void> {
+    return this.#setLock(name, true, options);
   }
 
-  unlockUser(name: string): Promise<void> {
-    return this.#setLock(name, false);
+  unlockUser(name: string, options?: CallOptions): Promise<void> {
+    return this.#setLock(name, false, options);
   }
 
-  async #setLock(name: string, locked: boolean): Promise<void> {
+  async #setLock(name: string, locked: boolean, options: CallOptions | undefined): Promise<void> {
+    const cancellation = cancellationOf(options);
     const entry = this.#userNamed(name);
+    cancellation.begin();
+    await cancellation.wait(this.#lock(entry, locked));
+  }
+
+  async #lock(entry: UserEntry, locked: boolean): Promise<void> {
     const asked = { ticket: this.#ticket, user: entry.record, locked };
     const { user } = await this.#asking(() => this.#engine.ask('lockUser', asked));
     await this.#changeUser(entry, user);
@@ -698,9 +779,12 @@ export class SessionImpl implements Session {
     return { caller: this.user.role, name: `session ${this.id}` };
   }
 
-  async listUsers(): Promise<UserInfo[]> {
+  async listUsers(options?: CallOptions): Promise<UserInfo[]> {
     this.#mustBeOpen();
-    await this.#asking(() => this.#engine.ask('authorize', { ticket: this.#ticket, role: 'admin' }));
+    const cancellation = cancellationOf(options);
+    cancellation.begin();
+    const ask = { ticket: this.#ticket, role: 'admin' } as const;
+    await cancellation.wait(this.#asking(() => this.#engine.ask('authorize', ask)));
     return [...this.#engine.users.values()].map(infoOf);
   }
 
@@ -736,6 +820,19 @@ function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
   }
 }
 const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
+
+/** A secret that a call waits for; where the call is over before it comes, it is wiped when it does. */
+async function orWiped(
+  cancellation: Cancellation,
+  taking: Promise<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await cancellation.wait(taking);
+  } catch (error) {
+    taking.then((late) => late.fill(0)).catch(() => {});
+    throw error;
+  }
+}
 
 const NO_KEYS: readonly SealedKey[] = [];
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
@@ -798,10 +895,14 @@ function promised<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** Many calls without filling the queue: a wave at a time, in order. */
-async function inWaves<A, B>(items: readonly A[], wave: number, call: (item: A) => Promise<B>): Promise<B[]> {
+async function inWaves<A, B>(
+  items: readonly A[],
+  wave: number,
+  call: (wave: readonly A[]) => readonly Promise<B>[],
+): Promise<B[]> {
   const results: B[] = [];
   for (let from = 0; from < items.length; from += wave) {
-    results.push(...(await Promise.all(items.slice(from, from + wave).map(call))));
+    results.push(...(await Promise.all(call(items.slice(from, from + wave)))));
   }
   return results;
 }

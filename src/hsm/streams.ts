@@ -7,7 +7,7 @@ import type { Bytes } from '../model/key.ts';
 import { FLAG, type OpName } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { SEGMENT_OVERHEAD, SEGMENT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
-import { checkBytes, checkSignal, NOTHING, object } from './inputs.ts';
+import { checkBytes, checkCall, NOTHING, object } from './inputs.ts';
 import type { Lane } from './lane.ts';
 import { type Coder, SegmentStream } from './segments.ts';
 
@@ -69,8 +69,8 @@ export function decryptingStream(lane: Lane, send: Send, options: StreamOptions,
  * hashing needs no key: this may be done outside the cells. Throws INPUT_INVALID.
  */
 function hashOf(options: StreamOptions): Uint8Array {
-  const { aad = NOTHING, signal } = object(options, 'options');
-  checkSignal(signal);
+  const { aad = NOTHING } = object(options, 'options');
+  checkCall(options);
   checkBytes(aad);
   return createHash('sha256').update(aad).digest();
 }

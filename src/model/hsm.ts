@@ -25,7 +25,7 @@ export type Password = Secret | string;
 export interface CallOptions {
   /** Aborted: KEYCELL_ABORTED. What still waits is not executed; what a cell has begun ends unseen. */
   readonly signal?: AbortSignal;
-  /** Milliseconds until the call fails with KEYCELL_TIMEOUT. */
+  /** Milliseconds until the call fails with KEYCELL_TIMEOUT, at most 2^53 - 1; none left (0 or less) fails at once. */
   readonly timeout?: number;
 }
 
@@ -88,6 +88,16 @@ export interface InitializeOptions {
   /** The cost of the passphrase: log2 of scrypt's N, 14 to 20. Default 17 (about 128 MiB and 0.3 s). */
   readonly scryptLog2N?: number;
   /** Overwrite the arrays given here with zeros, whatever becomes of the call. */
+  readonly wipe?: boolean;
+}
+
+/** Whom `createUser` makes. */
+export interface NewUser {
+  /** 1 to 64 characters. */
+  readonly name: string;
+  readonly role: Role;
+  readonly password: Password;
+  /** Overwrite the array given here with zeros, whatever becomes of the call. */
   readonly wipe?: boolean;
 }
 
@@ -502,7 +512,10 @@ export interface Session extends AsyncDisposable {
    * an admin the names and attributes of all.
    */
   getKey(filter: KeyFilter, options?: CallOptions): Promise<Key>;
-  /** All stored keys that match, as they are when it begins; seen by whom as for `getKey`. */
+  /**
+   * All stored keys that match, as they are when it begins; seen by whom as for `getKey`. `timeout` counts for each key,
+   * `signal` ends the whole.
+   */
   findKeys(filter?: KeyFilter, options?: CallOptions): AsyncIterable<Key>;
   /** Tighten `extractable`, `destroyable`, `wrapWithTrusted`, change the label; `trusted` is an admin's. A new handle. */
   setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
@@ -602,10 +615,7 @@ export interface Session extends AsyncDisposable {
   random(bytes: number, options?: CallOptions): Promise<Bytes>;
 
   /** Admins only. A name has 1 to 64 characters and is one user's: KEYCELL_USER_CONFLICT. */
-  createUser(
-    user: { readonly name: string; readonly role: Role; readonly password: Password; readonly wipe?: boolean },
-    options?: CallOptions,
-  ): Promise<UserInfo>;
+  createUser(user: NewUser, options?: CallOptions): Promise<UserInfo>;
   /**
    * Admins only. When it resolves, the user is gone from the disk and their sessions have ended; where the store refuses,
    * neither (KEYCELL_STORE_UNAVAILABLE). Their keys stay in the store, and nobody can use them. The
