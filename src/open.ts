@@ -11,6 +11,7 @@ import { type CoreBuild, chooseBuild } from './cell/builds.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
+import { invalid, object } from './hsm/inputs.ts';
 import { makeFolder } from './keystore/folder.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
@@ -32,9 +33,10 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal } = options;
-  if (typeof path !== 'string' || path === '' || path.includes('\0'))
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'path is the folder of the HSM');
+  const { path, unseal } = object(options, 'options');
+  if (unseal !== undefined && typeof unseal !== 'function')
+    throw invalid('unseal is a function that returns the passphrase');
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
   const hsm = await openFolder(options).catch((cause: unknown) => {
     throw ofFolder(path, cause);
   });
@@ -106,6 +108,7 @@ function mustHaveWebAssembly(): void {
 }
 
 export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
+  object(options, 'options');
   mustHaveWebAssembly();
   const log = memoryAuditLog();
   const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, options, 'uninitialized', '');
@@ -166,7 +169,8 @@ function assemble(
   );
 }
 
-function lockoutOf({ after = 10, delay = 60_000, longest = 900_000 }: LockoutOptions = {}): Required<LockoutOptions> {
+function lockoutOf(options: LockoutOptions = {}): Required<LockoutOptions> {
+  const { after = 10, delay = 60_000, longest = 900_000 } = object(options, 'lockout');
   const check = (name: string, value: number, least: number, most: number): void => {
     if (Number.isInteger(value) && value >= least && value <= most) return;
     throw new HsmError('KEYCELL_INPUT_INVALID', `lockout.${name} is ${least} to ${most}`);
@@ -185,7 +189,7 @@ function quotasOf({ quotas = {} }: EphemeralOptions, queueLimit: number): Requir
     // The rest is for whoever comes while one user sends all he may.
     waitingRequests: Math.ceil((3 / 4) * queueLimit),
   };
-  if (typeof quotas !== 'object' || quotas === null) throw new HsmError('KEYCELL_INPUT_INVALID', 'quotas is an object');
+  if (typeof quotas !== 'object' || quotas === null) throw invalid('quotas is an object');
   for (const name of Object.keys(quotas)) {
     if (!(name in known)) {
       const names = Object.keys(known).join(', ');

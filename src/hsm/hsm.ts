@@ -44,7 +44,7 @@ import { type Cancellation, cancellationOf, NEVER_CANCELLED } from './cancellati
 import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
-import { checkCall, invalid, object, TIMER_MAX_MS } from './inputs.ts';
+import { checkCall, invalid, nameOf, object, TIMER_MAX_MS } from './inputs.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -348,13 +348,13 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async initialize(options: InitializeOptions): Promise<void> {
-    const { passphrase, admin, scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = options;
-    await this.#asCustodian([passphrase, admin.password], wipe, async (own) => {
-      if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) {
-        throw new HsmError('KEYCELL_INPUT_INVALID', 'scryptLog2N is 14 to 20');
-      }
-      await this.#inTurn(() => this.#initialize(own, admin.name, log2N));
+    const { passphrase, admin, scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = object(options, 'options');
+    const passwords = [passphrase, admin?.password];
+    const name = wipedIfRefused(passwords, wipe, () => {
+      if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) throw invalid('scryptLog2N is 14 to 20');
+      return nameOf(object(admin, 'admin').name);
     });
+    await this.#asCustodian(passwords, wipe, (own) => this.#inTurn(() => this.#initialize(own, name, log2N)));
   }
 
   /** With the passphrase, and wiped after it: so many at once, and no more. */
@@ -445,7 +445,7 @@ export class HsmImpl implements Hsm, Engine {
   async #checkPassphrase(own: readonly Uint8Array[], cancellation: Cancellation): Promise<void> {
     this.mustBeReady();
     const keyslot = this.#mustHaveKeyslot();
-    await this.#askInTurn('checkPassphrase', this.#line.enter(CUSTODIAN), own, ([ref]) => ({
+    await this.#askInTurn('checkPassphrase', this.#line.enter(CUSTODIAN), own, cancellation, ([ref]) => ({
       passphrase: ref!,
       keyslot,
     }));
@@ -594,7 +594,7 @@ export class HsmImpl implements Hsm, Engine {
     const turn: Turn = { caller, name };
     const { ticket } = await this.askWithSecrets('login', turn, secrets, cancellation, ([ref, custodian]) => {
       this.mustBeReady();
-      if (typeof name !== 'string') throw new HsmError('KEYCELL_INPUT_INVALID', 'a user is a name');
+      if (typeof name !== 'string') throw invalid('user is the name of one, a string');
       user = this.users.get(name);
       return {
         // What is longer is nobody's name.

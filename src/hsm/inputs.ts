@@ -1,6 +1,7 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
 import { HsmError, REASONS, type Reason } from '../errors.ts';
 import type { CallOptions } from '../model/hsm.ts';
+import { USER_NAME_MAX } from '../model/limits.ts';
 import { takeBytes } from './secrets.ts';
 
 export const NOTHING = new Uint8Array(0);
@@ -32,7 +33,8 @@ export const TIMER_MAX_MS = 2 ** 31 - 1;
 const TIMEOUT = 'timeout is a number of milliseconds, at most 2^53 - 1; leave it out for none';
 
 /** What every call takes. A time that is over already is no wrong one: whoever shares a budget among calls may have none left. */
-export function checkCall({ signal, timeout }: CallOptions): void {
+export function checkCall(options: CallOptions): void {
+  const { signal, timeout } = object(options, 'options');
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal is an AbortSignal');
   if (timeout === undefined) return;
   if (typeof timeout !== 'number' || !(Math.abs(timeout) <= Number.MAX_SAFE_INTEGER)) throw invalid(TIMEOUT);
@@ -69,6 +71,12 @@ export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   own.set(bytes);
   slabUsed += length;
   return own;
+}
+
+/** The name of a new user. Throws INPUT_INVALID. */
+export function nameOf(name: unknown): string {
+  if (typeof name === 'string' && name.length >= 1 && name.length <= USER_NAME_MAX) return name;
+  throw invalid(`name is a string of 1 to ${USER_NAME_MAX} characters`);
 }
 
 /** A copy of a public input that may be left out. */

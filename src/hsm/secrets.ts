@@ -10,14 +10,24 @@ export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuff
   return own;
 }
 
-/** A caller's secret as bytes of our own; a function's result is always wiped. Throws INPUT_INVALID. */
+/** A caller's secret as bytes of our own; a function's result is always wiped. Throws INPUT_INVALID, with what a function threw. */
 export async function takeSecret(secret: Secret, wipe = false): Promise<Uint8Array<ArrayBuffer>> {
   if (secret instanceof Uint8Array) return takeBytes(secret, wipe);
   if (typeof secret !== 'function')
     throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array or a function');
-  const given = await secret();
+  const given = await givenBy(secret);
   if (!(given instanceof Uint8Array)) throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array');
   return takeBytes(given, true);
+}
+
+/** What the function threw is the cause, and no part of the message: it may tell of the secret. */
+async function givenBy(secret: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    return await secret();
+  } catch (error) {
+    if (error instanceof HsmError) throw error;
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'the function that was to give a secret failed', { cause: error });
+  }
 }
 
 /** A password as bytes of our own, UTF-8 for strings; must not be empty. */

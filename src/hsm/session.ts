@@ -59,6 +59,7 @@ import {
   invalid,
   limitExceeded,
   NOTHING,
+  nameOf,
   object,
   secretCopy,
 } from './inputs.ts';
@@ -679,7 +680,7 @@ export class SessionImpl implements Session {
   async #createUser({ name, role, password, wipe }: NewUser, cancellation: Cancellation): Promise<UserInfo> {
     const secrets = { passwords: [password], wipe };
     const answer = await this.#engine.askWithSecrets('createUser', this.#turn, secrets, cancellation, ([ref]) => {
-      if (typeof name !== 'string') throw invalid('a name is a string');
+      nameOf(name);
       this.#mustBeOpen();
       if (role !== 'admin' && role !== 'crypto-user') throw invalid('a role is admin or crypto-user');
       if (this.#engine.users.has(name)) throw new HsmError('KEYCELL_USER_CONFLICT');

@@ -61,7 +61,7 @@ export interface EphemeralOptions {
 export interface OpenOptions extends EphemeralOptions {
   /** The HSM's folder: store, log and lock. Made if it is missing. */
   readonly path: string;
-  /** Asked once if the HSM is initialised; its result is wiped. */
+  /** Asked once if the HSM is initialised; its result is wiped. What it throws is the cause of a KEYCELL_INPUT_INVALID. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
   readonly lockTimeout?: number;
