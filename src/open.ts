@@ -11,7 +11,8 @@ import { type CoreBuild, chooseBuild } from './cell/builds.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
-import { invalid, object } from './hsm/inputs.ts';
+import { invalid } from './hsm/inputs.ts';
+import { bag, MEMBERS } from './hsm/members.ts';
 import { makeFolder } from './keystore/folder.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
@@ -33,7 +34,7 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal } = object(options, 'options');
+  const { path, unseal } = bag(options, MEMBERS.openHsm);
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
@@ -108,7 +109,7 @@ function mustHaveWebAssembly(): void {
 }
 
 export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
-  object(options, 'options');
+  bag(options, MEMBERS.openEphemeralHsm);
   mustHaveWebAssembly();
   const log = memoryAuditLog();
   const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, options, 'uninitialized', '');
@@ -170,7 +171,7 @@ function assemble(
 }
 
 function lockoutOf(options: LockoutOptions = {}): Required<LockoutOptions> {
-  const { after = 10, delay = 60_000, longest = 900_000 } = object(options, 'lockout');
+  const { after = 10, delay = 60_000, longest = 900_000 } = bag(options, MEMBERS.lockout, 'lockout');
   const check = (name: string, value: number, least: number, most: number): void => {
     if (Number.isInteger(value) && value >= least && value <= most) return;
     throw new HsmError('KEYCELL_INPUT_INVALID', `lockout.${name} is ${least} to ${most}`);
@@ -189,14 +190,7 @@ function quotasOf({ quotas = {} }: EphemeralOptions, queueLimit: number): Requir
     // The rest is for whoever comes while one user sends all he may.
     waitingRequests: Math.ceil((3 / 4) * queueLimit),
   };
-  if (typeof quotas !== 'object' || quotas === null) throw invalid('quotas is an object');
-  for (const name of Object.keys(quotas)) {
-    if (!(name in known)) {
-      const names = Object.keys(known).join(', ');
-      throw new HsmError('KEYCELL_INPUT_INVALID', `quotas has no member ${name}: there are ${names}`);
-    }
-  }
-  const all = { ...known, ...defined(quotas) };
+  const all = { ...known, ...defined(bag(quotas, MEMBERS.quotas, 'quotas')) };
   checkCounts(all);
   return all;
 }

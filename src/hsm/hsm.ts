@@ -49,6 +49,7 @@ import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
 import { LoginLine, type Place, type Turn } from './login-line.ts';
+import { bag, MEMBERS } from './members.ts';
 import { takePasswords, wipedIfRefused, wipeUntaken } from './secrets.ts';
 import { SessionImpl } from './session.ts';
 import { infoOf, userEntryOf } from './users.ts';
@@ -351,8 +352,9 @@ export class HsmImpl implements Hsm, Engine {
     const { passphrase, admin, scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = object(options, 'options');
     const passwords = [passphrase, admin?.password];
     const name = wipedIfRefused(passwords, wipe, () => {
+      bag(options, MEMBERS.initialize);
       if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) throw invalid('scryptLog2N is 14 to 20');
-      return nameOf(object(admin, 'admin').name);
+      return nameOf(bag(admin, MEMBERS.admin, 'admin').name);
     });
     await this.#asCustodian(passwords, wipe, (own) => this.#inTurn(() => this.#initialize(own, name, log2N)));
   }
@@ -433,7 +435,7 @@ export class HsmImpl implements Hsm, Engine {
 
   async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
     const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([passphrase], wipe, () => cancellationOf(options));
+    const cancellation = wipedIfRefused([passphrase], wipe, () => cancellationOf(bag(options, MEMBERS.unseal)));
     const unsealing = this.#asCustodian([passphrase], wipe, async (own) => {
       const unsealed = await this.#inTurn(() => this.#unseal(own, cancellation));
       if (!unsealed) await this.#checkPassphrase(own, cancellation);
@@ -570,7 +572,7 @@ export class HsmImpl implements Hsm, Engine {
   async login(options: LoginOptions): Promise<Session> {
     const { password, passphrase, wipe } = object(options, 'options');
     const passwords = passphrase === undefined ? [password] : [password, passphrase];
-    const cancellation = wipedIfRefused(passwords, wipe, () => cancellationOf(options));
+    const cancellation = wipedIfRefused(passwords, wipe, () => cancellationOf(bag(options, MEMBERS.login)));
     const session = this.#login(options, passwords, cancellation);
     try {
       return await cancellation.wait(session);
@@ -619,7 +621,7 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async check(options: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
-    const { onProgress } = object(options, 'options');
+    const { onProgress } = bag(options, MEMBERS.check);
     if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress is a function');
     const cancellation = cancellationOf(options);
     this.mustBeReady();
@@ -777,7 +779,7 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async close(options: { readonly timeout?: number } = {}): Promise<void> {
-    const { timeout = CLOSE_TIMEOUT } = object(options, 'options');
+    const { timeout = CLOSE_TIMEOUT } = bag(options, MEMBERS.close);
     checkCall({ timeout });
     this.#closing ??= this.#close(Math.min(timeout, TIMER_MAX_MS));
     await this.#closing;

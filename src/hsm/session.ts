@@ -17,6 +17,7 @@ import type {
   KeyFilter,
   NewUser,
   Password,
+  Recipient,
   ReencryptOptions,
   RewrapToJweOptions,
   RewrapToKeyOptions,
@@ -68,6 +69,7 @@ import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.t
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
+import { bag, checkBag, MEMBERS } from './members.ts';
 import { takeSecret, wipedIfRefused } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
@@ -119,6 +121,7 @@ export class SessionImpl implements Session {
   }
 
   async renew(options?: CallOptions): Promise<void> {
+    checkBag(options, MEMBERS.call);
     this.#mustBeOpen();
     const cancellation = cancellationOf(options);
     cancellation.begin();
@@ -217,18 +220,20 @@ export class SessionImpl implements Session {
   // Keys
 
   generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
-    return promised(() =>
-      this.#make(template, true, options, (attributes, issuer) =>
+    return promised(() => {
+      checkBag(options, MEMBERS.call);
+      return this.#make(template, true, options, (attributes, issuer) =>
         this.#request('generateKey', 'none', 0, issuer, [idOf(template), attributes]),
-      ),
-    );
+      );
+    });
   }
 
   async ensureKey<const T extends KeyTemplate & { readonly label: string }>(
     template: T,
     options?: CallOptions,
   ): Promise<KeyOf<T>> {
-    const wanted = attributesOf(template, true, 0);
+    checkBag(options, MEMBERS.call);
+    const wanted = attributesOf(bag(template, MEMBERS.template, 'a template'), true, 0);
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
     const { keys } = this.#engine;
     const cancellation = cancellationOf(options);
@@ -253,7 +258,9 @@ export class SessionImpl implements Session {
     const isPublic = object(template, 'a template').class === 'public';
     const curve = (template as { readonly curve?: Curve }).curve;
     const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () => cancellationOf(options));
+    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () =>
+      cancellationOf(bag(options, MEMBERS.importKey)),
+    );
     const own = isPublic ? pointOn(curve, material) : await orWiped(cancellation, takeSecret(material as Secret, wipe));
     let handed = false;
     try {
@@ -363,6 +370,7 @@ export class SessionImpl implements Session {
 
   async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
     object(key, 'a key');
+    checkBag(options, MEMBERS.call);
     if (key.type === 'EC' && key.class === 'public') {
       cancellationOf(options);
       checkBytes(key.publicKey);
@@ -372,7 +380,8 @@ export class SessionImpl implements Session {
   }
 
   async getKey(filter: KeyFilter, options?: CallOptions): Promise<Key> {
-    object(filter, 'a filter');
+    bag(filter, MEMBERS.filter, 'a filter');
+    checkBag(options, MEMBERS.call);
     cancellationOf(options);
     const found: KeyEntry[] = [];
     for (const entry of this.#visible(filter)) {
@@ -384,7 +393,8 @@ export class SessionImpl implements Session {
   }
 
   async *findKeys(filter: KeyFilter = {}, options?: CallOptions): AsyncGenerator<Key, void, undefined> {
-    object(filter, 'a filter');
+    bag(filter, MEMBERS.filter, 'a filter');
+    checkBag(options, MEMBERS.call);
     let given = 0;
     let cancellation = cancellationOf(options);
     for (const entry of [...this.#visible(filter)]) {
@@ -403,6 +413,7 @@ export class SessionImpl implements Session {
   }
 
   async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
+    checkBag(options, MEMBERS.call);
     const cancellation = cancellationOf(options);
     await this.#known(cancellation);
     const before = this.#engine.keys.get(object(key, 'a key').id);
@@ -432,6 +443,7 @@ export class SessionImpl implements Session {
   }
 
   async destroyKey(key: Key, options?: CallOptions): Promise<void> {
+    checkBag(options, MEMBERS.call);
     const sealed = this.#sealed(key);
     const cancellation = cancellationOf(options);
     await this.#submit(this.#request('destroyKey', 'none', 0, [sealed], []), options, undefined, DURABLE);
@@ -465,6 +477,7 @@ export class SessionImpl implements Session {
 
   sign(key: SigningKey, message: Uint8Array | Pieces, options: SignOptions = NO_OPTIONS): Promise<Bytes> {
     try {
+      if (options !== NO_OPTIONS) bag(options, MEMBERS.sign);
       const { mechanism, flags } = signing(key, options);
       if (inPieces(message)) return this.#signPieces(key, message, options);
       const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [this.#copy(message)]);
@@ -486,6 +499,7 @@ export class SessionImpl implements Session {
     if (messages.length > SIGN_MANY_MAX) {
       throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`);
     }
+    checkBag(options, MEMBERS.sign);
     const cancellation = cancellationOf(options);
     return inWaves(messages, this.#engine.wave, (wave) => {
       const left = cancellation.within(options);
@@ -500,6 +514,7 @@ export class SessionImpl implements Session {
     options: SignOptions = NO_OPTIONS,
   ): Promise<boolean> {
     try {
+      if (options !== NO_OPTIONS) bag(options, MEMBERS.sign);
       const { mechanism, flags } = signing(key, options);
       if (inPieces(message)) return this.#verifyPieces(key, this.#copy(signature), message, options);
       const parts = [this.#copy(message), this.#copy(signature)];
@@ -531,6 +546,7 @@ export class SessionImpl implements Session {
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
     try {
       const mechanism = cipher(object(options, 'options').mechanism);
+      if (options !== NO_OPTIONS) bag(options, mechanism === 'envelope' ? MEMBERS.envelope : MEMBERS.cipher);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
       this.#mustHaveRoom(plaintext);
@@ -553,6 +569,7 @@ export class SessionImpl implements Session {
   ): Promise<Bytes> {
     try {
       const mechanism = cipher(object(options, 'options').mechanism);
+      if (options !== NO_OPTIONS) bag(options, mechanism === 'envelope' ? MEMBERS.envelope : MEMBERS.cipher);
       const { aad, iv } = options as { aad?: Uint8Array; iv?: Uint8Array };
       const keys = [this.#sealed(key)];
       const own = this.#copy(ciphertext);
@@ -564,18 +581,18 @@ export class SessionImpl implements Session {
   }
 
   async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
-    const { to, aad = NOTHING, toAad = aad } = object(options, 'options');
+    const { to, aad = NOTHING, toAad = aad } = bag(options, MEMBERS.reencrypt);
     const keys = [this.#sealed(from), this.#sealed(to)];
     const parts = [this.#copy(envelope), this.#copy(aad), this.#copy(toAad)];
     return this.#submit(this.#request('reencrypt', 'envelope', 0, keys, parts), options, firstPart);
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return encryptingStream(this.#lane, this.#sender(key), options);
+    return encryptingStream(this.#lane, this.#sender(key), bag(options, MEMBERS.stream));
   }
 
   decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return decryptingStream(this.#lane, this.#sender(key), options);
+    return decryptingStream(this.#lane, this.#sender(key), bag(options, MEMBERS.stream));
   }
 
   /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
@@ -590,7 +607,7 @@ export class SessionImpl implements Session {
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
-    const parts = [count(object(options, 'options').bytes, DATA_KEY_MAX), this.#copyOf(options.aad)];
+    const parts = [count(bag(options, MEMBERS.generateDataKey).bytes, DATA_KEY_MAX), this.#copyOf(options.aad)];
     const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
     return this.#submit(request, options, dataKey);
   }
@@ -599,7 +616,7 @@ export class SessionImpl implements Session {
 
   wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes> {
     try {
-      const { mechanism } = object(options, 'options');
+      const { mechanism } = bag(options, MEMBERS.wrap);
       const keys = [this.#sealed(wrapping), this.#sealed(key)];
       return this.#submit(this.#request('wrapKey', mechanism, 0, keys, [wrapAad(options)]), options, firstPart);
     } catch (error) {
@@ -616,7 +633,7 @@ export class SessionImpl implements Session {
     return promised(() => {
       const sealed = this.#sealed(wrapping);
       const own = copy(blob);
-      const aad = wrapAad(object(options, 'options'));
+      const aad = wrapAad(bag(options, MEMBERS.wrap));
       const unwrapping = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
         const parts = [idOf(template), attributes, own, aad];
         return this.#request('unwrapKey', options.mechanism, 0, withIssuer(sealed, issuer), parts);
@@ -633,13 +650,14 @@ export class SessionImpl implements Session {
     options: RewrapToKeyOptions | RewrapToJweOptions,
   ): Promise<Bytes[] | string[]> {
     const from = this.#sealed(object(options, 'options').from);
+    bag(options, options.as === 'JWE' ? MEMBERS.rewrapToJwe : MEMBERS.rewrapToKey);
     if (!Array.isArray(blobs)) throw invalid('blobs is an array');
     if (blobs.length > BLOBS_MAX) throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${BLOBS_MAX} blobs a call`);
     const own = blobs.map(copy);
     if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
     const list = packList(own);
     const jwe = options.as === 'JWE';
-    const to = recipient(options.to);
+    const to = recipient(checkedRecipient(options.to));
     const headers = jwe ? packList(jweHeaders(options.header, blobs.length)) : NOTHING;
     const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
     const parts = [list, to.point, to.proof, headers];
@@ -653,6 +671,8 @@ export class SessionImpl implements Session {
     return promised(() => {
       const sealed = this.#sealed(base);
       object(options, 'options');
+      bag(options, options.mechanism === 'ECDH' ? MEMBERS.agree : MEMBERS.derive);
+      bag(options.kdf, MEMBERS.kdf, 'a kdf');
       const curve = base.type === 'EC' ? base.curve : undefined;
       const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
       const { name, fields, flags } = kdfOf(options.kdf);
@@ -666,6 +686,7 @@ export class SessionImpl implements Session {
   }
 
   async random(bytes: number, options?: CallOptions): Promise<Bytes> {
+    checkBag(options, MEMBERS.call);
     return this.#submit(this.#request('random', 'none', 0, [], [count(bytes, RANDOM_MAX)]), options, firstPart);
   }
 
@@ -673,7 +694,11 @@ export class SessionImpl implements Session {
 
   async createUser(user: NewUser, options?: CallOptions): Promise<UserInfo> {
     const { password, wipe } = object(user, 'a user');
-    const cancellation = wipedIfRefused([password], wipe, () => cancellationOf(options));
+    const cancellation = wipedIfRefused([password], wipe, () => {
+      bag(user, MEMBERS.createUser, 'a user');
+      checkBag(options, MEMBERS.call);
+      return cancellationOf(options);
+    });
     return cancellation.wait(this.#createUser(user, cancellation));
   }
 
@@ -710,6 +735,7 @@ export class SessionImpl implements Session {
   }
 
   async removeUser(name: string, options?: CallOptions): Promise<void> {
+    checkBag(options, MEMBERS.call);
     const cancellation = cancellationOf(options);
     const entry = this.#userNamed(name);
     cancellation.begin();
@@ -730,7 +756,9 @@ export class SessionImpl implements Session {
   ): Promise<void> {
     const { oldPassword, wipe } = object(options, 'options');
     const secrets = { passwords: oldPassword === undefined ? [password] : [password, oldPassword], wipe };
-    const cancellation = wipedIfRefused(secrets.passwords, wipe, () => cancellationOf(options));
+    const cancellation = wipedIfRefused(secrets.passwords, wipe, () =>
+      cancellationOf(bag(options, MEMBERS.setPassword)),
+    );
     await cancellation.wait(this.#setPassword(name, secrets, cancellation));
   }
 
@@ -758,6 +786,7 @@ export class SessionImpl implements Session {
   }
 
   async #setLock(name: string, locked: boolean, options: CallOptions | undefined): Promise<void> {
+    checkBag(options, MEMBERS.call);
     const cancellation = cancellationOf(options);
     const entry = this.#userNamed(name);
     cancellation.begin();
@@ -781,6 +810,7 @@ export class SessionImpl implements Session {
   }
 
   async listUsers(options?: CallOptions): Promise<UserInfo[]> {
+    checkBag(options, MEMBERS.call);
     this.#mustBeOpen();
     const cancellation = cancellationOf(options);
     cancellation.begin();
@@ -820,6 +850,12 @@ function mostDerived(base: KeyAttributes, kdf: Kdf): Template | null {
     return ANY_KEY;
   }
 }
+/** What is neither a key nor one of the bags is refused where it is read. */
+function checkedRecipient(to: Recipient): Recipient {
+  if (typeof to !== 'object' || to === null || 'type' in to) return to;
+  return bag(to, 'jwk' in to ? MEMBERS.jwkRecipient : MEMBERS.spkiRecipient, 'a recipient');
+}
+
 const ANY_KEY: Template = { ...CONTENT_KEY, bits: 256 };
 
 /** A secret that a call waits for; where the call is over before it comes, it is wiped when it does. */

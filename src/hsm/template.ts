@@ -28,6 +28,7 @@ import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
 import { NOTHING } from './inputs.ts';
+import { bag, MEMBERS } from './members.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
 
@@ -121,7 +122,7 @@ export function wantedOf(
   persistent: boolean,
   { template: most, unwrapping }: Above = NONE_ABOVE,
 ): Wanted {
-  if (typeof template !== 'object' || template === null) throw invalid('a template is an object');
+  bag(template, MEMBERS.template, 'a template');
   const known = last !== undefined && last.persistent === persistent && last.most === most;
   if (known && last!.unwrapping === unwrapping && alike(template as Read, last!.template)) return last!;
   const own = read(template as Read);
@@ -230,21 +231,13 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
   };
 }
 
-const PATTERN_MEMBERS = [
-  ...['type', 'bits', 'curve', 'usage', 'callerIv', 'extractable', 'wrapWithTrusted', 'notAfter'],
-  ...['rewrapPolicy', 'unwrapTemplate', 'deriveTemplate'],
-];
-
 /** A template below a key; `extractable` where it does not say. What is not known would not bind anything: it is refused. */
 function templateOf(template: KeyPattern | 'any', extractable: Extractable, deep: number): Template {
   if (template === 'any') return 'any';
   // The deepest that the cell takes has the default below it; one that holds itself would have no end.
   if (deep > NESTING_MAX) throw invalid(REASONS.nesting[1]);
   if (typeof template !== 'object' || template === null) throw invalid("a template of a key is an object, or 'any'");
-  const unknown = Object.keys(template).find((name) => !PATTERN_MEMBERS.includes(name));
-  if (unknown !== undefined) {
-    throw invalid(`${unknown} is no member of an unwrapTemplate or deriveTemplate: ${PATTERN_MEMBERS.join(', ')}`);
-  }
+  bag(template, MEMBERS.pattern, 'an unwrapTemplate or deriveTemplate');
   return patternOf(template, null, extractable, deep + 1);
 }
 
@@ -255,7 +248,7 @@ function rewrapOf(policy: RewrapPolicy | undefined, most: Rewrap | null): Rewrap
   if (policy === undefined) return { rewrap: most?.rewrap ?? 'trusted', issuer: most?.issuer ?? null };
   if (policy === 'trusted' || policy === 'any') return { rewrap: policy, issuer: null };
   if (typeof policy !== 'object' || policy === null) throw invalid("rewrapPolicy is 'trusted', 'any' or { issuer }");
-  const { issuer, proofMaxAge = PROOF_MAX_AGE.default, blobs } = policy;
+  const { issuer, proofMaxAge = PROOF_MAX_AGE.default, blobs } = bag(policy, MEMBERS.rewrapPolicy, 'a rewrapPolicy');
   if (typeof issuer?.id !== 'string') throw invalid('an issuer is a key or its id');
   const { least, most: longest } = PROOF_MAX_AGE;
   if (!Number.isInteger(proofMaxAge) || proofMaxAge < least || proofMaxAge > longest) {

@@ -1,0 +1,114 @@
+/**
+ * The members of every bag that callers hand in, as its type has them (test/house/members.test.ts compares): JavaScript
+ * ignores a misspelt one, and with it an associated data, an end, a policy.
+ */
+import type { HsmError } from '../errors.ts';
+import { invalid, object } from './inputs.ts';
+
+export type Members = ReadonlySet<string>;
+const members = (...names: string[]): Members => new Set(names);
+
+const CALL = ['signal', 'timeout'];
+const OPEN = ['workers', 'queueLimit', 'lockout', 'quotas', 'assets'];
+
+export const MEMBERS = {
+  call: members(...CALL),
+  // Opening and the life of an HSM
+  openHsm: members(...OPEN, 'path', 'unseal', 'lockTimeout'),
+  openEphemeralHsm: members(...OPEN),
+  lockout: members('after', 'delay', 'longest'),
+  quotas: members('storedKeys', 'sessions', 'waitingRequests'),
+  initialize: members('passphrase', 'admin', 'scryptLog2N', 'wipe'),
+  admin: members('name', 'password'),
+  login: members(...CALL, 'user', 'password', 'passphrase', 'wipe'),
+  unseal: members(...CALL, 'wipe'),
+  check: members(...CALL, 'onProgress'),
+  close: members('timeout'),
+  // Users
+  createUser: members('name', 'role', 'password', 'wipe'),
+  setPassword: members(...CALL, 'oldPassword', 'wipe'),
+  // Keys
+  template: members(
+    ...['type', 'class', 'bits', 'curve', 'usage', 'label', 'id', 'persistent', 'extractable', 'destroyable'],
+    ...['wrapWithTrusted', 'notBefore', 'notAfter', 'maxUses', 'dualUse', 'callerIv', 'rewrapPolicy'],
+    ...['unwrapTemplate', 'deriveTemplate'],
+  ),
+  pattern: members(
+    ...['type', 'bits', 'curve', 'usage', 'callerIv', 'extractable', 'wrapWithTrusted', 'notAfter', 'rewrapPolicy'],
+    ...['unwrapTemplate', 'deriveTemplate'],
+  ),
+  rewrapPolicy: members('issuer', 'proofMaxAge', 'blobs'),
+  filter: members('id', 'label', 'type', 'curve', 'class'),
+  importKey: members(...CALL, 'wipe'),
+  // Operations
+  sign: members(...CALL, 'format', 'hash', 'prehashed', 'nonce'),
+  envelope: members(...CALL, 'mechanism', 'aad'),
+  /** Of the raw mechanisms together: that some take no `aad` has a reason of its own. */
+  cipher: members(...CALL, 'mechanism', 'aad', 'iv'),
+  reencrypt: members(...CALL, 'to', 'aad', 'toAad'),
+  stream: members(...CALL, 'aad'),
+  generateDataKey: members(...CALL, 'aad', 'bytes'),
+  wrap: members(...CALL, 'mechanism', 'aad'),
+  rewrapToKey: members(...CALL, 'from', 'to', 'mechanism', 'as'),
+  rewrapToJwe: members(...CALL, 'from', 'to', 'mechanism', 'as', 'header'),
+  jwkRecipient: members('jwk', 'proof'),
+  spkiRecipient: members('spki', 'proof'),
+  agree: members(...CALL, 'mechanism', 'publicKey', 'kdf'),
+  derive: members(...CALL, 'mechanism', 'kdf'),
+  /** Of all KDFs together. */
+  kdf: members('name', 'hash', 'algorithm', 'apu', 'apv', 'label', 'context', 'salt', 'info'),
+} as const;
+
+/** Returns the bag. Throws INPUT_INVALID where it is none, or has a member that is none of these. */
+export function bag<T>(value: T, known: Members, what = 'options'): T {
+  object(value, what);
+  for (const name in value) if (!known.has(name) && !(name in Object.prototype)) throw unknown(name, known, what);
+  return value;
+}
+
+/** The same of a bag that may be left out. */
+export function checkBag(value: object | undefined, known: Members): void {
+  if (value !== undefined) bag(value, known);
+}
+
+const NAME_MAX = 40;
+
+function unknown(name: string, known: Members, what: string): HsmError {
+  const nearest = nearestOf(name, [...known]);
+  const advice = nearest === undefined ? `there are ${[...known].join(', ')}` : `did you mean ${nearest}?`;
+  return invalid(`${shown(name)} is no member of ${what}: ${advice}`);
+}
+
+/** A name may come from outside: it is cut, and nothing in it can move a terminal's cursor or turn its line round. */
+function shown(name: string): string {
+  const cut = name.length > NAME_MAX ? `${name.slice(0, NAME_MAX)}…` : name;
+  if (/^[\w$]+…?$/.test(cut)) return cut;
+  const escaped = (each: string): string => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(cut).replace(/[^ -~]/g, escaped);
+}
+
+/** Two slips, which a transposition is, or case alone; more is another word. */
+const SLIPS_MAX = 2;
+
+function nearestOf(name: string, known: readonly string[]): string | undefined {
+  if (name.length > NAME_MAX) return undefined;
+  const [nearest] = known
+    .map((each) => ({ each, slips: slipsBetween(name.toLowerCase(), each.toLowerCase()) }))
+    .filter(({ each, slips }) => slips <= SLIPS_MAX && slips < each.length - 1)
+    .sort((a, b) => a.slips - b.slips);
+  return nearest?.each;
+}
+
+/** Levenshtein's distance: characters to insert, remove or replace. */
+function slipsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
