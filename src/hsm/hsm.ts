@@ -44,7 +44,7 @@ import { type Cancellation, cancellationOf, NEVER_CANCELLED } from './cancellati
 import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
-import { checkCall, invalid, nameOf, object, TIMER_MAX_MS } from './inputs.ts';
+import { checkCall, flag, invalid, nameOf, object, TIMER_MAX_MS } from './inputs.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -353,6 +353,7 @@ export class HsmImpl implements Hsm, Engine {
     const passwords = [passphrase, admin?.password];
     const name = wipedIfRefused(passwords, wipe, () => {
       bag(options, MEMBERS.initialize);
+      flag(wipe, 'wipe', false);
       if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) throw invalid('scryptLog2N is 14 to 20');
       return nameOf(bag(admin, MEMBERS.admin, 'admin').name);
     });
@@ -435,7 +436,10 @@ export class HsmImpl implements Hsm, Engine {
 
   async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
     const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([passphrase], wipe, () => cancellationOf(bag(options, MEMBERS.unseal)));
+    const cancellation = wipedIfRefused([passphrase], wipe, () => {
+      flag(wipe, 'wipe', false);
+      return cancellationOf(bag(options, MEMBERS.unseal));
+    });
     const unsealing = this.#asCustodian([passphrase], wipe, async (own) => {
       const unsealed = await this.#inTurn(() => this.#unseal(own, cancellation));
       if (!unsealed) await this.#checkPassphrase(own, cancellation);
@@ -572,7 +576,10 @@ export class HsmImpl implements Hsm, Engine {
   async login(options: LoginOptions): Promise<Session> {
     const { password, passphrase, wipe } = object(options, 'options');
     const passwords = passphrase === undefined ? [password] : [password, passphrase];
-    const cancellation = wipedIfRefused(passwords, wipe, () => cancellationOf(bag(options, MEMBERS.login)));
+    const cancellation = wipedIfRefused(passwords, wipe, () => {
+      flag(wipe, 'wipe', false);
+      return cancellationOf(bag(options, MEMBERS.login));
+    });
     const session = this.#login(options, passwords, cancellation);
     try {
       return await cancellation.wait(session);

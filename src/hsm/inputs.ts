@@ -73,6 +73,13 @@ export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return own;
 }
 
+/** What is true or false: another value would count as one of them, and 'false' as true. Throws INPUT_INVALID. */
+export function flag(value: unknown, name: string, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value === 'boolean') return value;
+  throw invalid(`${name} is true or false`);
+}
+
 /** The name of a new user. Throws INPUT_INVALID. */
 export function nameOf(name: unknown): string {
   if (typeof name === 'string' && name.length >= 1 && name.length <= USER_NAME_MAX) return name;

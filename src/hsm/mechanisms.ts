@@ -8,7 +8,7 @@ import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
-import { boundedCopy, checkBytes, copy, invalid, limitExceeded, NOTHING, object } from './inputs.ts';
+import { boundedCopy, checkBytes, copy, flag, invalid, limitExceeded, NOTHING, object } from './inputs.ts';
 
 /** What nearly every signature asks for. */
 const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
@@ -16,6 +16,7 @@ const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
 /** Mechanism and flags of a sign or verify by this key. */
 export function signing(key: SigningKey, options: SignOptions): { mechanism: MechanismName; flags: number } {
   const { hash, format, prehashed, nonce } = object(options, 'options');
+  if (prehashed !== undefined) flag(prehashed, 'prehashed', false);
   const hashed = hash === undefined ? 0 : hashFlags(hash);
   if (key?.type === 'EC') {
     if (format !== undefined && format !== 'p1363' && format !== 'der') throw invalid('format is p1363 or der');

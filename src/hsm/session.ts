@@ -57,6 +57,7 @@ import {
   checkBytes,
   checkCall,
   copy,
+  flag,
   invalid,
   limitExceeded,
   NOTHING,
@@ -258,9 +259,10 @@ export class SessionImpl implements Session {
     const isPublic = object(template, 'a template').class === 'public';
     const curve = (template as { readonly curve?: Curve }).curve;
     const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () =>
-      cancellationOf(bag(options, MEMBERS.importKey)),
-    );
+    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () => {
+      flag(wipe, 'wipe', false);
+      return cancellationOf(bag(options, MEMBERS.importKey));
+    });
     const own = isPublic ? pointOn(curve, material) : await orWiped(cancellation, takeSecret(material as Secret, wipe));
     let handed = false;
     try {
@@ -696,6 +698,7 @@ export class SessionImpl implements Session {
     const { password, wipe } = object(user, 'a user');
     const cancellation = wipedIfRefused([password], wipe, () => {
       bag(user, MEMBERS.createUser, 'a user');
+      flag(wipe, 'wipe', false);
       checkBag(options, MEMBERS.call);
       return cancellationOf(options);
     });
@@ -756,9 +759,10 @@ export class SessionImpl implements Session {
   ): Promise<void> {
     const { oldPassword, wipe } = object(options, 'options');
     const secrets = { passwords: oldPassword === undefined ? [password] : [password, oldPassword], wipe };
-    const cancellation = wipedIfRefused(secrets.passwords, wipe, () =>
-      cancellationOf(bag(options, MEMBERS.setPassword)),
-    );
+    const cancellation = wipedIfRefused(secrets.passwords, wipe, () => {
+      flag(wipe, 'wipe', false);
+      return cancellationOf(bag(options, MEMBERS.setPassword));
+    });
     await cancellation.wait(this.#setPassword(name, secrets, cancellation));
   }
 

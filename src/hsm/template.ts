@@ -1,4 +1,5 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
+import { isDate } from 'node:util/types';
 import { HsmError, REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
@@ -23,11 +24,12 @@ import type {
   RewrapPolicy,
   Usage,
 } from '../model/key.ts';
+import { KEY_BITS_MAX } from '../model/limits.ts';
 import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { NOTHING } from './inputs.ts';
+import { flag, NOTHING } from './inputs.ts';
 import { bag, MEMBERS } from './members.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
@@ -173,18 +175,18 @@ export function attributesOf(
   return {
     ...pattern,
     curve: type === 'EC' ? curveOf(curve ?? most?.curve) : null,
-    bits: type === 'EC' ? CURVE[curveOf(curve ?? most?.curve)].bits : integer(bits ?? most?.bits, 'bits'),
+    bits: type === 'EC' ? CURVE[curveOf(curve ?? most?.curve)].bits : bitsOf(bits ?? most?.bits, type),
     usage: usages(template.usage ?? most?.usage),
     // What the cell says, whatever is asked.
     neverExtractable: false,
     origin: 'imported',
     trusted: false,
     class: type === 'EC' ? (template.class ?? 'private') : 'secret',
-    destroyable: template.destroyable ?? true,
-    dualUse: template.dualUse ?? false,
-    persistent: template.persistent ?? persistent,
-    notBefore: time(template.notBefore),
-    maxUses: integer(template.maxUses ?? 0, 'maxUses'),
+    destroyable: flag(template.destroyable, 'destroyable', true),
+    dualUse: flag(template.dualUse, 'dualUse', false),
+    persistent: flag(template.persistent, 'persistent', persistent),
+    notBefore: time(template.notBefore, 'notBefore'),
+    maxUses: integer(template.maxUses ?? 0, 'maxUses', USES_MAX),
     createdAt: now,
     checkValue: new Uint8Array(0),
     version: 1,
@@ -209,12 +211,12 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
   const { bits, curve, unwrapTemplate, deriveTemplate } = pattern;
   return {
     ...used,
-    bits: bits === undefined ? null : integer(bits, 'bits'),
+    bits: bits === undefined ? null : bitsOf(bits, type),
     curve: curve === undefined ? null : curveOf(curve),
-    callerIv: pattern.callerIv ?? most?.callerIv ?? false,
+    callerIv: flag(pattern.callerIv, 'callerIv', most?.callerIv ?? false),
     extractable: pattern.extractable ?? extractable ?? false,
-    wrapWithTrusted: pattern.wrapWithTrusted ?? most?.wrapWithTrusted ?? false,
-    notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter),
+    wrapWithTrusted: flag(pattern.wrapWithTrusted, 'wrapWithTrusted', most?.wrapWithTrusted ?? false),
+    notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter, 'notAfter'),
     ...rewrapOf(pattern.rewrapPolicy, type === 'AES' ? most : null),
     unwrapTemplate:
       unwrapTemplate !== undefined
@@ -272,17 +274,30 @@ function usages(list: readonly Usage[] | undefined): readonly Usage[] {
   return USAGES.filter((each) => list.includes(each));
 }
 
-function integer(value: unknown, name: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > 65535) {
-    throw invalid(`${name} is a whole number`);
+const AES_BITS_MAX = 256;
+/** As the record has room for. */
+const USES_MAX = 65535;
+
+const bitsOf = (value: unknown, type: KeyType): number =>
+  integer(value, 'bits', type === 'AES' ? AES_BITS_MAX : KEY_BITS_MAX);
+
+function integer(value: unknown, name: string, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
+    throw invalid(`${name} is a whole number of at most ${max}`);
   }
   return value;
 }
 
-function time(value: number | Date | undefined): number {
+/** Seconds since 1970, of any time from 2001 to 2286. As milliseconds they are all in the first months of 1970. */
+const SECONDS = { least: 1e9, most: 1e10 } as const;
+
+function time(value: number | Date | undefined, name: 'notBefore' | 'notAfter'): number {
   if (value === undefined) return 0;
-  const ms = value instanceof Date ? value.getTime() : value;
-  if (!Number.isSafeInteger(ms) || ms < 0) throw invalid('a time is a Date or milliseconds since 1970');
+  const ms = isDate(value) ? Number(value) : value;
+  if (!Number.isSafeInteger(ms) || ms < 0) throw invalid(`${name} is a Date or milliseconds since 1970`);
+  if (ms >= SECONDS.least && ms < SECONDS.most) throw invalid(`${name} is in milliseconds: this looks like seconds`);
+  // What has no end has a zero there.
+  if (ms === 0 && name === 'notAfter') throw invalid('notAfter is over already: leave it out for a key without an end');
   return ms;
 }
 

@@ -1,0 +1,75 @@
+/** Values of the wrong type or unit are refused by their member's name: taken for something, they would be taken for the wrong thing. */
+import { beforeAll, expect, test } from 'vitest';
+import type { EcKey, Key } from '../../dist/index.js';
+import { bytes, code, refusal, stored } from './support.ts';
+
+const it = stored();
+const AES = { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], persistent: false } as const;
+const KEK = { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'], persistent: false } as const;
+// biome-ignore lint/suspicious/noExplicitAny: callers of JavaScript
+type Loose = any;
+
+let pair: EcKey;
+beforeAll(async () => {
+  pair = await it.alice.generateKey({ type: 'EC', curve: 'P-256', usage: ['sign'] });
+});
+
+const make = (members: object): Promise<Key> => it.alice.generateKey({ ...AES, ...members } as Loose);
+const refused = async (call: () => unknown, message: string | RegExp) => {
+  const error = await refusal(call);
+  expect([error.code, error.message]).toEqual(['KEYCELL_INPUT_INVALID', expect.stringMatching(message)]);
+};
+
+test('what is true or false is nothing else', async () => {
+  const flags = ['callerIv', 'wrapWithTrusted', 'destroyable', 'dualUse', 'persistent'];
+  for (const value of ['false', 'no', '', 0, 1, null, {}] as Loose[]) {
+    for (const flag of flags) await refused(() => make({ [flag]: value }), `${flag} is true or false`);
+    for (const flag of flags.slice(0, 2)) {
+      const unwrapTemplate = { [flag]: value };
+      await refused(() => it.alice.generateKey({ ...KEK, unwrapTemplate } as Loose), `${flag} is true or false`);
+    }
+    const prehashed = { prehashed: value };
+    await refused(() => it.alice.sign(pair, bytes(32), prehashed), 'prehashed is true or false');
+    await refused(() => it.alice.verify(pair, bytes(64), bytes(32), prehashed), 'prehashed is true or false');
+    const wipe = { wipe: value };
+    const user = { name: 'bob', role: 'crypto-user', password: 'b' } as const;
+    for (const call of [
+      () => it.alice.importKey(AES, bytes(32), wipe),
+      () => it.hsm.login({ user: 'alice', password: 'alice', ...wipe }),
+      () => it.hsm.unseal('p', wipe),
+      () => it.hsm.initialize({ passphrase: 'p', admin: { name: 'a', password: 'a' }, ...wipe }),
+      () => it.admin.createUser({ ...user, ...wipe }),
+      () => it.admin.setPassword('alice', 'x', wipe),
+    ]) {
+      await refused(call, 'wipe is true or false');
+    }
+  }
+  expect((await make({ callerIv: false, destroyable: false, dualUse: undefined })).destroyable).toBe(false);
+});
+
+test('a time is in milliseconds, and one at zero is no missing end', async () => {
+  const soon = Math.floor(Date.now() / 1000) + 3600;
+  for (const member of ['notBefore', 'notAfter']) {
+    await refused(() => make({ [member]: soon }), `${member} is in milliseconds`);
+    await refused(() => make({ [member]: new Date(soon) }), `${member} is in milliseconds`);
+    for (const value of ['2030-01-01', null, -1, 1.5, Number.NaN, new Date(Number.NaN), 10n, {}]) {
+      await refused(() => make({ [member]: value }), `${member} is a Date or milliseconds since 1970`);
+    }
+    expect(await code(() => make({ [member]: Number.POSITIVE_INFINITY }))).toBe('KEYCELL_INPUT_INVALID');
+  }
+  for (const notAfter of [0, new Date(0)]) {
+    await refused(() => make({ notAfter }), 'notAfter is over already');
+    await refused(() => it.alice.generateKey({ ...KEK, unwrapTemplate: { notAfter } }), 'notAfter is over already');
+  }
+  const key = await make({ notBefore: new Date(0), notAfter: new Date(1000 * soon) });
+  expect([key.notBefore, key.notAfter]).toEqual([undefined, new Date(1000 * soon)]);
+});
+
+test('a number beyond its bound is told the bound', async () => {
+  for (const bits of [65536, 4104, -8, 1.5, '256', Number.NaN] as Loose[]) {
+    const usage = ['sign'] as const;
+    await refused(() => it.alice.generateKey({ type: 'HMAC', bits, usage }), 'bits is a whole number of at most 4096');
+    await refused(() => make({ bits }), 'bits is a whole number of at most 256');
+  }
+  await refused(() => make({ maxUses: 65536 }), 'maxUses is a whole number of at most 65535');
+});
