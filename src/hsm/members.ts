@@ -60,11 +60,19 @@ export const MEMBERS = {
 } as const;
 
 /** Returns the bag. Throws INPUT_INVALID where it is none, or has a member that is none of these. */
-export function bag<T>(value: T, known: Members, what = 'options'): T {
+export function bag<T>(value: T, known: Members, what = 'options', besides: Members = NONE): T {
   object(value, what);
-  for (const name in value) if (!known.has(name) && !(name in Object.prototype)) throw unknown(name, known, what);
+  for (const name in value) {
+    if (!known.has(name) && !besides.has(name) && !(name in Object.prototype)) throw unknown(name, known, what);
+  }
   return value;
 }
+const NONE = members();
+
+/** What the cell alone decides and a handle tells: a template that is made from a handle has it, and is not believed. */
+const DECIDED = members('trusted', 'local', 'origin', 'neverExtractable');
+
+export const templateBag = <T>(template: T): T => bag(template, MEMBERS.template, 'a template', DECIDED);
 
 /** The same of a bag that may be left out. */
 export function checkBag(value: object | undefined, known: Members): void {

@@ -70,7 +70,7 @@ import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.t
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
-import { bag, checkBag, MEMBERS } from './members.ts';
+import { bag, checkBag, MEMBERS, templateBag } from './members.ts';
 import { takeSecret, wipedIfRefused } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
@@ -234,7 +234,7 @@ export class SessionImpl implements Session {
     options?: CallOptions,
   ): Promise<KeyOf<T>> {
     checkBag(options, MEMBERS.call);
-    const wanted = attributesOf(bag(template, MEMBERS.template, 'a template'), true, 0);
+    const wanted = attributesOf(templateBag(template), true, 0);
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
     const { keys } = this.#engine;
     const cancellation = cancellationOf(options);

@@ -30,7 +30,7 @@ import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
 import { flag, NOTHING } from './inputs.ts';
-import { bag, MEMBERS } from './members.ts';
+import { bag, MEMBERS, templateBag } from './members.ts';
 
 const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
 
@@ -124,7 +124,7 @@ export function wantedOf(
   persistent: boolean,
   { template: most, unwrapping }: Above = NONE_ABOVE,
 ): Wanted {
-  bag(template, MEMBERS.template, 'a template');
+  templateBag(template);
   const known = last !== undefined && last.persistent === persistent && last.most === most;
   if (known && last!.unwrapping === unwrapping && alike(template as Read, last!.template)) return last!;
   const own = read(template as Read);
