@@ -8,6 +8,7 @@ import { UsageError } from './failure.ts';
 import { type Output, openOutput } from './files.ts';
 import { followHsm, type Log, openLog } from './log.ts';
 import { readSecret, type SecretName, type SecretSource } from './secrets.ts';
+import { mustBeWritten } from './stdout.ts';
 
 export interface GlobalOptions {
   readonly path: string;
@@ -145,6 +146,12 @@ export class Cli {
   /** The command's answer: one JSON document for programs, or the text. */
   answer(document: unknown, text: string): void {
     process.stdout.write(this.json ? `${JSON.stringify(document)}\n` : text === '' ? '' : `${text}\n`);
+  }
+
+  /** A part of a long answer for people. Throws where it can't be read any more: the rest is not worth its work. */
+  say(text: string): void {
+    mustBeWritten();
+    if (!this.json) process.stdout.write(`${text}\n`);
   }
 
   /** A word beside the answer, for people. */

@@ -13,6 +13,7 @@ export const EXIT = {
   conflict: [6, 'it exists already, or more than one fits'],
   internal: [70, 'a fault of ours: please report it'],
   interrupted: [130, 'interrupted'],
+  unread: [141, 'whoever read the output went away, as `| head` does: nothing is said'],
 } as const;
 export type Exit = keyof typeof EXIT;
 
@@ -110,6 +111,8 @@ export function failureOf(error: unknown): Failure {
   const { code, name, message } = error as NodeJS.ErrnoException;
   // Ctrl-C in a prompt.
   if (name === 'ExitPromptError') return { code: 'INTERRUPTED', exit: 'interrupted', message: 'interrupted' };
+  // Node ignores SIGPIPE, which ends other programs here: 128 and its number is what a shell says of them.
+  if (code === 'EPIPE') return { code, exit: 'unread', message };
   if (typeof code === 'string' && (error as NodeJS.ErrnoException).syscall !== undefined) {
     return { code, exit: SYSTEM[code] ?? 'unavailable', message };
   }

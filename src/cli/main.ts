@@ -4,6 +4,7 @@ import { CommanderError } from 'commander';
 import { EXIT, failureOf, tell } from './failure.ts';
 import { discardUnfinished } from './files.ts';
 import { createProgram } from './program.ts';
+import { followOutputs, mustBeWritten } from './stdout.ts';
 import { packageVersion } from './version.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -16,10 +17,11 @@ async function main(argv: readonly string[]): Promise<void> {
       process.kill(process.pid, signal);
     });
   }
-  // A reader that went away is told by the write that fails; without a listener Node would print a stack.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  followOutputs();
   try {
     await createProgram(packageVersion()).parseAsync(argv as string[]);
+    // An answer that nobody got is no success, unless the exit code says something already.
+    if (process.exitCode === undefined) mustBeWritten();
   } catch (error) {
     // Help and version end the parse and are no failure; the help that a missing command brings is told already.
     if (error instanceof CommanderError && error.exitCode === 0) return;
@@ -29,6 +31,7 @@ async function main(argv: readonly string[]): Promise<void> {
     }
     discardUnfinished();
     const failure = failureOf(error);
+    if (failure.exit === 'unread') process.exit(EXIT.unread[0]);
     const stack = argv.includes('--verbose') || argv.includes('-v') ? (error as Error).stack : undefined;
     // Not left to the end of all work: a read from a pipe that nobody closes would never end.
     process.stderr.write(tell(failure, argv.includes('--json'), stack), () => process.exit(EXIT[failure.exit][0]));

@@ -84,6 +84,21 @@ test('a command that is interrupted leaves no unfinished file, and one that fail
   expect(ended, ended.stderr).toMatchObject({ code: 0, stdout: '143\nclean\n1\n' });
 });
 
+test('a reader that goes away ends a command quietly, and an answer that is lost is no success', async () => {
+  const ended = await shell.bash(`
+    set +e
+    head -c 3000000 /dev/zero | keycell encrypt --key files | head -c 4 | wc -c
+    echo \${PIPESTATUS[1]}
+    keycell key list | true
+    echo \${PIPESTATUS[0]}
+    keycell demo | true
+    echo \${PIPESTATUS[0]}
+  `);
+  expect(ended).toMatchObject({ stdout: '4\n141\n141\n141\n', stderr: '' });
+  const full = await shell.bash('keycell key list > /dev/full');
+  expect(full).toMatchObject({ code: 5, stderr: expect.stringContaining('ENOSPC') });
+});
+
 test('an envelope names its key; the wrong aad, a foreign file and a secret in JSON are refused', async () => {
   const sealed = (
     await shell.ok(['encrypt', '--key', 'files', '--envelope', '--aad', 'row 7', '--json'], { input: 'hello' })

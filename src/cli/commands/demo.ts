@@ -33,9 +33,7 @@ interface Tour {
 async function task(cli: Cli): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'keycell-demo-'));
   const tour: Tour = {};
-  const say = (text: string) => {
-    if (!cli.json) process.stdout.write(`${text}\n`);
-  };
+  const say = (text: string) => cli.say(text);
   try {
     await walk(folder, tour, say);
   } finally {

@@ -43,7 +43,7 @@ async function task(cli: Cli, options: Options): Promise<void> {
   if (options.cells === 0) throw new UsageError('--cells is 1 or more');
   const numbers = options.cells === undefined ? Array.from({ length: cores }, (_, i) => i + 1) : [options.cells];
   const machine = { processor: cpus()[0]?.model.trim() ?? 'unknown', cores, node: process.version };
-  const say = (text: string) => cli.json || process.stdout.write(`${text}\n`);
+  const say = (text: string) => cli.say(text);
   say(`${machine.processor}, ${cores} cores, Node ${machine.node}; ${options.seconds} s for each figure`);
 
   const results: { cells: number; rows: readonly Row[] }[] = [];
