@@ -40,6 +40,12 @@ export async function ask(message: string, options: { readonly twice: boolean })
   return answer;
 }
 
+/** A visible answer, not empty; undefined where there is no terminal. */
+export async function askName(message: string): Promise<string | undefined> {
+  const { input } = await import('@inquirer/prompts');
+  return atTerminal((terminal) => input({ message, required: true }, terminal));
+}
+
 /** Yes or no; undefined where there is no terminal. */
 export function confirm(message: string): Promise<boolean | undefined> {
   return atTerminal(async (terminal) => {

@@ -1,5 +1,5 @@
 /** At a terminal: hidden prompts, questions before what can't be taken back, and nothing binary on the screen. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { fileFolder, SECRETS, Shell } from './support.ts';
 
@@ -42,6 +42,29 @@ test('prompts work while stdin and stdout are pipes', async () => {
   );
   expect(made, made.stdout).toMatchObject({ code: 0 });
   expect(readFileSync(shell.path('drawn'), 'utf8')).toMatch(/^[0-9a-f]{32}\n$/);
+});
+
+test('init as the README prints it asks for the first admin too', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  expect(readme).toMatch(/^npx keycell init +# an HSM in \.\/hsm; asks for a passphrase and the first admin$/m);
+  const made = await shell.terminal(
+    'mkdir new; cd new; keycell init && keycell status --json && keycell user list --json --user officer',
+    [
+      ['Name of the first admin', `officer${ENTER}`],
+      ['New passphrase for ./hsm', SECRETS.passphrase + ENTER],
+      ['The same again', SECRETS.passphrase + ENTER],
+      ['New password for officer', SECRETS.officer + ENTER],
+      ['The same again', SECRETS.officer + ENTER],
+      ['Passphrase of ./hsm', SECRETS.passphrase + ENTER],
+      ['Password of officer', SECRETS.officer + ENTER],
+    ],
+    { env: { ...asking.env, KEYCELL_USER: undefined } },
+  );
+  expect(made, made.stdout).toMatchObject({ code: 0 });
+  expect(made.stdout).toMatch(/"name":"officer","role":"admin"/);
+  const nobody = await shell.run(['init', '--path', 'nobody'], { env: { KEYCELL_USER: undefined } });
+  expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('--user NAME') });
+  expect(readdirSync(shell.folder)).not.toContain('nobody');
 });
 
 test('a mistyped repetition changes nothing', async () => {

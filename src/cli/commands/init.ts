@@ -4,9 +4,11 @@ import { HsmError } from '../../errors.ts';
 import { type Cli, run } from '../context.ts';
 import { command } from '../group.ts';
 import { whole } from '../options.ts';
+import { askName } from '../terminal.ts';
 
 export function init(parent: Command): void {
-  command(parent, 'init', 'Make an HSM in a folder, with its passphrase and its first admin (--user).', [
+  command(parent, 'init', 'Make an HSM in a folder, with its passphrase and its first admin: --user, or asked for.', [
+    'keycell init',
     'keycell init --path ./hsm --user officer',
     'keycell init --user officer --passphrase-file pass.txt --password-file officer.txt',
   ])
@@ -18,9 +20,15 @@ export function init(parent: Command): void {
     .action(run(task));
 }
 
+/** There is nobody yet whom it could be: at a terminal, whoever gives no name is asked for one. */
+async function adminName(cli: Cli): Promise<string> {
+  const { user, input } = cli.options;
+  return user || (input && (await askName('Name of the first admin'))) || cli.user();
+}
+
 async function task(cli: Cli, options: { readonly scryptLog2n: number }): Promise<void> {
   const { path, wait } = cli.options;
-  const name = cli.user();
+  const name = await adminName(cli);
   const { openHsm } = await import('../../index.ts');
   const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000 });
   try {
