@@ -5,7 +5,7 @@ import type { Hsm, Session } from '../model/hsm.ts';
 import type { AesKey, Key, KeyType } from '../model/key.ts';
 import { type Encoding, encode } from './encode.ts';
 import { UsageError } from './failure.ts';
-import { type Output, openOutput } from './files.ts';
+import { isTyped, type Output, openOutput } from './files.ts';
 import { followHsm, type Log, openLog } from './log.ts';
 import { readSecret, type SecretName, type SecretSource } from './secrets.ts';
 import { mustBeWritten } from './stdout.ts';
@@ -53,12 +53,19 @@ export const run =
   async (...given: unknown[]): Promise<void> => {
     const command = given.pop() as Command;
     const options = command.optsWithGlobals<GlobalOptions>();
-    await task(new Cli(options, await openLog(options.verbose === true)), ...(given as A));
+    const cli = new Cli(options, await openLog(options.verbose === true));
+    try {
+      await task(cli, ...(given as A));
+    } finally {
+      cli.end();
+    }
   };
 
 export class Cli {
   readonly options: GlobalOptions;
   readonly log: Log;
+  /** Asked for before the input was typed; the session that takes them wipes them. */
+  #asked: { readonly passphrase: Uint8Array; readonly password: Uint8Array } | undefined;
 
   constructor(options: GlobalOptions, log: Log) {
     this.options = options;
@@ -87,21 +94,53 @@ export class Cli {
     const { path } = this.options;
     const user = this.user();
     mustHoldHsm(path);
-    const passphrase = await this.secret('passphrase', `Passphrase of ${path}`);
-    let password: Uint8Array | undefined;
+    const { passphrase, password } = this.#asked ?? (await this.#sessionSecrets());
+    this.#asked = undefined;
     try {
-      password = await this.secret('password', `Password of ${user}`);
       return await this.#opened(async (hsm) => {
-        const session = await hsm.login({ user, password: password!, wipe: options.keep !== true });
+        const session = await hsm.login({ user, password, wipe: options.keep !== true });
         this.log.debug({ user, session: session.id }, 'logged in');
-        const result = await use(session, hsm, password!);
+        const result = await use(session, hsm, password);
         // After a failure the HSM's own end is enough: its tickets are void with the unseal.
         await session.close();
         return result;
       }, passphrase);
     } finally {
       passphrase.fill(0);
-      password?.fill(0);
+      password.fill(0);
+    }
+  }
+
+  /**
+   * For a command with an input, before it reads it: bytes can't be typed, and a key would be seen. Where text is
+   * typed, secrets are asked for first: to whoever waits for a hidden prompt, a terminal that silently takes data looks
+   * like one, and shows the passphrase. Where the input is a pipe, they come after it, so that of two commands in one
+   * pipe only one asks at a time.
+   */
+  async beforeInput(file: string | undefined, kind: 'text' | 'binary' | 'key'): Promise<void> {
+    if (!isTyped(file)) return;
+    if (kind === 'key') throw new UsageError('a key would be shown as it is typed', 'name its file, or pipe it in');
+    if (kind === 'binary')
+      throw new UsageError('the input would be typed, and is no text', 'name a file, or pipe it in');
+    this.user();
+    mustHoldHsm(this.options.path);
+    this.#asked = await this.#sessionSecrets();
+    this.note('Now type the input, which is shown; Ctrl-D on a line of its own ends it.');
+  }
+
+  /** Let go of what was asked for and not used. */
+  end(): void {
+    this.#asked?.passphrase.fill(0);
+    this.#asked?.password.fill(0);
+  }
+
+  async #sessionSecrets(): Promise<{ readonly passphrase: Uint8Array; readonly password: Uint8Array }> {
+    const passphrase = await this.secret('passphrase', `Passphrase of ${this.options.path}`);
+    try {
+      return { passphrase, password: await this.secret('password', `Password of ${this.user()}`) };
+    } catch (error) {
+      passphrase.fill(0);
+      throw error;
     }
   }
 

@@ -118,6 +118,18 @@ export async function ahead(file: string | undefined): Promise<Ahead> {
   };
 }
 
+/** Whether an input is what somebody types, and sees. */
+export function isTyped(path: string | undefined): boolean {
+  if (isStandard(path)) return isatty(STDIN);
+  if (!statSync(path, { throwIfNoEntry: false })?.isCharacterDevice()) return false;
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOCTTY);
+  try {
+    return isatty(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** The size of an input where it is known beforehand: for progress. */
 function sizeOf(path: string | undefined): number | undefined {
   const stat = isStandard(path) ? fstatSync(STDIN) : statSync(path);

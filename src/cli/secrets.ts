@@ -5,6 +5,7 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, read, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { UsageError } from './failure.ts';
 import { ask } from './terminal.ts';
@@ -71,6 +72,7 @@ async function readSecretFile(path: string, warn: (text: string) => void): Promi
   const fd = openSync(path, 'r');
   try {
     const stat = fstatSync(fd);
+    mustBeHidden(fd);
     if (stat.isFile() && (stat.mode & 0o077) !== 0) warn(`others may read ${path}: chmod 600 it`);
     return dropNewline(await readDescriptor(fd));
   } finally {
@@ -85,11 +87,19 @@ async function readSecretFile(path: string, warn: (text: string) => void): Promi
 function inherited(fd: number, name: SecretName): number {
   try {
     fstatSync(fd);
-    if (!isOwn(fd)) return fd;
+    if (!isOwn(fd)) {
+      mustBeHidden(fd);
+      return fd;
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
   }
   throw new UsageError(`no file is open as descriptor ${fd}`, `for example: keycell … --${name}-fd ${fd} ${fd}<FILE`);
+}
+
+function mustBeHidden(fd: number): void {
+  if (!isatty(fd)) return;
+  throw new UsageError('a secret would be shown as it is typed', 'leave the option out, to be asked for it');
 }
 
 function isOwn(fd: number): boolean {

@@ -67,6 +67,38 @@ test('init as the README prints it asks for the first admin too', async () => {
   expect(readdirSync(shell.folder)).not.toContain('nobody');
 });
 
+test('secrets are asked for before an input is typed, and are never shown', async () => {
+  await shell.ok(['user', 'add', 'carol', '--new-password-file', 'fresh', '--quiet']);
+  const carol = ['--user', 'carol', '--password-file', 'fresh'];
+  await shell.ok(['key', 'generate', '--label', 'typed', '--curve', 'P-256', '--quiet', ...carol]);
+  const secrets = [
+    ['Passphrase of ./hsm', SECRETS.passphrase + ENTER],
+    ['Password of carol', SECRETS.fresh + ENTER],
+  ] as const;
+  const signed = await shell.terminal(
+    'keycell sign --user carol --key typed --out typed.sig',
+    [...secrets, ['Ctrl-D', 'a message\n\u0004']],
+    asking,
+  );
+  expect(signed, signed.stdout).toMatchObject({ code: 0 });
+  for (const secret of Object.values(SECRETS)) expect(signed.stdout).not.toContain(secret);
+  const valid = await shell.ok(['verify', '--key', 'typed', '--signature', 'typed.sig', ...carol], {
+    input: 'a message\n',
+  });
+  expect(valid.stdout).toBe('valid\n');
+
+  for (const [script, text] of [
+    ['keycell key import --type AES', 'a key would be shown'],
+    ['keycell decrypt', 'the input would be typed'],
+    ['keycell sign --key typed --prehashed /dev/tty', 'the input would be typed'],
+    ['keycell check --passphrase-fd 0', 'a secret would be shown'],
+    ['keycell check --passphrase-file /dev/tty', 'a secret would be shown'],
+  ] as const) {
+    const refused = await shell.terminal(script, []);
+    expect(refused, script).toMatchObject({ code: 2, stdout: expect.stringContaining(text) });
+  }
+});
+
 test('a mistyped repetition changes nothing', async () => {
   const made = await shell.terminal(
     'keycell init --path other --user alice --scrypt-log2n 14',

@@ -51,6 +51,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
   const { mechanism, key } = options;
   if (cli.json && isStdout(options)) throw secretInJson();
   checkRaw(options);
+  await cli.beforeInput(file, 'binary');
   if (mechanism !== undefined) {
     if (key === undefined) throw new UsageError('a raw ciphertext does not name its key', 'name it with --key');
     const input = await readInput(file);

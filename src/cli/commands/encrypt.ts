@@ -52,6 +52,7 @@ interface Options extends AadOptions, DataOptions {
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   checkRaw(options);
+  await cli.beforeInput(file, 'text');
   if (options.mechanism === undefined && !options.envelope) await stream(cli, file, options);
   else await message(cli, file, options);
 }

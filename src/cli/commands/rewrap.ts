@@ -48,6 +48,7 @@ interface Options extends DataOptions {
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   const { mechanism } = options;
+  await cli.beforeInput(file, options.lines ? 'text' : 'binary');
   const input = await readInput(file);
   const blobs = options.lines ? blobsOf(input) : [input];
   await cli.withSession(async (session) => {

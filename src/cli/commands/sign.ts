@@ -63,6 +63,7 @@ export const messageOf = (file: string | undefined, { prehashed }: SigningOption
   prehashed ? readInput(file, DIGEST_MAX) : ahead(file);
 
 async function task(cli: Cli, file: string | undefined, options: SigningOptions & DataOptions): Promise<void> {
+  await cli.beforeInput(file, options.prehashed ? 'binary' : 'text');
   const message = await messageOf(file, options);
   await cli.withSession(async (session) => {
     const key = await findKeyOf(session, options.key, 'EC', 'HMAC', 'AES');

@@ -43,6 +43,7 @@ interface Options extends TemplateOptions, AadOptions {
 }
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
+  await cli.beforeInput(file, 'binary');
   const blob = await readInput(file);
   await cli.withSession(async (session) => {
     const wrapping = await findAes(session, options.key);

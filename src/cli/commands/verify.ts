@@ -28,6 +28,8 @@ async function task(
   file: string | undefined,
   options: SigningOptions & { readonly signature: string },
 ): Promise<void> {
+  await cli.beforeInput(options.signature, 'binary');
+  await cli.beforeInput(file, options.prehashed ? 'binary' : 'text');
   const signature = await readInput(options.signature);
   const message = await messageOf(file, options);
   await cli.withSession(async (session) => {

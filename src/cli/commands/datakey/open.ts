@@ -29,6 +29,7 @@ export function openDataKey(parent: Command): void {
 
 async function task(cli: Cli, file: string | undefined, options: AadOptions & DataOptions): Promise<void> {
   if (cli.json && isStdout(options)) throw secretInJson();
+  await cli.beforeInput(file, 'binary');
   const envelope = await readInput(file, ENVELOPE_MAX);
   const { format, keyId } = formatOf(envelope);
   if (format !== 'envelope') {

@@ -58,6 +58,7 @@ interface Options extends TemplateOptions {
 }
 
 async function task(cli: Cli, options: Options): Promise<void> {
+  if (options.peer !== undefined) await cli.beforeInput(options.peer, 'text');
   const peer = options.peer === undefined ? undefined : await readInput(options.peer);
   const kdf = kdfOf(options);
   await cli.withSession(async (session) => {

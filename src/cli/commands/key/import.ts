@@ -34,6 +34,7 @@ export function importKey(parent: Command): void {
 type Options = TemplateOptions & { readonly public?: true };
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
+  await cli.beforeInput(file, options.public ? 'text' : 'key');
   const material = await readInput(file, MATERIAL_MAX);
   try {
     await cli.withSession(async (session) => {
