@@ -1,6 +1,7 @@
 /** What every command has: its global options, the way to an HSM and a session, and where its answers go. */
 import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
+import { HsmError } from '../errors.ts';
 import type { Hsm, Session } from '../model/hsm.ts';
 import type { AesKey, Key, KeyType } from '../model/key.ts';
 import { type Encoding, encode } from './encode.ts';
@@ -272,12 +273,21 @@ function mustHoldHsm(path: string): void {
   });
 }
 
-const ID = /^[0-9a-f]{32}$/;
+const ID = /^(id:)?([0-9a-f]{32})$/;
 
-/** A key by its id (32 hex digits) or its label; `label:…` for a label that looks like an id. */
-export function findKey(session: Session, name: string): Promise<Key> {
-  if (ID.test(name)) return session.getKey({ id: name });
-  return session.getKey({ label: name.replace(/^label:/, '') });
+/**
+ * A key by its id (32 hex digits), or else by its label, which may be 32 hex digits too: a DRM key id. `id:…` and
+ * `label:…` say which of the two it is.
+ */
+export async function findKey(session: Session, name: string): Promise<Key> {
+  const [, only, id] = ID.exec(name) ?? [];
+  if (id === undefined) return session.getKey({ label: name.replace(/^label:/, '') });
+  try {
+    return await session.getKey({ id });
+  } catch (error) {
+    if (only || !(error instanceof HsmError) || error.code !== 'KEYCELL_KEY_NOT_FOUND') throw error;
+  }
+  return session.getKey({ label: id });
 }
 
 /** A key that must be of one of some types, so that the wrong one is told from a wrong mechanism. */

@@ -14,6 +14,19 @@ const ID = expect.stringMatching(/^[0-9a-f]{32}$/);
 const generate = (label: string, ...args: string[]) =>
   shell.ok(['key', 'generate', '--label', label, '--json', ...args]).then((result) => result.json());
 
+test('a label of 32 hex digits, as the key id of a title, is found where it is no id', async () => {
+  const title = randomBytes(16).toString('hex');
+  const { id } = await generate(title, '--curve', 'P-256');
+  expect((await shell.ok(['key', 'show', title, '--json'])).json()).toMatchObject({ id, label: title });
+  // Whoever labels a key with another's id does not take its place.
+  const other = await generate(id, '--curve', 'P-256');
+  expect((await shell.ok(['key', 'show', id, '--json'])).json()).toMatchObject({ id });
+  expect((await shell.ok(['key', 'show', `label:${id}`, '--json'])).json()).toMatchObject({ id: other.id });
+  const missing = await shell.run(['key', 'show', `id:${title}`, '--json']);
+  expect(missing.error().code).toBe('KEYCELL_KEY_NOT_FOUND');
+  for (const made of [id, other.id]) await shell.ok(['key', 'destroy', made, '--yes', '--quiet']);
+});
+
 test('a key is made once for its label, and shown without its secret', async () => {
   const made = await shell.ok(['key', 'generate', '--label', 'signer', '--curve', 'P-256']);
   const id = made.stdout.trim();

@@ -60,7 +60,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
   }
   const input = await ahead(file);
   const { format, keyId } = formatOf(input.first);
-  const name = key ?? keyId;
+  const name = key ?? `id:${keyId}`;
   if (format === 'stream') await stream(cli, input, options, name);
   else {
     const envelope = await readInput(input);

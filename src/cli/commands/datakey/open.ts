@@ -36,7 +36,7 @@ async function task(cli: Cli, file: string | undefined, options: AadOptions & Da
     throw new UsageError('this is a stream, not the envelope of a data key', 'use keycell decrypt');
   }
   await cli.withSession(async (session) => {
-    const key = await findAes(session, keyId);
+    const key = await findAes(session, `id:${keyId}`);
     const plaintext = await session.decrypt(key, envelope, aadOf(options));
     await cli.data(plaintext, options, { kind: 'key', document: { key: key.id } });
   });
