@@ -79,6 +79,78 @@ export function fromPem(text: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   return fromBase64(text.subarray(first + 5, end));
 }
 
+const KEY_BYTES: ReadonlySet<number> = new Set([16, 24, 32, 48, 64]);
+const EQUALS_MAX = 2;
+const CAPITAL_A = 65;
+const SMALL_BIT = 0x20;
+const isSpace = (char: number): boolean => char === 32 || (char >= 9 && char <= 13);
+
+/**
+ * The bytes that text in hex or base64 (either alphabet) stands for, or undefined where it is none. White space is passed
+ * over; base64 may lack its padding and nothing else. The caller wipes it.
+ */
+export function decode(text: Uint8Array, form: 'hex' | 'base64'): Uint8Array<ArrayBuffer> | undefined {
+  const scratch = room(text.length);
+  try {
+    let digits = 0;
+    let padding = 0;
+    for (const char of text) {
+      if (isSpace(char)) continue;
+      if (form === 'base64' && char === EQUALS) padding++;
+      else if (padding > 0) return undefined;
+      else {
+        const value = form === 'hex' ? hexDigit(char) : base64Digit(char);
+        if (value < 0) return undefined;
+        scratch[digits++] = value;
+      }
+    }
+    const whole = form === 'hex' ? digits % 2 === 0 : digits % 4 !== 1 && padding <= EQUALS_MAX;
+    if (!whole || (padding > 0 && (digits + padding) % 4 !== 0)) return undefined;
+    return join(scratch.subarray(0, digits), form === 'hex' ? 4 : 6);
+  } finally {
+    scratch.fill(0);
+  }
+}
+
+/** Digits of some bits each, put side by side; undefined where a bit is left over and set. */
+function join(digits: Uint8Array, width: number): Uint8Array<ArrayBuffer> | undefined {
+  const out = room((digits.length * width) >> 3);
+  let held = 0;
+  let bits = 0;
+  let size = 0;
+  for (const digit of digits) {
+    held = ((held << width) | digit) & 0xffff;
+    bits += width;
+    if (bits < 8) continue;
+    bits -= 8;
+    out[size++] = (held >> bits) & 255;
+  }
+  if ((held & ((1 << bits) - 1)) === 0) return out;
+  out.fill(0);
+  return undefined;
+}
+
+/** Capital letters differ from small ones by one bit. */
+const hexDigit = (char: number): number => HEX.indexOf(char >= CAPITAL_A ? char | SMALL_BIT : char);
+
+function base64Digit(char: number): number {
+  const standard = STANDARD.indexOf(char);
+  return standard >= 0 ? standard : URL_SAFE.indexOf(char);
+}
+
+/**
+ * Whether bytes that should be a key or a digest are its text: hex of at least 16 bytes, or base64 of a length that keys
+ * have. Of random bytes, fewer than one key in 2^40 looks so.
+ */
+export function textForm(bytes: Uint8Array): 'hex' | 'base64' | undefined {
+  for (const form of ['hex', 'base64'] as const) {
+    const decoded = decode(bytes, form);
+    decoded?.fill(0);
+    if (decoded && (form === 'hex' ? decoded.length >= 16 : KEY_BYTES.has(decoded.length))) return form;
+  }
+  return undefined;
+}
+
 /** What base64 digits stand for; white space, padding and anything else is passed over. */
 function fromBase64(text: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = room(Math.floor((3 * text.length) / 4));

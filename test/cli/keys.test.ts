@@ -27,6 +27,35 @@ test('a label of 32 hex digits, as the key id of a title, is found where it is n
   for (const made of [id, other.id]) await shell.ok(['key', 'destroy', made, '--yes', '--quiet']);
 });
 
+test('text of a key is not taken for the key, unless it is said', async () => {
+  const key = randomBytes(32);
+  const importing = ['key', 'import', '--json', '--type'];
+  for (const [text, form, bits] of [
+    [key.toString('hex', 0, 16), 'hex', 128],
+    [`${key.toString('hex').toUpperCase()}\n`, 'hex', 256],
+    [key.toString('base64', 0, 24), 'base64', 192],
+    [`${key.toString('base64')}\n`, 'base64', 256],
+  ] as const) {
+    for (const type of form === 'hex' && bits === 128 ? ['AES', 'HMAC'] : ['AES']) {
+      const refused = await shell.run([...importing, type], { input: text });
+      expect(refused.error()).toMatchObject({ exit: 2, advice: expect.stringContaining(`--decode ${form}`) });
+    }
+    const made = (await shell.ok([...importing, 'AES', '--decode', form], { input: text })).json();
+    const raw = (await shell.ok([...importing, 'AES'], { input: key.subarray(0, bits / 8) })).json();
+    expect(made).toMatchObject({ bits, checkValue: raw.checkValue });
+    for (const { id } of [made, raw]) await shell.ok(['key', 'destroy', id, '--yes', '--quiet']);
+  }
+  const { id, bits } = (
+    await shell.ok([...importing, 'AES', '--decode', 'raw'], { input: key.toString('hex', 0, 16) })
+  ).json();
+  expect(bits).toBe(256);
+  await shell.ok(['key', 'destroy', id, '--yes', '--quiet']);
+  expect(await shell.run([...importing, 'AES', '--decode', 'hex'], { input: 'no hex' })).toMatchObject({ code: 2 });
+  const digest = createHash('sha256').update('message').digest('hex');
+  const prehashed = await shell.run(['sign', '--key', 'none', '--prehashed'], { input: digest });
+  expect(prehashed).toMatchObject({ code: 2, stderr: expect.stringContaining('-binary') });
+});
+
 test('a key is made once for its label, and shown without its secret', async () => {
   const made = await shell.ok(['key', 'generate', '--label', 'signer', '--curve', 'P-256']);
   const id = made.stdout.trim();

@@ -3,11 +3,14 @@ import { type Command, Option } from 'commander';
 import type { SignOptions } from '../../model/hsm.ts';
 import type { HashName } from '../../model/key.ts';
 import { type Cli, type DataOptions, findKeyOf, run } from '../context.ts';
+import { textForm } from '../encode.ts';
+import { UsageError } from '../failure.ts';
 import { ahead, readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { encodeOption, hashOption, keyOption, outOption } from '../options.ts';
 
 const DIGEST_MAX = 64;
+const LINE_END_MAX = 2;
 
 export function sign(parent: Command): void {
   signingOptions(
@@ -60,7 +63,14 @@ export function signOptionsOf(type: string, { format, hash, prehashed, nonce }: 
 
 /** A digest is short; a message of any length comes in pieces, the first of them before the folder is locked. */
 export const messageOf = (file: string | undefined, { prehashed }: SigningOptions) =>
-  prehashed ? readInput(file, DIGEST_MAX) : ahead(file);
+  prehashed ? readDigest(file) : ahead(file);
+
+async function readDigest(file: string | undefined): Promise<Uint8Array> {
+  const digest = await readInput(file, 2 * DIGEST_MAX + LINE_END_MAX);
+  // The hex of a SHA-256 has the length of a SHA-512.
+  if (textForm(digest) === undefined && digest.length <= DIGEST_MAX) return digest;
+  throw new UsageError('the input is no digest in bytes', 'for example: openssl dgst -sha256 -binary FILE');
+}
 
 async function task(cli: Cli, file: string | undefined, options: SigningOptions & DataOptions): Promise<void> {
   await cli.beforeInput(file, options.prehashed ? 'binary' : 'text');

@@ -4,7 +4,8 @@ import type { PublicKeyTemplate, Session } from '../../../model/hsm.ts';
 import type { Key } from '../../../model/key.ts';
 import { type Cli, findKey, run } from '../../context.ts';
 import { keyDocument, nameOf } from '../../describe.ts';
-import { fromPem } from '../../encode.ts';
+import { decode, fromPem, textForm } from '../../encode.ts';
+import { UsageError } from '../../failure.ts';
 import { readInput } from '../../files.ts';
 import { command } from '../../group.ts';
 import { issuerName, type TemplateOptions, templateOf, templateOptions } from '../../options.ts';
@@ -22,20 +23,26 @@ export function importKey(parent: Command): void {
         'as SPKI (PEM or DER), a raw point or a JWK. The length of the file says --bits unless you do. Prints its id.',
       [
         'openssl rand 32 | keycell key import --type AES --label shared',
+        'keycell key import --type AES --decode hex --label partner-key partner.hex',
         'keycell key import --curve P-256 --label old-signer signer.pem',
         'keycell key import --public --curve P-256 --usage verify --label partner partner.pem',
       ],
     ),
   )
     .addOption(new Option('--public', 'a public key (EC)'))
+    .addOption(
+      new Option('--decode <form>', 'what the file has in place of bytes: hex, or base64 of either alphabet')
+        .choices(['hex', 'base64', 'raw'])
+        .default(undefined, 'raw, which is refused where it looks like one of the others unless it is said'),
+    )
     .action(run(task));
 }
 
-type Options = TemplateOptions & { readonly public?: true };
+type Options = TemplateOptions & { readonly public?: true; readonly decode?: 'hex' | 'base64' | 'raw' };
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   await cli.beforeInput(file, options.public ? 'text' : 'key');
-  const material = await readInput(file, MATERIAL_MAX);
+  const material = materialOf(await readInput(file, MATERIAL_MAX), options);
   try {
     await cli.withSession(async (session) => {
       const key = await imported(session, material, options);
@@ -44,6 +51,24 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
     });
   } finally {
     material.fill(0);
+  }
+}
+
+/** The key's bytes. Its text in place of them would be a key too, of twice the bits and half the entropy. */
+function materialOf(input: Uint8Array<ArrayBuffer>, { decode: form }: Options): Uint8Array<ArrayBuffer> {
+  if (form === 'raw') return input;
+  try {
+    if (form !== undefined) {
+      const decoded = decode(input, form);
+      if (decoded === undefined) throw new UsageError(`the input is not ${form}`);
+      return decoded;
+    }
+    const seen = textForm(input);
+    if (seen === undefined) return input.slice();
+    const advice = `decode it with --decode ${seen}, or import it as it stands with --decode raw`;
+    throw new UsageError(`the input is text, ${seen} by its looks, and not the bytes of a key`, advice);
+  } finally {
+    input.fill(0);
   }
 }
 

@@ -1,0 +1,35 @@
+/** Text as bytes, for keys that come as one of its forms. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decode, encode, textForm } from '../../src/cli/encode.ts';
+
+const text = (string: string) => new TextEncoder().encode(string);
+
+test('what is encoded is decoded, whatever stands between the digits', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+      expect(decode(encode(bytes, 'hex'), 'hex')).toEqual(new Uint8Array(bytes));
+      for (const form of ['base64', 'base64url'] as const) {
+        expect(decode(encode(bytes, form), 'base64')).toEqual(new Uint8Array(bytes));
+      }
+    }),
+  );
+  expect(decode(text(' 0A\t0b\r\n0C'), 'hex')).toEqual(new Uint8Array([10, 11, 12]));
+});
+
+test('what is neither is not decoded', () => {
+  for (const odd of ['0', '0g', '0x00', '@A', '\u0010\u0011', '00='])
+    expect(decode(text(odd), 'hex'), odd).toBeUndefined();
+  for (const odd of ['A', 'AB==A', 'AAAA====', 'AAA==', 'AB', 'AA=', '*AAA', 'AAAAA']) {
+    expect(decode(text(odd), 'base64'), odd).toBeUndefined();
+  }
+});
+
+test('a form is seen where the length is one that keys have', () => {
+  expect(textForm(text('0'.repeat(32)))).toBe('hex');
+  expect(textForm(text(`${'0'.repeat(64)}\n`))).toBe('hex');
+  expect(textForm(text('Z'.repeat(32)))).toBe('base64');
+  expect(textForm(text('a passphrase of its own, 32 chars'))).toBeUndefined();
+  expect(textForm(text('ab'))).toBeUndefined();
+  expect(textForm(new Uint8Array(32))).toBeUndefined();
+});
