@@ -30,5 +30,15 @@ const load = () =>
  */
 export const openHsm: OpenHsm = async (options) => (await load()).openHsm(options);
 
+/** A secret that a file holds, to pass as `unseal`, `passphrase` or `password`. */
+export type SecretFile = (path: string) => () => Promise<Uint8Array>;
+
+/**
+ * A secret that a file holds, to pass as `unseal`, `passphrase` or `password`: it is read at each use, and wiped after it.
+ * One newline (LF or CRLF) at the end is dropped, as the command line does, so that both open the same HSM; at most 64 KiB.
+ * What it gives throws INPUT_INVALID where the file can't be read, or is empty.
+ */
+export const secretFile: SecretFile = (path) => async () => (await import('./secret-file.ts')).readSecretFile(path);
+
 /** An HSM in memory with one crypto-user logged in; it is gone when it is closed. */
 export const openEphemeralHsm: OpenEphemeralHsm = async (options) => (await load()).openEphemeralHsm(options);

@@ -2,16 +2,15 @@
 //
 //   node server.mjs init    once: makes the HSM in $KEYCELL_DATA, its officer, and the user that the service logs in as
 //   node server.mjs         serves GET /health, GET /key (SPKI), POST /sign (the body's signature)
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { HsmError, openHsm } from 'keycell';
+import { HsmError, openHsm, secretFile } from 'keycell';
 
 const data = process.env.KEYCELL_DATA ?? '/data';
 // systemd names its folder (LoadCredential=); Docker and Kubernetes mount secrets at /run/secrets.
 const credentials = process.env.CREDENTIALS_DIRECTORY ?? '/run/secrets';
-// A function's result is wiped by Keycell; the array must be its own for that, which readFile's is.
-const credential = (name) => () => readFile(join(credentials, name));
+// Without the newline that `echo` leaves at its end, as `keycell` reads it too.
+const credential = (name) => secretFile(join(credentials, name));
 
 const MESSAGE_MAX = 64 * 1024;
 const SERVICE = 'signing-service';

@@ -2,10 +2,9 @@
  * The server in a process of its own, so that its memory, its processor time and its answers are its own alone.
  * `server-process keycell` or `server-process node`; the demo gives the rest, and its commands, by IPC.
  */
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Hsm, openHsm } from 'keycell';
+import { type Hsm, openHsm, secretFile } from 'keycell';
 import { NodeVault } from './baseline.ts';
 import { type Catalogue, makeCatalogue } from './catalogue.ts';
 import { answerCalls } from './ipc.ts';
@@ -108,7 +107,7 @@ const listing = (): Listing =>
 
 async function openKeycell({ folder, shop }: StartOptions): Promise<KeycellVault> {
   // Passwords come from files, as a service manager hands them over; a function's result is wiped after use.
-  const secret = (name: string) => () => readFile(join(folder, 'secrets', name));
+  const secret = (name: string) => secretFile(join(folder, 'secrets', name));
   hsm = await openHsm({ path: join(folder, 'hsm') });
   await hsm.initialize({
     passphrase: secret('passphrase'),

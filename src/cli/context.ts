@@ -8,7 +8,7 @@ import { type Encoding, encode } from './encode.ts';
 import { UsageError } from './failure.ts';
 import { isTyped, type Output, openOutput } from './files.ts';
 import { followHsm, type Log, openLog } from './log.ts';
-import { readSecret, type SecretName, type SecretSource } from './secrets.ts';
+import { type SecretName, type SecretSource, secretFrom } from './secrets.ts';
 import { mustBeWritten } from './stdout.ts';
 
 export interface GlobalOptions {
@@ -174,7 +174,7 @@ export class Cli {
       password: { file: passwordFile, fd: passwordFd },
     };
     const source = options.from ?? sources[name] ?? {};
-    return readSecret(source, { name, prompt, fresh: options.fresh ?? false, input, warn: (text) => this.warn(text) });
+    return secretFrom(source, { name, prompt, fresh: options.fresh ?? false, input, warn: (text) => this.warn(text) });
   }
 
   // Answers

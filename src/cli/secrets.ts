@@ -3,10 +3,10 @@
  * environment variable, which other processes can read. They are read into memory of their own, and wiped by whoever
  * takes them; a prompt's answer is a string on the way, which stays in the heap until it is collected.
  */
-import { closeSync, existsSync, fstatSync, openSync, read, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { promisify } from 'node:util';
+import { readSecret } from '../secret-file.ts';
 import { UsageError } from './failure.ts';
 import { ask } from './terminal.ts';
 
@@ -28,14 +28,10 @@ export interface SecretOptions {
   readonly warn: (text: string) => void;
 }
 
-const SECRET_MAX = 65536;
 const O_ACCMODE = 3;
-const LF = 10;
-const CR = 13;
-const readInto = promisify(read);
 
 /** The secret of this name, from the first source that is there. Not empty; the caller wipes it. */
-export async function readSecret(source: SecretSource, options: SecretOptions): Promise<Uint8Array<ArrayBuffer>> {
+export async function secretFrom(source: SecretSource, options: SecretOptions): Promise<Uint8Array<ArrayBuffer>> {
   const secret = await fromSource(source, options);
   if (secret.length === 0) throw new UsageError(`the ${options.name} is empty`);
   return secret;
@@ -46,7 +42,7 @@ async function fromSource(source: SecretSource, options: SecretOptions): Promise
   if (source.fd !== undefined && source.file !== undefined) {
     throw new UsageError(`--${name}-fd and --${name}-file are both given`, 'give one of them');
   }
-  if (source.fd !== undefined) return dropNewline(await readDescriptor(inherited(source.fd, name)));
+  if (source.fd !== undefined) return readSecret(inherited(source.fd, name));
   if (source.file !== undefined) return readSecretFile(source.file, warn);
   const credential = credentialFile(name);
   if (credential !== undefined) return readSecretFile(credential, () => {});
@@ -74,7 +70,7 @@ async function readSecretFile(path: string, warn: (text: string) => void): Promi
     const stat = fstatSync(fd);
     mustBeHidden(fd);
     if (stat.isFile() && (stat.mode & 0o077) !== 0) warn(`others may read ${path}: chmod 600 it`);
-    return dropNewline(await readDescriptor(fd));
+    return await readSecret(fd);
   } finally {
     closeSync(fd);
   }
@@ -122,40 +118,10 @@ function isWritable(fd: string): boolean {
   return (Number.parseInt(flags, 8) & O_ACCMODE) !== 0;
 }
 
-async function readDescriptor(fd: number): Promise<Uint8Array<ArrayBuffer>> {
-  const room = new Uint8Array(new ArrayBuffer(SECRET_MAX + 1));
-  try {
-    let filled = 0;
-    for (;;) {
-      const { bytesRead } = await readInto(fd, room, filled, room.length - filled, null);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-      if (filled > SECRET_MAX) throw new UsageError(`a secret is at most ${SECRET_MAX} bytes`);
-    }
-    return own(room.subarray(0, filled));
-  } finally {
-    room.fill(0);
-  }
-}
-
-/** One line feed, or carriage return and line feed, at the end: what an editor or `echo` puts there. */
-function dropNewline(secret: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  if (secret.at(-1) !== LF) return secret;
-  const kept = own(secret.subarray(0, secret.at(-2) === CR ? -2 : -1));
-  secret.fill(0);
-  return kept;
-}
-
-function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
-}
-
 function encode(text: string): Uint8Array<ArrayBuffer> {
   const room = new Uint8Array(new ArrayBuffer(3 * text.length));
   const { written } = new TextEncoder().encodeInto(text, room);
-  const secret = own(room.subarray(0, written));
+  const secret = room.slice(0, written);
   room.fill(0);
   return secret;
 }

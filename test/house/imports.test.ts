@@ -49,6 +49,8 @@ const isPackage = (to: string): boolean => to.startsWith('node:') || !/\.(ts|js)
 /** Which rooms a room may import from, besides itself. What only types need is marked so. */
 const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   'errors.ts': { values: [] },
+  // One reader of secrets for the public door and the command line, which see nothing else of each other's insides.
+  'secret-file.ts': { values: ['errors.ts'] },
   model: { values: ['errors.ts'] },
   wire: { values: ['model', 'errors.ts'] },
   cell: { values: ['wire', 'model', 'errors.ts'] },
@@ -77,7 +79,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   jose: { values: ['errors.ts', 'model/limits.ts', 'wire/json-bounds.ts'], types: ['model'] },
   doors: { values: ['errors.ts'], types: ['model'] },
   // It stands outside: the public door, the errors, the types that both speak of, and the lists of what there is.
-  cli: { values: ['index.ts', 'errors.ts', 'model/attributes.ts'], types: ['model'] },
+  cli: { values: ['index.ts', 'errors.ts', 'secret-file.ts', 'model/attributes.ts'], types: ['model'] },
 };
 
 const ENTRY = new Set(['index.ts', 'open.ts']);
@@ -116,7 +118,7 @@ const DOORS: Record<string, RegExp> = {
   '@inquirer/prompts': /^cli\/terminal\.ts$/,
   'cli-progress': /^cli\/progress\.ts$/,
   pino: /^cli\/log\.ts$/,
-  'node:fs': /^(keystore\/|audit\/|cli\/|open\.ts$|cell\/entropy\.ts$)/,
+  'node:fs': /^(keystore\/|audit\/|cli\/|(open|secret-file)\.ts$|cell\/entropy\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|open\.ts$)/,
   'node:net': /^(keystore\/lock|cli\/files)\.ts$/,
 };
