@@ -8,12 +8,14 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   open,
   openSync,
   read,
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   write,
 } from 'node:fs';
@@ -27,6 +29,9 @@ export const INPUT_MAX = 16 * 1024 * 1024;
 const CHUNK = 1 << 20;
 const PIECE = 1 << 18;
 const STDIN = 0;
+const NOWHERE = '/dev/null';
+const OTHERS = 0o077;
+const ROOT = 0;
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
@@ -154,12 +159,16 @@ export interface Output {
 
 export async function openOutput(path: string | undefined, options: OutputOptions): Promise<Output> {
   if (isStandard(path)) return STDOUT;
+  if (options.secret) mustBeOurLink(path);
   const existing = statSync(path, { throwIfNoEntry: false });
   if (existing !== undefined && !options.replace && existing.isFile()) {
     throw exists(path);
   }
   // A pipe or a device can't be renamed into being.
-  if (existing !== undefined && !existing.isFile()) return direct(path);
+  if (existing !== undefined && !existing.isFile()) {
+    if (options.secret) mustBeOurPipe(path, existing);
+    return direct(path, options);
+  }
   return replacing(existing === undefined ? path : realpathSync(path), path, options);
 }
 
@@ -174,10 +183,43 @@ const STDOUT: Output = {
 };
 
 /** Not made if it is gone by now: what a secret would then go into would be a file that others may read. */
-async function direct(path: string): Promise<Output> {
+async function direct(path: string, { secret }: OutputOptions): Promise<Output> {
   const fd = await openFile(path, constants.O_WRONLY);
+  try {
+    // What was looked at may have made way for another since.
+    if (secret) mustBeOurPipe(path, fstatSync(fd));
+  } catch (error) {
+    await closeFile(fd);
+    throw error;
+  }
   const end = () => closeFile(fd);
   return { file: path, write: (data) => writeAll(fd, data), commit: end, discard: end };
+}
+
+/**
+ * A secret goes into a file of its own, or into a pipe that nobody but its owner, who is us, can read from: one that lies
+ * in /tmp under the name we were going to use, or is open to all, has a reader who should not be there. `>(…)` of a shell
+ * is such a pipe; the terminal is none, and what goes to /dev/null goes to nobody.
+ */
+function mustBeOurPipe(path: string, stat: Stats): void {
+  if (path === NOWHERE) return;
+  const ours = stat.uid === process.geteuid?.();
+  if (stat.isFIFO() && ours && (stat.mode & OTHERS) === 0) return;
+  const whose = stat.isFIFO() ? (ours ? 'a pipe that others may open' : "somebody else's pipe") : 'no file';
+  throw new UsageError(
+    `a secret would go to ${path}, which is ${whose}`,
+    'name a file, or a pipe made with mkfifo -m 600',
+  );
+}
+
+/** The name would lead to wherever its owner likes. */
+function mustBeOurLink(path: string): void {
+  const link = lstatSync(path, { throwIfNoEntry: false });
+  if (!link?.isSymbolicLink() || link.uid === process.geteuid?.() || link.uid === ROOT) return;
+  throw new UsageError(
+    `a secret would go where ${path} leads, which is somebody else's link`,
+    'name a file of your own',
+  );
 }
 
 /** Unfinished files: gone when the command fails or is interrupted. */
