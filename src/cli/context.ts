@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { HsmError } from '../errors.ts';
 import type { Hsm, Session } from '../model/hsm.ts';
 import type { AesKey, Key, KeyType } from '../model/key.ts';
-import { type Encoding, encode } from './encode.ts';
+import { type Encoding, encode, isPrintable } from './encode.ts';
 import { UsageError } from './failure.ts';
 import { isTyped, type Output, openOutput } from './files.ts';
 import { followHsm, type Log, openLog } from './log.ts';
@@ -32,7 +32,7 @@ export interface DataOptions {
 }
 
 /**
- * What the bytes are. Binary ones are not shown on a terminal. Plaintext and keys are written readable by the owner
+ * What the bytes are. Binary ones, and plaintext that is no text, are not shown on a terminal unless that is said. Plaintext and keys are written readable by the owner
  * alone. Unless forced, a key is not shown, and neither it nor a data key's envelope takes the place of a file.
  */
 export type DataKind = 'text' | 'binary' | 'envelope' | 'plaintext' | 'key';
@@ -238,18 +238,34 @@ export class Cli {
   /** Where data goes, which its kind decides. Call it before the work where the work can't be taken back. */
   async output(options: DataOptions, kind: DataKind): Promise<Output> {
     const force = options.force === true;
-    const raw = options.encode === undefined || options.encode === 'raw';
-    if (isStdout(options) && process.stdout.isTTY && !force) {
+    const unasked = options.encode === undefined;
+    const shown = isStdout(options) && process.stdout.isTTY && !force;
+    if (shown) {
       if (kind === 'key') throw new UsageError('a key would be shown on the terminal', 'give --out FILE, or --force');
-      if ((kind === 'binary' || kind === 'envelope') && raw) {
-        throw new UsageError('raw bytes would go to the terminal', 'give --out FILE, or --encode base64');
+      if ((kind === 'binary' || kind === 'envelope') && unasked) {
+        throw new UsageError('raw bytes would go to the terminal', RAW_ADVICE);
       }
     }
-    return openOutput(options.out, {
+    const output = await openOutput(options.out, {
       secret: kind === 'key' || kind === 'plaintext',
       replace: force || !(kind === 'key' || kind === 'envelope'),
     });
+    return shown && kind === 'plaintext' && unasked ? textOnly(output) : output;
   }
+}
+
+const RAW_ADVICE = 'give --out FILE or --encode base64, or --encode raw to have them shown all the same';
+
+/** What was encrypted may be text, which a terminal shows, or bytes, which it obeys. */
+function textOnly(output: Output): Output {
+  return {
+    ...output,
+    write: async (bytes) => {
+      if (!isPrintable(bytes))
+        throw new UsageError('the plaintext is not text, and would go to the terminal', RAW_ADVICE);
+      await output.write(bytes);
+    },
+  };
 }
 
 export const isStdout = ({ out }: DataOptions): boolean => out === undefined || out === '-';

@@ -1,4 +1,5 @@
 /** Bytes as text, written into bytes of our own, since what is written may be a key and a string can't be wiped. */
+import { isUtf8 } from 'node:buffer';
 
 export const ENCODINGS = ['raw', 'hex', 'base64', 'base64url'] as const;
 export type Encoding = (typeof ENCODINGS)[number];
@@ -10,6 +11,7 @@ const HEX = new TextEncoder().encode('0123456789abcdef');
 const EQUALS = 61;
 const LF = 10;
 const PEM_LINE = 64;
+const UTF8_MAX = 4;
 
 const room = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(new ArrayBuffer(length));
 
@@ -79,11 +81,34 @@ export function fromPem(text: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   return fromBase64(text.subarray(first + 5, end));
 }
 
+const isSpace = (char: number): boolean => char === 32 || (char >= 9 && char <= 13);
+const DEL = 127;
+const C1_LEAD = 0xc2;
+const C1_END = 0xa0;
+
+/** Whether a terminal shows these bytes and does nothing else: UTF-8 with no control characters but line ends and tabs. */
+export function isPrintable(bytes: Uint8Array): boolean {
+  const isControl = (char: number, i: number): boolean =>
+    (char < 32 && !isSpace(char)) || char === DEL || (bytes[i - 1] === C1_LEAD && char < C1_END);
+  return !bytes.some(isControl) && isUtf8(wholeCharacters(bytes));
+}
+
+/** A piece of a stream may begin and end inside a character: without that part. */
+function wholeCharacters(bytes: Uint8Array): Uint8Array {
+  const continues = (at: number): boolean => (bytes[at]! & 0xc0) === 0x80;
+  let begin = 0;
+  while (begin < UTF8_MAX - 1 && continues(begin)) begin++;
+  let lead = bytes.length - 1;
+  while (lead > bytes.length - UTF8_MAX && lead > begin && continues(lead)) lead--;
+  const first = bytes[lead] ?? 0;
+  const size = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : UTF8_MAX;
+  return bytes.subarray(begin, lead + size > bytes.length ? lead : bytes.length);
+}
+
 const KEY_BYTES: ReadonlySet<number> = new Set([16, 24, 32, 48, 64]);
 const EQUALS_MAX = 2;
 const CAPITAL_A = 65;
 const SMALL_BIT = 0x20;
-const isSpace = (char: number): boolean => char === 32 || (char >= 9 && char <= 13);
 
 /**
  * The bytes that text in hex or base64 (either alphabet) stands for, or undefined where it is none. White space is passed

@@ -47,7 +47,9 @@ function template(text: string): object | 'any' {
 
 export const outOption = () => new Option('-o, --out <file>', 'where the result goes ("-": stdout)').default('-');
 export const encodeOption = () =>
-  new Option('--encode <form>', 'raw bytes, or a line of text').choices([...ENCODINGS]).default('raw');
+  new Option('--encode <form>', 'raw bytes, or a line of text')
+    .choices([...ENCODINGS])
+    .default(undefined, 'raw, which no terminal is sent unless it is said');
 export const forceOption = (what: string) => new Option('--force', what);
 export const keyOption = (what: string) => new Option('-k, --key <key>', what).makeOptionMandatory();
 export const yesOption = () => new Option('-y, --yes', 'do not ask');

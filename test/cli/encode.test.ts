@@ -1,7 +1,7 @@
 /** Text as bytes, for keys that come as one of its forms. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decode, encode, textForm } from '../../src/cli/encode.ts';
+import { decode, encode, isPrintable, textForm } from '../../src/cli/encode.ts';
 
 const text = (string: string) => new TextEncoder().encode(string);
 
@@ -22,6 +22,28 @@ test('what is neither is not decoded', () => {
     expect(decode(text(odd), 'hex'), odd).toBeUndefined();
   for (const odd of ['A', 'AB==A', 'AAAA====', 'AAA==', 'AB', 'AA=', '*AAA', 'AAAAA']) {
     expect(decode(text(odd), 'base64'), odd).toBeUndefined();
+  }
+});
+
+test('text is what a terminal shows and does not obey', () => {
+  for (const shown of ['', 'plain\n', 'tab\tand\r\n', 'Füße', '漢字', '🔑', 'a\u00a0b']) {
+    expect(isPrintable(text(shown)), shown).toBe(true);
+  }
+  for (const obeyed of ['\u001b[2J', '\u0000', '\u007f', '\u009b2J', 'bell\u0007']) {
+    expect(isPrintable(text(obeyed)), obeyed).toBe(false);
+  }
+  for (const bytes of [
+    [0xff, 65],
+    [65, 0xc3, 65],
+    [65, 0xed, 0xa0, 0x80, 65],
+    [0x80, 0x80, 0x80, 0x80],
+  ]) {
+    expect(isPrintable(new Uint8Array(bytes)), String(bytes)).toBe(false);
+  }
+  // However a stream is cut.
+  const all = text('ä漢🔑z');
+  for (let at = 0; at <= all.length; at++) {
+    expect([isPrintable(all.subarray(0, at)), isPrintable(all.subarray(at))], String(at)).toEqual([true, true]);
   }
 });
 

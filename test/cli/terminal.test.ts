@@ -24,6 +24,7 @@ beforeAll(async () => {
   );
   expect(made, made.stdout).toMatchObject({ code: 0 });
   expect(made.stdout).toContain('Made an HSM');
+  await shell.ok(['user', 'add', 'carol', '--new-password-file', 'fresh', '--quiet']);
   for (const secret of Object.values(SECRETS)) expect(made.stdout).not.toContain(secret);
 });
 
@@ -68,7 +69,6 @@ test('init as the README prints it asks for the first admin too', async () => {
 });
 
 test('secrets are asked for before an input is typed, and are never shown', async () => {
-  await shell.ok(['user', 'add', 'carol', '--new-password-file', 'fresh', '--quiet']);
   const carol = ['--user', 'carol', '--password-file', 'fresh'];
   await shell.ok(['key', 'generate', '--label', 'typed', '--curve', 'P-256', '--quiet', ...carol]);
   const secrets = [
@@ -97,6 +97,25 @@ test('secrets are asked for before an input is typed, and are never shown', asyn
     const refused = await shell.terminal(script, []);
     expect(refused, script).toMatchObject({ code: 2, stdout: expect.stringContaining(text) });
   }
+});
+
+test('a plaintext goes to the terminal where it is text, or where raw is said', async () => {
+  const carol = '--user carol --password-file fresh';
+  await shell.bash(`keycell key generate --label shown --type AES --quiet ${carol}
+    printf 'gr\\303\\274n\\n' | keycell encrypt --key shown --out text.kc ${carol}
+    printf '\\033[31mred' | keycell encrypt --key shown --out red.kc ${carol}
+    printf '\\033[31mred' | keycell encrypt --key shown --envelope --out red.env ${carol}`);
+  const decrypt = `keycell decrypt ${carol}`;
+  const plain = await shell.terminal(`${decrypt} text.kc`, []);
+  expect(plain).toMatchObject({ code: 0, stdout: 'grün\r\n' });
+  for (const file of ['red.kc', 'red.env']) {
+    const refused = await shell.terminal(`${decrypt} ${file}`, []);
+    expect(refused).toMatchObject({ code: 2, stdout: expect.stringContaining('--encode raw') });
+    expect(refused.stdout).not.toContain('\u001b[31m');
+    expect((await shell.terminal(`${decrypt} ${file} --encode raw`, [])).stdout).toBe('\u001b[31mred');
+  }
+  expect((await shell.terminal(`keycell random 8 ${carol}`, [])).code).toBe(2);
+  expect((await shell.terminal(`keycell random 8 --encode raw ${carol}`, [])).code).toBe(0);
 });
 
 test('a mistyped repetition changes nothing', async () => {

@@ -57,7 +57,7 @@ async function task(cli: Cli, options: Options): Promise<void> {
   await cli.withSession(async (session) => {
     const key = await findAes(session, options.key);
     // Where they go is opened first: a key that nobody could reopen must not get out.
-    const envelope = await cli.output({ out, force, encode: 'raw' }, 'envelope');
+    const envelope = await cli.output({ out, force }, 'envelope');
     const secret = plaintextOut === undefined ? undefined : await cli.output({ out: plaintextOut, force }, 'key');
     const { plaintext, ciphertext } = await session.generateDataKey(key, { bytes: options.bytes, ...aadOf(options) });
     try {

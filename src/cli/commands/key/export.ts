@@ -25,8 +25,8 @@ async function task(cli: Cli, name: string, options: DataOptions & { readonly fo
   await cli.withSession(async (session) => {
     const key = await findKey(session, name);
     const exported = await session.exportKey(key);
-    const kind = key.class === 'public' ? 'text' : 'key';
     const armour = options.format === 'pem' && key.type === 'EC';
+    const kind = key.class !== 'public' ? 'key' : armour ? 'text' : 'binary';
     const material = armour ? pem(exported, key.class === 'public' ? 'PUBLIC KEY' : 'PRIVATE KEY') : exported;
     try {
       await cli.data(material, options, { kind, document: { key: key.id } });
