@@ -29,12 +29,17 @@ async function atTerminal<T>(use: (terminal: Terminal) => Promise<T>): Promise<T
   }
 }
 
+/** What is typed is not judged yet, so no tick stands before it. */
+async function hidden(message: string, terminal: Terminal): Promise<string> {
+  const { password } = await import('@inquirer/prompts');
+  return password({ message, theme: { prefix: '?' } }, terminal);
+}
+
 /** A hidden answer; undefined where there is no terminal. */
 export async function ask(message: string, options: { readonly twice: boolean }): Promise<string | undefined> {
-  const { password } = await import('@inquirer/prompts');
-  const answer = await atTerminal((terminal) => password({ message }, terminal));
+  const answer = await atTerminal((terminal) => hidden(message, terminal));
   if (answer === undefined || !options.twice) return answer;
-  if ((await atTerminal((terminal) => password({ message: 'The same again' }, terminal))) !== answer) {
+  if ((await atTerminal((terminal) => hidden('The same again', terminal))) !== answer) {
     throw new UsageError('the two answers differ', 'nothing was done: try again');
   }
   return answer;

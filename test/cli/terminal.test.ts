@@ -118,6 +118,12 @@ test('a plaintext goes to the terminal where it is text, or where raw is said', 
   expect((await shell.terminal(`keycell random 8 --encode raw ${carol}`, [])).code).toBe(0);
 });
 
+test('a secret that was not checked has no tick', async () => {
+  const wrong = await shell.terminal('keycell check', [['Passphrase of ./hsm', SECRETS.fresh + ENTER]], asking);
+  expect(wrong).toMatchObject({ code: 3, stdout: expect.stringContaining('does not open this HSM') });
+  expect(wrong.stdout).not.toMatch(/[✔✓√]/);
+});
+
 test('a mistyped repetition changes nothing', async () => {
   const made = await shell.terminal(
     'keycell init --path other --user alice --scrypt-log2n 14',
