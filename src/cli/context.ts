@@ -19,7 +19,7 @@ export interface GlobalOptions {
   readonly passwordFile?: string;
   readonly passwordFd?: number;
   readonly input: boolean;
-  readonly wait: number;
+  readonly wait?: number;
   readonly json?: true;
   readonly quiet?: true;
   readonly verbose?: true;
@@ -44,6 +44,8 @@ export interface Answer {
   /** Where --json puts the bytes in base64 when there is no --out; without it they are secret and go into no JSON. */
   readonly member?: string;
 }
+
+const WAIT_SECONDS = 5;
 
 /** A command's task: what commander hands over, behind the context. */
 export type Task<A extends unknown[]> = (cli: Cli, ...args: A) => Promise<void>;
@@ -76,12 +78,15 @@ export class Cli {
   // The HSM
 
   /** Open the folder's HSM, `ready` unless `sealed` is enough, and close it in the end. */
-  async withHsm<T>(use: (hsm: Hsm) => Promise<T>, options: { readonly sealed?: true } = {}): Promise<T> {
+  async withHsm<T>(
+    use: (hsm: Hsm) => Promise<T>,
+    options: { readonly sealed?: true; readonly wait?: number } = {},
+  ): Promise<T> {
     const { path } = this.options;
     mustHoldHsm(path);
     const passphrase = options.sealed ? undefined : await this.secret('passphrase', `Passphrase of ${path}`);
     try {
-      return await this.#opened(use, passphrase);
+      return await this.#opened(use, passphrase, options.wait);
     } finally {
       passphrase?.fill(0);
     }
@@ -145,8 +150,8 @@ export class Cli {
     }
   }
 
-  async #opened<T>(use: (hsm: Hsm) => Promise<T>, passphrase: Uint8Array | undefined): Promise<T> {
-    const { path, wait } = this.options;
+  async #opened<T>(use: (hsm: Hsm) => Promise<T>, passphrase: Uint8Array | undefined, wait = this.wait): Promise<T> {
+    const { path } = this.options;
     const { openHsm } = await import('../index.ts');
     const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000 });
     try {
@@ -157,6 +162,11 @@ export class Cli {
       await hsm.close();
       this.log.debug('closed');
     }
+  }
+
+  /** Seconds to wait for the folder. */
+  get wait(): number {
+    return this.options.wait ?? WAIT_SECONDS;
   }
 
   user(): string {

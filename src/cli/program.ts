@@ -44,7 +44,11 @@ export function createProgram(version: string): Command {
     .option('--password-file <file>', "where the user's password is")
     .option('--password-fd <n>', 'the same as an open file descriptor', whole)
     .option('--no-input', 'never ask on the terminal')
-    .option('--wait <seconds>', 'for another process to let go of the folder', seconds, 5)
+    .addOption(
+      new Option('--wait <seconds>', 'for another process to let go of the folder')
+        .argParser(seconds)
+        .default(undefined, '5; status does not wait'),
+    )
     .option('--json', 'answer with one JSON document; errors as JSON on stderr')
     .option('-q, --quiet', 'say nothing beside the answer')
     .option('-v, --verbose', 'log to stderr what is done, and show the stack of an error')

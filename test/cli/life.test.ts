@@ -178,7 +178,16 @@ test('users come, change their password, and go', async () => {
 test('a folder in use is waited for, and then told by a code of its own', async () => {
   const holder = startNode('hsm/support/hold.mjs', shell.path('hsm'));
   await holder.said('open');
-  const busy = await shell.run(['status', '--wait', '0.2', '--json']);
+  // Who has it, status says: whoever runs a service asks that.
+  for (const wait of [[], ['--wait', '0.2']]) {
+    const held = await shell.ok(['status', '--json', ...wait]);
+    expect(held.json()).toEqual({
+      path: './hsm',
+      state: 'in use',
+      holder: expect.stringContaining(`${holder.child.pid}`),
+    });
+  }
+  const busy = await shell.run(['check', '--wait', '0.2', '--json']);
   expect(busy.code).toBe(5);
   expect(busy.error()).toMatchObject({ code: 'KEYCELL_STORE_LOCKED', retryable: true });
   const waiting = shell.run(['status', '--wait', '20']);

@@ -27,10 +27,10 @@ async function adminName(cli: Cli): Promise<string> {
 }
 
 async function task(cli: Cli, options: { readonly scryptLog2n: number }): Promise<void> {
-  const { path, wait } = cli.options;
+  const { path } = cli.options;
   const name = await adminName(cli);
   const { openHsm } = await import('../../index.ts');
-  const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000 });
+  const hsm = await openHsm({ path, workers: 1, lockTimeout: cli.wait * 1000 });
   try {
     // Before anybody is asked for a passphrase.
     if (hsm.state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');

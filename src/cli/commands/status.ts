@@ -1,5 +1,6 @@
 /** keycell status */
 import type { Command } from 'commander';
+import { HsmError } from '../../errors.ts';
 import { type Cli, run } from '../context.ts';
 import { lines } from '../describe.ts';
 import { command } from '../group.ts';
@@ -8,18 +9,29 @@ export function status(parent: Command): void {
   command(
     parent,
     'status',
-    'Say what is in the folder: no passphrase is needed, so nothing of it is authenticated yet.',
+    'Say what is in the folder: no passphrase is needed, so nothing of it is authenticated yet.\n\n' +
+      'While another process has the folder, as a service that runs, it says which: only that one can say more.',
     ['keycell status', 'keycell status --path /var/lib/keycell --json'],
   ).action(run(task));
 }
 
 async function task(cli: Cli): Promise<void> {
+  try {
+    await folderStatus(cli);
+  } catch (error) {
+    if (!(error instanceof HsmError) || error.code !== 'KEYCELL_STORE_LOCKED') throw error;
+    const document = { path: cli.options.path, state: 'in use', holder: error.message };
+    cli.answer(document, lines(document));
+  }
+}
+
+async function folderStatus(cli: Cli): Promise<void> {
   await cli.withHsm(
     async (hsm) => {
       const { state, logEntries } = hsm.stats();
       const document = { path: cli.options.path, id: hsm.id, state, logEntries };
       cli.answer(document, lines(document));
     },
-    { sealed: true },
+    { sealed: true, wait: cli.options.wait ?? 0 },
   );
 }
