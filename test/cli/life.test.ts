@@ -56,7 +56,11 @@ test('status needs no passphrase, and makes no folder', async () => {
 
 test('unseal tries passphrase and password', async () => {
   const opened = await shell.ok(['unseal', '--json'], { env: { KEYCELL_USER: undefined } });
-  expect(opened.json()).toMatchObject({ opened: true, state: 'ready' });
+  // What status says afterwards, too: nothing stays unsealed.
+  expect(opened.json()).toMatchObject({ opened: true, state: 'sealed' });
+  expect((await shell.ok(['unseal'])).stderr).toContain('`keycell check`');
+  expect((await shell.ok(['check', '--json'])).json()).toMatchObject({ ok: true, opened: true });
+  expect((await shell.ok(['check'])).stdout).toMatch(/^the passphrase opens it\nsound: /);
   expect((await shell.ok(['unseal', '--json'])).json()).toMatchObject({ user: 'alice', role: 'crypto-user' });
 
   const wrong = await shell.run(['unseal', '--passphrase-file', 'fresh', '--json']);

@@ -9,7 +9,7 @@ export function check(parent: Command): void {
   command(
     parent,
     'check',
-    'Compare log and records with what the HSM remembers: exit code 1 if anything was altered, removed or put back.\n\n' +
+    'Unseal the HSM, and compare log and records with what the HSM remembers: exit code 1 if anything was altered, removed or put back.\n\n' +
       'With --log, only the chain of a log file is verified, and no passphrase is needed: for a copy kept elsewhere.\n' +
       'Whole entries missing from its end are not seen so, nor a chain that somebody made anew.',
     ['keycell check', 'keycell check --log backup/audit.log', 'keycell check --json && echo sound'],
@@ -35,7 +35,8 @@ async function checkHsm(cli: Cli): Promise<void> {
     try {
       const { records, logEntries } = await hsm.check({ onProgress: ({ checked, total }) => bar.at(checked, total) });
       bar.end();
-      cli.answer({ ok: true, records, logEntries }, `sound: ${records} records, ${logEntries} log entries`);
+      const text = `the passphrase opens it\nsound: ${records} records, ${logEntries} log entries`;
+      cli.answer({ ok: true, opened: true, records, logEntries }, text);
     } finally {
       bar.end();
     }
