@@ -10,6 +10,7 @@ import { isTyped, type Output, openOutput } from './files.ts';
 import { followHsm, type Log, openLog } from './log.ts';
 import { type SecretName, type SecretSource, secretFrom } from './secrets.ts';
 import { mustBeWritten } from './stdout.ts';
+import { wrap } from './wrap.ts';
 
 export interface GlobalOptions {
   readonly path: string;
@@ -201,17 +202,19 @@ export class Cli {
   /** A part of a long answer for people. Throws where it can't be read any more: the rest is not worth its work. */
   say(text: string): void {
     mustBeWritten();
-    if (!this.json) process.stdout.write(`${text}\n`);
+    if (!this.json) process.stdout.write(`${wrap(text, process.stdout.columns)}\n`);
   }
 
   /** A word beside the answer, for people. */
   note(text: string): void {
-    if (!this.json && !this.options.quiet) process.stderr.write(`${text}\n`);
+    if (!this.json && !this.options.quiet) process.stderr.write(`${wrap(text, process.stderr.columns)}\n`);
   }
 
   warn(text: string): void {
     if (!this.options.quiet)
-      process.stderr.write(this.json ? `${JSON.stringify({ warning: text })}\n` : `keycell: ${text}\n`);
+      process.stderr.write(
+        this.json ? `${JSON.stringify({ warning: text })}\n` : `${wrap(`keycell: ${text}`, process.stderr.columns)}\n`,
+      );
   }
 
   /** Bytes that are the answer: to `--out` or stdout, and wiped. With --json, `describe` says the rest. */

@@ -1,6 +1,7 @@
 /** Exit codes, what each failure advises, and how it is told: a sentence for people, JSON for programs, never a stack. */
 import { CommanderError } from 'commander';
 import { HsmError, type HsmErrorCode } from '../errors.ts';
+import { wrap } from './wrap.ts';
 
 /** What scripts branch on; shown by `keycell --help` and in docs/cli.md. */
 export const EXIT = {
@@ -139,11 +140,11 @@ function usageOf(error: CommanderError): Failure {
   return { code: 'USAGE', exit: 'usage', message, advice };
 }
 
-/** One line for people, or one JSON document; `stack` only where it was asked for. */
-export function tell(failure: Failure, json: boolean, stack?: string): string {
+/** Lines for people, or one JSON document; `stack` only where it was asked for, `columns` where a terminal has so many. */
+export function tell(failure: Failure, json: boolean, stack?: string, columns?: number): string {
   const { exit, message, advice, ...rest } = failure;
   if (json)
     return `${JSON.stringify({ error: { ...rest, exit: EXIT[exit][0], message, ...(advice && { advice }) } })}\n`;
-  const lines = [`keycell: ${message}`, ...(advice ? [`  ${advice}`] : []), ...(stack ? [stack] : [])];
-  return `${lines.join('\n')}\n`;
+  const said = wrap([`keycell: ${message}`, ...(advice ? [`  ${advice}`] : [])].join('\n'), columns);
+  return `${[said, ...(stack ? [stack] : [])].join('\n')}\n`;
 }

@@ -34,7 +34,9 @@ async function main(argv: readonly string[]): Promise<void> {
     if (failure.exit === 'unread') process.exit(EXIT.unread[0]);
     const stack = argv.includes('--verbose') || argv.includes('-v') ? (error as Error).stack : undefined;
     // Not left to the end of all work: a read from a pipe that nobody closes would never end.
-    process.stderr.write(tell(failure, argv.includes('--json'), stack), () => process.exit(EXIT[failure.exit][0]));
+    process.stderr.write(tell(failure, argv.includes('--json'), stack, process.stderr.columns), () =>
+      process.exit(EXIT[failure.exit][0]),
+    );
   }
 }
 

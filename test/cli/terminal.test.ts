@@ -124,6 +124,13 @@ test('a secret that was not checked has no tick', async () => {
   expect(wrong.stdout).not.toMatch(/[✔✓√]/);
 });
 
+test('lines break between words at the width of the terminal, and no command is broken', async () => {
+  const { stdout } = await shell.terminal('stty cols 40; keycell status --path nowhere', []);
+  expect(stdout).toContain('`keycell init`');
+  expect(stdout.split('\r\n').length).toBeGreaterThan(3);
+  for (const line of stdout.split('\r\n')) expect(line.length, line).toBeLessThanOrEqual(40);
+});
+
 test('a mistyped repetition changes nothing', async () => {
   const made = await shell.terminal(
     'keycell init --path other --user alice --scrypt-log2n 14',
