@@ -20,13 +20,14 @@ export async function takeSecret(secret: Secret, wipe = false): Promise<Uint8Arr
   return takeBytes(given, true);
 }
 
-/** What the function threw is the cause, and no part of the message: it may tell of the secret. */
+/** What the function threw is the cause, and its message, which is the caller's own, is told. */
 async function givenBy(secret: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
   try {
     return await secret();
   } catch (error) {
     if (error instanceof HsmError) throw error;
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'the function that was to give a secret failed', { cause: error });
+    const reason = error instanceof Error ? `: ${error.message}` : '';
+    throw new HsmError('KEYCELL_INPUT_INVALID', `the function for a secret failed${reason}`, { cause: error });
   }
 }
 
