@@ -8,7 +8,18 @@
  * A transaction that the disk refused leaves the file as it was (lmdb writes new pages beside the old ones
  * and the meta page last), but lmdb may refuse all further work, so the environment is opened anew after it.
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
@@ -25,6 +36,10 @@ const FORMAT = 2;
 const SCAN_ENTRIES = 128;
 /** Pages that are walked in one turn of the event loop: about a millisecond. */
 const CHECK_PAGES = 128;
+/** What lmdb makes its lock file of: a slot for each of 126 readers, and a head. */
+const LOCK_BYTES = 8272;
+/** More than a new file of lmdb's has, with its format record. */
+const FIRST_BYTES = 64 * 1024;
 /** Descriptors that lmdb takes at once: for its lock file, the data, and the meta pages; and one to spare. */
 const LMDB_DESCRIPTORS = 4;
 const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
@@ -63,7 +78,9 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
 async function create(folder: string, path: string): Promise<void> {
   const fresh = join(folder, 'new.mdb');
   rmSync(fresh, { force: true });
-  makeEmpty(fresh);
+  // lmdb-js ends the process by a SIGSEGV where there is no room for lmdb's first pages.
+  makeFile(fresh, FIRST_BYTES);
+  truncateSync(fresh);
   const db = await openLmdb(fresh);
   await db.batch(() => {
     db.put(Buffer.from(META_KEY), Buffer.from(`${FORMAT_NAME}${FORMAT}`));
@@ -79,11 +96,17 @@ async function create(folder: string, path: string): Promise<void> {
   }
 }
 
-/** A new file, made here and not by lmdb: only so it is ours alone from the first moment, whatever the umask. */
-function makeEmpty(path: string): void {
+/**
+ * A new file of zeros, made here and not by lmdb: only so it is ours alone from the first moment, whatever the umask, and has
+ * blocks of its own. Throws ENOSPC.
+ */
+function makeFile(path: string, bytes: number): void {
   const fd = openSync(path, 'wx', OWNER_ONLY);
   try {
     makeOwnerOnly(fd);
+    const zeros = Buffer.alloc(bytes);
+    // A disk that takes a part takes nothing the next time, and says why.
+    for (let done = 0; done < bytes; ) done += writeSync(fd, zeros, done, bytes - done, done);
   } finally {
     closeSync(fd);
   }
@@ -134,7 +157,8 @@ async function openLmdb(path: string): Promise<Db> {
   const { open } = await import('lmdb');
   // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
   rmSync(`${path}-lock`, { force: true });
-  makeEmpty(`${path}-lock`);
+  // It has holes as lmdb makes it, and writing into a hole of a map is a SIGBUS where the disk is full.
+  makeFile(`${path}-lock`, LOCK_BYTES);
   mustHaveDescriptors(path);
   return open<Buffer, Buffer>({
     path,

@@ -146,6 +146,16 @@ test('a file that is not a store at all', async () => {
   expect(existsSync(join(folder, 'new.mdb'))).toBe(false);
 });
 
+test("lmdb's lock file has no holes, whose filling under a map would end the process on a full disk", async () => {
+  const folder = temporaryFolder();
+  const store = await openLmdbStore(folder);
+  const { size, blocks } = statSync(join(folder, 'keycell.mdb-lock'));
+  // Whole pages for whatever lmdb makes of it: a larger file, of another lmdb, would have a hole behind ours.
+  expect(size).toBe(8272);
+  expect(512 * blocks).toBeGreaterThanOrEqual(size);
+  await store.close();
+});
+
 test('a file that was cut short says so', async () => {
   const folder = temporaryFolder();
   await sampleStore(folder);
