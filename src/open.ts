@@ -1,5 +1,5 @@
 /** The one place that wires the HSM's parts together. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -34,7 +34,8 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal } = bag(options, MEMBERS.openHsm);
+  const { path, unseal, create } = bag(options, MEMBERS.openHsm);
+  if (create !== undefined && typeof create !== 'boolean') throw invalid('create is true or false');
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
@@ -52,11 +53,15 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
 }
 
 async function openFolder(options: OpenOptions): Promise<HsmImpl> {
-  const { path, lockTimeout } = options;
+  const { path, lockTimeout, create = true } = options;
   mustHaveWebAssembly();
+  if (!create && !existsSync(path)) throw missing(path);
   makeFolder(path);
   const logPath = join(path, LOG_FILE);
-  const beforeCreate = () => mustBeUnused(logPath);
+  const beforeCreate = () => {
+    mustBeUnused(logPath);
+    if (!create) throw missing(path);
+  };
   const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
   try {
     const known = await glance(store);
@@ -246,6 +251,9 @@ function mustBeUnused(logPath: string): void {
   if (!log?.isFile() || log.size === 0) return;
   throw new HsmError('KEYCELL_STORE_MISSING', `The log ${logPath} has the entries of an HSM that the folder lacks`);
 }
+
+const missing = (path: string): HsmError =>
+  new HsmError('KEYCELL_STORE_MISSING', `${path} has no store: is its volume mounted? A new one needs create: true`);
 
 /** What the control record says in the clear: authentic only after the unseal, but enough to open the log with. */
 async function glance(store: Store): Promise<{ hsmId: string; log: AuditHead } | undefined> {

@@ -14,7 +14,7 @@ const OPEN = ['workers', 'queueLimit', 'lockout', 'quotas', 'assets'];
 export const MEMBERS = {
   call: members(...CALL),
   // Opening and the life of an HSM
-  openHsm: members(...OPEN, 'path', 'unseal', 'lockTimeout'),
+  openHsm: members(...OPEN, 'path', 'create', 'unseal', 'lockTimeout'),
   openEphemeralHsm: members(...OPEN),
   lockout: members('after', 'delay', 'longest'),
   quotas: members('storedKeys', 'sessions', 'waitingRequests'),
@@ -80,10 +80,14 @@ export function checkBag(value: object | undefined, known: Members): void {
 }
 
 const NAME_MAX = 40;
+/** So many are listed whatever the slip. */
+const FEW = 4;
 
 function unknown(name: string, known: Members, what: string): HsmError {
   const nearest = nearestOf(name, [...known]);
-  const advice = nearest === undefined ? `there are ${[...known].join(', ')}` : `did you mean ${nearest}?`;
+  const all = `there are ${[...known].join(', ')}`;
+  const meant = `did you mean ${nearest}?`;
+  const advice = nearest === undefined ? all : known.size > FEW ? meant : `${meant} ${all}`;
   return invalid(`${shown(name)} is no member of ${what}: ${advice}`);
 }
 

@@ -120,11 +120,11 @@ function whereIs({ name, pid }: Rival): string {
 function isOurSocket(name: string): boolean {
   if (process.platform !== 'linux') return true;
   try {
-    const row = readFileSync('/proc/net/unix', 'latin1')
+    // Connections to the claim, which are closed at once, stand there with its path, too.
+    const rows = readFileSync('/proc/net/unix', 'latin1')
       .split('\n')
-      .find((line) => line.endsWith(`new-${name}`));
-    const inode = row?.trim().split(/\s+/)[SOCKET_INODE_COLUMN];
-    return inode !== undefined && holdsSocket(inode);
+      .filter((line) => line.endsWith(`new-${name}`));
+    return rows.some((row) => holdsSocket(row.trim().split(/\s+/)[SOCKET_INODE_COLUMN]!));
   } catch {
     // Without /proc nothing but the number speaks for either.
     return true;

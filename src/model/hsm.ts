@@ -61,6 +61,11 @@ export interface EphemeralOptions {
 export interface OpenOptions extends EphemeralOptions {
   /** The HSM's folder: store, log and lock. Made if it is missing. */
   readonly path: string;
+  /**
+   * May a store be made where the folder has none? `false` where an HSM is expected, so that a volume that is not mounted
+   * makes no new one: KEYCELL_STORE_MISSING. Default true.
+   */
+  readonly create?: boolean;
   /** Asked once if the HSM is initialised; its result is wiped. What it throws is the cause of a KEYCELL_INPUT_INVALID. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */

@@ -66,3 +66,15 @@ test('what holds nothing yet is a new folder: no files, an empty log, a store th
   rmSync(join(path, 'audit.log'));
   await initialize(await open({ path }));
 });
+
+test('without leave to create, a folder that has no store stays as it is; one that has opens', async () => {
+  const parent = temporaryFolder();
+  const nowhere = join(parent, 'not mounted');
+  expect(await codeOf(open({ path: nowhere, create: false }))).toBe('KEYCELL_STORE_MISSING');
+  expect(existsSync(nowhere)).toBe(false);
+  expect(await codeOf(open({ path: parent, create: false }))).toBe('KEYCELL_STORE_MISSING');
+  expect(readdirSync(parent)).toEqual([]);
+  expect(await codeOf(open({ path: parent, create: 'no' as never }))).toBe('KEYCELL_INPUT_INVALID');
+  const hsm = await open({ path: await used(), create: false, unseal });
+  expect(hsm.state).toBe('ready');
+});
