@@ -292,7 +292,9 @@ describe.each(CURVES)('ECDH, %s', (namedCurve) => {
     expect(otherHere.usages).toEqual([]);
     for (const length of [size, 128, 8, null, 0, 1, 7, 230, size - 1, 1.5, 2 ** 32 + 8]) {
       const a = await ours.deriveBits({ name: 'ECDH', public: otherHere } as never, mine.privateKey, length as number);
-      const b = await theirs.deriveBits({ name: 'ECDH', public: mineThere }, other.privateKey, length);
+      // As Web IDL converts it; a later Node refuses what is out of range instead.
+      const least = length === null ? null : length >>> 0;
+      const b = await theirs.deriveBits({ name: 'ECDH', public: mineThere }, other.privateKey, least);
       expect(raw(a)).toEqual(raw(b));
     }
     for (const length of [size + 1, size + 8, -8, 2 ** 32 - 1]) {
