@@ -34,8 +34,9 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal, create } = bag(options, MEMBERS.openHsm);
+  const { path, unseal, create, id } = bag(options, MEMBERS.openHsm);
   if (create !== undefined && typeof create !== 'boolean') throw invalid('create is true or false');
+  if (id !== undefined && !isId(id)) throw invalid("id is an HSM's, 32 hex digits in lower case");
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
@@ -53,7 +54,8 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
 }
 
 async function openFolder(options: OpenOptions): Promise<HsmImpl> {
-  const { path, lockTimeout, create = true } = options;
+  // Who expects an HSM makes none.
+  const { path, lockTimeout, id, create = id === undefined } = options;
   mustHaveWebAssembly();
   if (!create && !existsSync(path)) throw missing(path);
   makeFolder(path);
@@ -66,6 +68,10 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
   try {
     const known = await glance(store);
     if (known === undefined) mustBeUnused(logPath);
+    if (id !== undefined && known?.hsmId !== id) {
+      const has = known === undefined ? 'no HSM' : `the HSM ${known.hsmId}`;
+      throw new HsmError('KEYCELL_STORE_MISSING', `${path} has ${has}, not ${id}: is the right volume mounted?`);
+    }
     const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
     const walkLog = async (onBody: (body: string) => Promise<void>) => {
       // check() begins with the log, and reads the store after it.
@@ -251,6 +257,8 @@ function mustBeUnused(logPath: string): void {
   if (!log?.isFile() || log.size === 0) return;
   throw new HsmError('KEYCELL_STORE_MISSING', `The log ${logPath} has the entries of an HSM that the folder lacks`);
 }
+
+const isId = (id: unknown): boolean => typeof id === 'string' && /^[0-9a-f]{32}$/.test(id);
 
 const missing = (path: string): HsmError =>
   new HsmError('KEYCELL_STORE_MISSING', `${path} has no store: is its volume mounted? A new one needs create: true`);

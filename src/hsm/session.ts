@@ -12,6 +12,7 @@ import type {
   EnvelopeOptions,
   GcmDecryptOptions,
   GcmEncryptOptions,
+  FoundKey,
   Kdf,
   KeyChanges,
   KeyFilter,
@@ -381,7 +382,7 @@ export class SessionImpl implements Session {
     return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
   }
 
-  async getKey(filter: KeyFilter, options?: CallOptions): Promise<Key> {
+  async getKey<const F extends KeyFilter>(filter: F, options?: CallOptions): Promise<FoundKey<F>> {
     bag(filter, MEMBERS.filter, 'a filter');
     checkBag(options, MEMBERS.call);
     cancellationOf(options);
@@ -391,10 +392,13 @@ export class SessionImpl implements Session {
       if (found.length > 1) throw new HsmError('KEYCELL_KEY_AMBIGUOUS');
     }
     if (found[0] === undefined) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
-    return handleOf(found[0]);
+    return handleOf(found[0]) as FoundKey<F>;
   }
 
-  async *findKeys(filter: KeyFilter = {}, options?: CallOptions): AsyncGenerator<Key, void, undefined> {
+  async *findKeys<const F extends KeyFilter = KeyFilter>(
+    filter: F = {} as F,
+    options?: CallOptions,
+  ): AsyncGenerator<FoundKey<F>, void, undefined> {
     bag(filter, MEMBERS.filter, 'a filter');
     checkBag(options, MEMBERS.call);
     let given = 0;
@@ -402,7 +406,7 @@ export class SessionImpl implements Session {
     for (const entry of [...this.#visible(filter)]) {
       // A loop over them never leaves the microtasks by itself: whoever else waits would wait for the last.
       if (++given % FOUND_A_TURN === 0) await cancellation.wait(turn());
-      yield handleOf(entry);
+      yield handleOf(entry) as FoundKey<F>;
       // How long the caller takes for each is theirs.
       cancellation = cancellationOf(options);
     }

@@ -66,6 +66,8 @@ export interface OpenOptions extends EphemeralOptions {
    * makes no new one: KEYCELL_STORE_MISSING. Default true.
    */
   readonly create?: boolean;
+  /** The `id` of the HSM that is expected here: KEYCELL_STORE_MISSING where the folder has another, or none. */
+  readonly id?: string;
   /** Asked once if the HSM is initialised; its result is wiped. What it throws is the cause of a KEYCELL_INPUT_INVALID. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
@@ -447,6 +449,9 @@ export interface KeyFilter {
   readonly class?: 'secret' | 'private' | 'public';
 }
 
+/** The handle that a filter finds: by its type, or by a curve, which only EC keys have. */
+export type FoundKey<F> = F extends { readonly curve: Curve } ? EcKey : KeyOf<F>;
+
 /** Keys that `sign` and `verify` take. */
 export type SigningKey = EcKey | HmacKey | AesKey;
 /** Keys that `deriveKey` takes. */
@@ -516,12 +521,12 @@ export interface Session extends AsyncDisposable {
    * The one key that matches: KEYCELL_KEY_NOT_FOUND, KEYCELL_KEY_AMBIGUOUS. A crypto-user sees the stored keys that are his,
    * an admin the names and attributes of all.
    */
-  getKey(filter: KeyFilter, options?: CallOptions): Promise<Key>;
+  getKey<const F extends KeyFilter>(filter: F, options?: CallOptions): Promise<FoundKey<F>>;
   /**
    * All stored keys that match, as they are when it begins; seen by whom as for `getKey`. `timeout` counts for each key,
    * `signal` ends the whole.
    */
-  findKeys(filter?: KeyFilter, options?: CallOptions): AsyncIterable<Key>;
+  findKeys<const F extends KeyFilter = KeyFilter>(filter?: F, options?: CallOptions): AsyncIterable<FoundKey<F>>;
   /** Tighten `extractable`, `destroyable`, `wrapWithTrusted`, change the label; `trusted` is an admin's. A new handle. */
   setAttributes<K extends Key>(key: K, attributes: KeyChanges, options?: CallOptions): Promise<K>;
   /** Remove a key from the store, for good (backups aside); KEYCELL_PERMISSION_DENIED where it is not destroyable. */

@@ -78,3 +78,18 @@ test('without leave to create, a folder that has no store stays as it is; one th
   const hsm = await open({ path: await used(), create: false, unseal });
   expect(hsm.state).toBe('ready');
 });
+
+test('another HSM than the one that is named, or none, is refused', async () => {
+  const [path, other] = [await used(), await used()];
+  const { id } = await open({ path, unseal });
+  const error = await errorOf(open({ path: other, unseal, id }));
+  expect(error).toMatchObject({ code: 'KEYCELL_STORE_MISSING', retryable: false });
+  expect(error.message).toContain(id);
+  const empty = temporaryFolder();
+  expect(await codeOf(open({ path: empty, id }))).toBe('KEYCELL_STORE_MISSING');
+  expect(readdirSync(empty)).toEqual([]);
+  for (const wrong of ['', 'x', id.toUpperCase(), 5])
+    expect(await codeOf(open({ path: other, id: wrong as never }))).toBe('KEYCELL_INPUT_INVALID');
+  const { id: its } = await open({ path: other, unseal });
+  expect(its).not.toBe(id);
+});

@@ -133,9 +133,15 @@ export async function keys(session: Session): Promise<void> {
   pattern satisfies KeyPattern;
   same<Awaited<ReturnType<Session['exportKey']>>, Bytes>(true);
   const found = await session.getKey({ label: 'licence-signing', type: 'EC' });
-  same<typeof found, Key>(true);
-  if (found.type === 'EC') found.curve satisfies string;
-  for await (const each of session.findKeys({ type: 'AES' })) await session.destroyKey(each);
+  same<typeof found, EcKey>(true);
+  found.curve satisfies string;
+  same<Awaited<ReturnType<typeof session.getKey<{ id: string }>>>, Key>(true);
+  for await (const each of session.findKeys({ type: 'AES' })) {
+    same<typeof each, AesKey>(true);
+    await session.destroyKey(each);
+  }
+  for await (const each of session.findKeys()) each satisfies Key;
+  for await (const each of session.findKeys({ curve: 'P-256' })) each.publicKey satisfies Bytes;
   await session.setAttributes(aes, { trusted: true });
   const drawn = await session.random(32);
   same<typeof drawn, Bytes>(true);
