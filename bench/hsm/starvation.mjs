@@ -153,7 +153,8 @@ const rewrapping = (count, as, curve, header) => async (session) => {
   const { kek, blob } = await wrappedKey(session);
   const blobs = Array.from({ length: count }, () => blob);
   const to = as === 'JWE' ? { jwk: (await ec(session, curve, ['derive'])).jwk } : kek;
-  return () => session.rewrapKeys(blobs, { from: kek, mechanism: 'AES-KW', to, as, header });
+  const options = { from: kek, mechanism: 'AES-KW', to, as, ...(header !== undefined && { header }) };
+  return () => session.rewrapKeys(blobs, options);
 };
 
 const deriving = (kdf) => async (session) => {
