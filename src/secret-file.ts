@@ -5,6 +5,7 @@
 import { closeSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { HsmError } from './errors.ts';
+import { ownBytes, ownCopy } from './wire/own.ts';
 
 const SECRET_BYTES_MAX = 65536;
 const LF = 10;
@@ -13,7 +14,7 @@ const readInto = promisify(read);
 
 /** What an open file or pipe holds, but one newline at its end; the caller wipes it. Throws KEYCELL_INPUT_INVALID. */
 export async function readSecret(fd: number): Promise<Uint8Array<ArrayBuffer>> {
-  const room = new Uint8Array(new ArrayBuffer(SECRET_BYTES_MAX + 1));
+  const room = ownBytes(SECRET_BYTES_MAX + 1);
   try {
     let filled = 0;
     for (;;) {
@@ -24,7 +25,7 @@ export async function readSecret(fd: number): Promise<Uint8Array<ArrayBuffer>> {
         throw new HsmError('KEYCELL_INPUT_INVALID', `a secret has at most ${SECRET_BYTES_MAX} bytes`);
       }
     }
-    return room.slice(0, lengthOf(room, filled));
+    return ownCopy(room.subarray(0, lengthOf(room, filled)));
   } finally {
     room.fill(0);
   }

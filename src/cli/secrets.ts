@@ -7,6 +7,7 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { readSecret } from '../secret-file.ts';
+import { encode } from './encode.ts';
 import { UsageError } from './failure.ts';
 import { ask } from './terminal.ts';
 
@@ -48,7 +49,7 @@ async function fromSource(source: SecretSource, options: SecretOptions): Promise
   if (credential !== undefined) return readSecretFile(credential, () => {});
   if (input) {
     const answer = await ask(prompt, { twice: fresh });
-    if (answer !== undefined) return encode(answer);
+    if (answer !== undefined) return utf8(answer);
   }
   throw new UsageError(
     `no ${name} is given, and there is no terminal to ask on`,
@@ -118,10 +119,10 @@ function isWritable(fd: string): boolean {
   return (Number.parseInt(flags, 8) & O_ACCMODE) !== 0;
 }
 
-function encode(text: string): Uint8Array<ArrayBuffer> {
+function utf8(text: string): Uint8Array<ArrayBuffer> {
   const room = new Uint8Array(new ArrayBuffer(3 * text.length));
   const { written } = new TextEncoder().encodeInto(text, room);
-  const secret = room.slice(0, written);
+  const secret = encode(room.subarray(0, written), 'raw');
   room.fill(0);
   return secret;
 }

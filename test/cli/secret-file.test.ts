@@ -1,6 +1,7 @@
 /** One file, one secret: to the library and to the command line. */
 import { expect, test } from 'vitest';
 import { openHsm, secretFile } from '../../dist/index.js';
+import { liveBuffers } from '../support/collect.ts';
 import { fileFolder, SECRETS, Shell } from './support.ts';
 
 const shell = new Shell(fileFolder());
@@ -51,4 +52,12 @@ test('a file that is missing, empty or too long is told as an error of ours, wit
     expect(error).toMatchObject({ code: 'KEYCELL_INPUT_INVALID', message: expect.stringContaining(said) });
     expect(String(error)).not.toContain(SECRETS.alice);
   }
+});
+
+test('a secret lies outside the V8 heap, whose collector would leave copies of it behind', async () => {
+  const read = secretFile(shell.write('short', 'sixteen bytes ..'));
+  const first = await read();
+  const before = liveBuffers();
+  const secrets = await Promise.all(Array.from({ length: 500 }, () => read()));
+  expect(liveBuffers() - before).toBeGreaterThanOrEqual(secrets.length * first.length);
 });

@@ -4,7 +4,7 @@ import type { PublicKeyTemplate, Session } from '../../../model/hsm.ts';
 import type { Key } from '../../../model/key.ts';
 import { type Cli, findKey, run } from '../../context.ts';
 import { keyDocument, nameOf } from '../../describe.ts';
-import { decode, fromPem, textForm } from '../../encode.ts';
+import { decode, encode, fromPem, textForm } from '../../encode.ts';
 import { UsageError } from '../../failure.ts';
 import { readInput } from '../../files.ts';
 import { command } from '../../group.ts';
@@ -64,7 +64,7 @@ function materialOf(input: Uint8Array<ArrayBuffer>, { decode: form }: Options): 
       return decoded;
     }
     const seen = textForm(input);
-    if (seen === undefined) return input.slice();
+    if (seen === undefined) return encode(input, 'raw');
     const advice = `decode it with --decode ${seen}, or import it as it stands with --decode raw`;
     throw new UsageError(`the input is text, ${seen} by its looks, and not the bytes of a key`, advice);
   } finally {
