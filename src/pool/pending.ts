@@ -91,8 +91,8 @@ export class Pending {
     taken.reject = none;
   }
 
-  /** The key that it verifies by has got its table while it waited. */
-  hasTable(): void {
+  /** The key that it verifies by got its table while it waited: it costs less. */
+  findsTable(): void {
     this.cost = costOf(this.request, true);
     this.tableShare = 0;
   }

@@ -184,7 +184,7 @@ export class Line {
   #reprice(next: Pending): void {
     if (this.#tabled.lacks(next.request)) return;
     this.cost -= next.cost;
-    next.hasTable();
+    next.findsTable();
     this.cost += next.cost;
   }
 
