@@ -1,6 +1,6 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
 import { isDate } from 'node:util/types';
-import { HsmError, REASONS } from '../errors.ts';
+import { REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
   DEFAULT_USAGE,
@@ -29,10 +29,8 @@ import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { flag, NOTHING } from './inputs.ts';
+import { flag, invalid, NOTHING } from './inputs.ts';
 import { bag, MEMBERS, templateBag } from './members.ts';
-
-const invalid = (detail: string) => new HsmError('KEYCELL_INPUT_INVALID', detail);
 
 /** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
 export interface Wanted {
