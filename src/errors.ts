@@ -51,7 +51,7 @@ const TABLE = {
   KEYCELL_STORE_MISSING: [
     35,
     false,
-    'a log is here, but not the store that it belongs to: is the right volume mounted? Nothing was made; bring the store back, or start in another folder',
+    'the store that belongs here is missing: is the right volume mounted? Nothing was made; bring the store back, or start in another folder',
   ],
   KEYCELL_AUDIT_MISSING: [
     36,

@@ -54,20 +54,22 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
 }
 
 async function openFolder(options: OpenOptions): Promise<HsmImpl> {
-  // Who expects an HSM makes none.
-  const { path, lockTimeout, id, create = id === undefined } = options;
+  const { path, lockTimeout, id, create = false } = options;
   mustHaveWebAssembly();
+  const settings = settingsOf(options);
   if (!create && !existsSync(path)) throw missing(path);
   makeFolder(path);
   const logPath = join(path, LOG_FILE);
-  const beforeCreate = () => {
+  const mayCreate = () => {
     mustBeUnused(logPath);
-    if (!create) throw missing(path);
+    if (!create || id !== undefined) throw missing(path);
   };
+  const beforeCreate = mayCreate;
   const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
   try {
     const known = await glance(store);
-    if (known === undefined) mustBeUnused(logPath);
+    // A store whose making was interrupted has no HSM yet.
+    if (known === undefined) mayCreate();
     if (id !== undefined && known?.hsmId !== id) {
       const has = known === undefined ? 'no HSM' : `the HSM ${known.hsmId}`;
       throw new HsmError('KEYCELL_STORE_MISSING', `${path} has ${has}, not ${id}: is the right volume mounted?`);
@@ -80,7 +82,7 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
     };
     const state = known === undefined ? 'uninitialized' : 'sealed';
     try {
-      return assemble(store, log, walkLog, options, state, known?.hsmId ?? '');
+      return assemble(store, log, walkLog, settings, state, known?.hsmId ?? '');
     } catch (error) {
       await log.close();
       throw error;
@@ -122,8 +124,9 @@ function mustHaveWebAssembly(): void {
 export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
   bag(options, MEMBERS.openEphemeralHsm);
   mustHaveWebAssembly();
+  const settings = settingsOf(options);
   const log = memoryAuditLog();
-  const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, options, 'uninitialized', '');
+  const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, settings, 'uninitialized', '');
   try {
     await hsm.start();
     return { hsm, session: await hsm.initializeEphemeral() };
@@ -133,21 +136,33 @@ export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<
   }
 }
 
+interface Settings extends Required<Omit<EphemeralOptions, 'assets'>> {
+  readonly quotas: Required<Quotas>;
+  readonly lockout: Required<LockoutOptions>;
+  readonly hashingThreads: number;
+  readonly assets: string | URL | undefined;
+}
+
+/** The options with their defaults, before anything is touched. Throws INPUT_INVALID. */
+function settingsOf(options: EphemeralOptions): Settings {
+  const cores = availableParallelism();
+  const { workers = Math.max(1, cores - 1), queueLimit = QUEUE_LIMIT, assets } = options;
+  checkCounts({ workers, queueLimit });
+  const hashingThreads = Math.max(1, Math.min(cores - 1, HASHING_THREADS_MAX));
+  const [lockout, quotas] = [lockoutOf(options.lockout), quotasOf(options, queueLimit)];
+  return { workers, queueLimit, hashingThreads, lockout, quotas, assets };
+}
+
 function assemble(
   store: Store,
   log: AuditLog,
   walkLog: (onBody: (body: string) => Promise<void>) => Promise<number>,
-  options: EphemeralOptions,
+  settings: Settings,
   state: 'uninitialized' | 'sealed',
   id: string,
 ): HsmImpl {
-  const cores = availableParallelism();
-  const { workers = Math.max(1, cores - 1), queueLimit = QUEUE_LIMIT } = options;
-  const hashingThreads = Math.max(1, Math.min(cores - 1, HASHING_THREADS_MAX));
-  const lockout = lockoutOf(options.lockout);
-  checkCounts({ workers, queueLimit });
-  const quotas = quotasOf(options, queueLimit);
-  const { core, digest, modules } = locate(options.assets);
+  const { workers, queueLimit, hashingThreads, lockout, quotas, assets } = settings;
+  const { core, digest, modules } = locate(assets);
   const { shared, board } = makeBoard();
   return new HsmImpl(
     {

@@ -16,7 +16,7 @@ export async function openBenchHsm({ workers = availableParallelism() } = {}) {
   const password = randomBytes(24).toString('base64');
   let hsm;
   try {
-    hsm = await openHsm({ path: join(folder, 'hsm'), workers });
+    hsm = await openHsm({ path: join(folder, 'hsm'), create: true, workers });
     await hsm.initialize({ passphrase: password, admin: { name: OFFICER, password }, scryptLog2N: 14 });
     const admin = await hsm.login({ user: OFFICER, password });
     await admin.createUser({ name: USER, role: 'crypto-user', password });

@@ -16,7 +16,7 @@ const MESSAGE_MAX = 64 * 1024;
 const SERVICE = 'signing-service';
 
 async function init() {
-  const hsm = await openHsm({ path: data });
+  const hsm = await openHsm({ path: data, create: true });
   try {
     await hsm.initialize({
       passphrase: credential('keycell.passphrase'),
@@ -31,11 +31,10 @@ async function init() {
 }
 
 async function serve() {
-  const hsm = await openHsm({ path: data, unseal: credential('keycell.passphrase') });
-  if (hsm.state === 'uninitialized') {
-    await hsm.close();
-    throw new Error(`${data} holds no HSM yet: run "node server.mjs init" once`);
-  }
+  const hsm = await openHsm({ path: data, unseal: credential('keycell.passphrase') }).catch((error) => {
+    if (error.code !== 'KEYCELL_STORE_MISSING') throw error;
+    throw new Error(`${data} holds no HSM: is its volume mounted? To make one, run "node server.mjs init" once`);
+  });
   const login = () => hsm.login({ user: SERVICE, password: credential('keycell.service') });
   let session = await login();
   const key = await session.ensureKey({

@@ -108,7 +108,7 @@ const listing = (): Listing =>
 async function openKeycell({ folder, shop }: StartOptions): Promise<KeycellVault> {
   // Passwords come from files, as a service manager hands them over; a function's result is wiped after use.
   const secret = (name: string) => secretFile(join(folder, 'secrets', name));
-  hsm = await openHsm({ path: join(folder, 'hsm') });
+  hsm = await openHsm({ path: join(folder, 'hsm'), create: true });
   await hsm.initialize({
     passphrase: secret('passphrase'),
     admin: { name: 'officer', password: secret('officer') },

@@ -59,11 +59,11 @@ export interface EphemeralOptions {
 }
 
 export interface OpenOptions extends EphemeralOptions {
-  /** The HSM's folder: store, log and lock. Made if it is missing. */
+  /** The HSM's folder: store, log and lock. */
   readonly path: string;
   /**
-   * May a store be made where the folder has none? `false` where an HSM is expected, so that a volume that is not mounted
-   * makes no new one: KEYCELL_STORE_MISSING. Default true.
+   * May folder and store be made where there is no HSM yet? Without it that is KEYCELL_STORE_MISSING, with nothing made: a
+   * volume that is not mounted would otherwise have new keys. Default false.
    */
   readonly create?: boolean;
   /** The `id` of the HSM that is expected here: KEYCELL_STORE_MISSING where the folder has another, or none. */

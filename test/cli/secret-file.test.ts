@@ -11,7 +11,7 @@ test("each one's HSM opens in the other", async () => {
   // Both files end with a newline.
   const unseal = secretFile(shell.path('passphrase'));
   await shell.ok(['init', '--user', 'officer', '--password-file', 'officer', '--scrypt-log2n', '14', '--quiet']);
-  const hsm = await openHsm({ path: shell.path('hsm'), workers: 1, unseal });
+  const hsm = await openHsm({ path: shell.path('hsm'), create: true, workers: 1, unseal });
   try {
     const session = await hsm.login({ user: 'officer', password: secretFile(shell.path('officer')) });
     await session.createUser({ name: 'alice', role: 'crypto-user', password: secretFile(shell.path('alice')) });

@@ -8,7 +8,7 @@ import { codeOf, initialize, login, OFFICER } from './support/hsm.ts';
 
 /** Not the tests' `open`, which remembers what it opened. */
 async function ended(path: string): Promise<WeakRef<object>> {
-  const hsm = await openHsm({ path, workers: 1 });
+  const hsm = await openHsm({ path, create: true, workers: 1 });
   await initialize(hsm);
   await login(hsm, 'officer', OFFICER);
   await hsm.close();

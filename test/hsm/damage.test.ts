@@ -34,7 +34,7 @@ async function recordsOf(path: string): Promise<Map<string, Uint8Array>> {
 beforeAll(async () => {
   const path = mkdtempSync(join(tmpdir(), 'keycell-damage-'));
   const setUp = async (at: string, labels: readonly string[]) => {
-    const hsm = await openHsm({ path: at, workers: 1, unseal });
+    const hsm = await openHsm({ path: at, create: true, workers: 1, unseal });
     if (hsm.state === 'uninitialized') {
       await initialize(hsm);
       const admin = await login(hsm, 'officer', OFFICER);

@@ -101,7 +101,7 @@ test.each([
   const entry = new URL('../../dist/index.js', import.meta.url);
   const program = `
     const { HsmError, openHsm } = await import(${JSON.stringify(entry)});
-    const error = await openHsm({ path: process.argv[1], workers: 1 }).catch((error) => error);
+    const error = await openHsm({ path: process.argv[1], create: true, workers: 1 }).catch((error) => error);
     console.log(JSON.stringify([error instanceof HsmError, error.code, error.message]));`;
   const args = [...flags, '--input-type=module', '-e', program, join(temporaryFolder(), 'hsm')];
   const said = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

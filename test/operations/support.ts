@@ -31,7 +31,7 @@ export interface Stored {
 export function stored(): Stored {
   const it = { folder: mkdtempSync(join(tmpdir(), 'keycell-test-')) } as Stored;
   beforeAll(async () => {
-    it.hsm = await openHsm({ path: it.folder, workers: 1 });
+    it.hsm = await openHsm({ path: it.folder, create: true, workers: 1 });
     await it.hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'a' }, scryptLog2N: 14 });
     it.admin = await it.hsm.login({ user: 'officer', password: 'a' });
     await it.admin.createUser({ name: 'alice', role: 'crypto-user', password: 'alice' });

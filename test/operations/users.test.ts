@@ -16,7 +16,7 @@ let mallory: Session;
 const KW = { mechanism: 'AES-KW' } as const;
 
 beforeAll(async () => {
-  hsm = await openHsm({ path: folder, workers: 1 });
+  hsm = await openHsm({ path: folder, create: true, workers: 1 });
   await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'a' }, scryptLog2N: 14 });
   admin = await hsm.login({ user: 'officer', password: 'a' });
   for (const name of ['alice', 'mallory']) await admin.createUser({ name, role: 'crypto-user', password: name });

@@ -21,7 +21,7 @@ async function main() {
     console.log(done, await use(session));
     return hsm.close();
   }
-  const hsm = await openHsm({ path: 'hsm', workers: 1, assets });
+  const hsm = await openHsm({ path: 'hsm', create: true, workers: 1, assets });
   await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'q' }, scryptLog2N: 14 });
   const admin = await hsm.login({ user: 'officer', password: 'q' });
   await admin.createUser({ name: 'service', role: 'crypto-user', password: 'r' });

@@ -105,7 +105,10 @@ test('the root is a Debian, and read-only', NEEDED, async () => {
 
 test('without an HSM the service says what to do', NEEDED, async () => {
   const { code, text } = await start('node', '/app/server.mjs').over();
-  expect([code, text]).toEqual([1, '/data holds no HSM yet: run "node server.mjs init" once\n']);
+  expect([code, text]).toEqual([
+    1,
+    '/data holds no HSM: is its volume mounted? To make one, run "node server.mjs init" once\n',
+  ]);
 });
 
 test('it is initialised once, then starts unsealed, signs, and keeps its key over a restart', NEEDED, async () => {

@@ -7,7 +7,7 @@ import { emptyFolder, node, npmOf, pack, ROOT } from './support/package.ts';
 const tarball = pack(emptyFolder());
 const STORE = `
   const passphrase = new TextEncoder().encode('a passphrase');
-  const hsm = await openHsm({ path: './hsm', workers: 1, unseal: () => passphrase.slice() });
+  const hsm = await openHsm({ path: './hsm', create: true, workers: 1, unseal: () => passphrase.slice() });
   if (hsm.state === 'uninitialized') {
     await hsm.initialize({ passphrase, admin: { name: 'officer', password: 'p' }, scryptLog2N: 14 });
     const admin = await hsm.login({ user: 'officer', password: 'p' });

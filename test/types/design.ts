@@ -37,7 +37,7 @@ declare const jwk: PublicJwk;
 declare const signal: AbortSignal;
 
 export async function lifecycle(): Promise<void> {
-  const hsm = await openHsm({ path: './hsm', workers: 1, unseal: async () => bytes, lockTimeout: 100 });
+  const hsm = await openHsm({ path: './hsm', create: true, workers: 1, unseal: async () => bytes, lockTimeout: 100 });
   same<typeof hsm, Hsm>(true);
   same<typeof hsm.state, HsmState>(true);
   await hsm.initialize({ passphrase: bytes, admin: { name: 'officer', password: 'a string, at a cost' } });

@@ -46,7 +46,7 @@ async function task(cli: Cli): Promise<void> {
 async function walk(folder: string, tour: Tour, say: (text: string) => void): Promise<void> {
   const { openHsm, verifyAuditLog } = await import('../../index.ts');
   const secret = () => new Uint8Array(randomBytes(16));
-  const hsm = await openHsm({ path: folder, workers: 1 });
+  const hsm = await openHsm({ path: folder, create: true, workers: 1 });
   try {
     const [passphrase, officer, alice] = [secret(), secret(), secret()];
     await hsm.initialize({ passphrase, admin: { name: 'officer', password: officer }, scryptLog2N: DEMO_LOG2_N });

@@ -30,7 +30,7 @@ async function task(cli: Cli, options: { readonly scryptLog2n: number }): Promis
   const { path } = cli.options;
   const name = await adminName(cli);
   const { openHsm } = await import('../../index.ts');
-  const hsm = await openHsm({ path, workers: 1, lockTimeout: cli.wait * 1000 });
+  const hsm = await openHsm({ path, create: true, workers: 1, lockTimeout: cli.wait * 1000 });
   try {
     // Before anybody is asked for a passphrase.
     if (hsm.state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');

@@ -4,7 +4,12 @@ import { openHsm } from '../../../dist/index.js';
 import { say } from '../../support/say.mjs';
 
 const [path, count, wave] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
-const hsm = await openHsm({ path, workers: 1, unseal: () => new TextEncoder().encode('correct horse battery staple') });
+const hsm = await openHsm({
+  path,
+  create: true,
+  workers: 1,
+  unseal: () => new TextEncoder().encode('correct horse battery staple'),
+});
 const session = await hsm.login({ user: 'alice', password: 'user password' });
 say('begin\n');
 for (let made = 0; made < count; made += wave) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openHsm } from '../../../dist/index.js';
 
 const [path, how] = process.argv.slice(2);
-const hsm = await openHsm({ path, workers: 1 });
+const hsm = await openHsm({ path, create: true, workers: 1 });
 await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'o' }, scryptLog2N: 14 });
 const admin = await hsm.login({ user: 'officer', password: 'o' });
 for (let i = 0; i < 40; i++) await admin.createUser({ name: `user ${i}`, role: 'admin', password: 'p' });

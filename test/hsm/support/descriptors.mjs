@@ -14,7 +14,7 @@ async function openWith(left) {
     for (let i = 0; i < left; i++) closeSync(held.pop());
   }
   try {
-    await openHsm({ path, workers: 1 });
+    await openHsm({ path, create: true, workers: 1 });
     throw new Error('it opened');
   } catch (error) {
     say(left, error);
@@ -28,7 +28,7 @@ if (process.argv[3] === 'first') {
   await openWith(0);
   process.exit(0);
 }
-await (await openHsm({ path, workers: 1 })).close();
+await (await openHsm({ path, create: true, workers: 1 })).close();
 for (let left = 0; left <= 5; left++) await openWith(left);
-await (await openHsm({ path, workers: 1 })).close();
+await (await openHsm({ path, create: true, workers: 1 })).close();
 console.log('opened');

@@ -28,7 +28,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<HsmError> {
 }
 
 export async function open(options: Partial<OpenOptions> & { readonly path: string }): Promise<Hsm> {
-  const hsm = await openHsm({ workers: 1, ...options });
+  const hsm = await openHsm({ workers: 1, create: true, ...options });
   onTestFinished(() => hsm.close({ timeout: 1000 }).catch(() => {}));
   return hsm;
 }

@@ -22,7 +22,7 @@ const codeOf = (promise) =>
 const path = process.argv[2];
 const prlimit = (limit) => execFileSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${limit}:`]);
 
-const hsm = await openHsm({ path, workers: 1, unseal: () => text('correct horse battery staple') });
+const hsm = await openHsm({ path, create: true, workers: 1, unseal: () => text('correct horse battery staple') });
 const events = [];
 hsm.on('audit-unavailable', ({ error }) => events.push(error.code));
 hsm.on('audit-available', () => events.push(`available, ${hsm.stats().logBacklog} waiting`));

@@ -15,7 +15,7 @@ const said = (promise) =>
     () => 'a result',
     (error) => `${error.code} ${error.retryable} ${error.outcome}`,
   );
-const hsm = await openHsm({ path, workers: 1, unseal: () => text('correct horse battery staple') });
+const hsm = await openHsm({ path, create: true, workers: 1, unseal: () => text('correct horse battery staple') });
 const warden = threads[0];
 const events = [];
 for (const event of ['cell-restart', 'warden-restart', 'fatal']) hsm.on(event, () => events.push(event));

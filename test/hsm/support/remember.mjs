@@ -17,7 +17,7 @@ const step = (name) =>
   });
 const text = (s) => new TextEncoder().encode(s);
 
-const hsm = await openHsm({ path: process.argv[2], workers: 1 });
+const hsm = await openHsm({ path: process.argv[2], create: true, workers: 1 });
 await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'o' }, scryptLog2N: 14 });
 const admin = await hsm.login({ user: 'officer', password: 'o' });
 await admin.createUser({ name: 'alice', role: 'crypto-user', password: 'a' });
