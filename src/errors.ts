@@ -196,6 +196,7 @@ export interface HsmErrorOptions {
   readonly cause?: unknown;
   /** `not-executed` unless told: policy and input are checked before anything is done. */
   readonly outcome?: Outcome;
+  readonly lossId?: string | undefined;
 }
 
 /** The one class of every failure: `code` for programs, `message` for people. */
@@ -205,6 +206,11 @@ export class HsmError extends Error {
   /** True where the same call may succeed later. */
   readonly retryable: boolean;
   readonly outcome: Outcome;
+  /**
+   * Of AUDIT_MISSING and AUDIT_CORRUPT: the head of the log that would be given up, as `openHsm({ acceptLogLoss })` takes it,
+   * once.
+   */
+  readonly lossId?: string;
 
   constructor(code: HsmErrorCode, detail?: string, options: HsmErrorOptions = {}) {
     const [, retryable, text] = TABLE[code];
@@ -215,6 +221,7 @@ export class HsmError extends Error {
     this.code = code;
     this.retryable = retryable;
     this.outcome = options.outcome ?? 'not-executed';
+    if (options.lossId !== undefined) this.lossId = options.lossId;
   }
 }
 

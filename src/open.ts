@@ -3,14 +3,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { openAuditLog } from './audit/file.ts';
+import { beginAuditLog, openAuditLog } from './audit/file.ts';
 import type { AuditHead, AuditLog } from './audit/log.ts';
 import { memoryAuditLog } from './audit/memory.ts';
 import { verifyAuditLog } from './audit/verify.ts';
 import { type CoreBuild, chooseBuild } from './cell/builds.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
-import { HsmImpl, KEYSLOT_KEY } from './hsm/hsm.ts';
+import { HsmImpl, KEYSLOT_KEY, type Parts } from './hsm/hsm.ts';
 import { invalid } from './hsm/inputs.ts';
 import { bag, MEMBERS } from './hsm/members.ts';
 import { makeFolder } from './keystore/folder.ts';
@@ -34,9 +34,12 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal, create, id } = bag(options, MEMBERS.openHsm);
+  const { path, unseal, create, id, acceptLogLoss } = bag(options, MEMBERS.openHsm);
   if (create !== undefined && typeof create !== 'boolean') throw invalid('create is true or false');
   if (id !== undefined && !isId(id)) throw invalid("id is an HSM's, 32 hex digits in lower case");
+  if (acceptLogLoss !== undefined && !isLossId(acceptLogLoss)) {
+    throw invalid("acceptLogLoss is an error's lossId: a number of entries, a hyphen, and 64 hex digits");
+  }
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
@@ -74,7 +77,7 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
       const has = known === undefined ? 'no HSM' : `the HSM ${known.hsmId}`;
       throw new HsmError('KEYCELL_STORE_MISSING', `${path} has ${has}, not ${id}: is the right volume mounted?`);
     }
-    const log = await openAuditLog(logPath, known === undefined ? {} : { expect: known.log });
+    const { log, givenUp } = await openLog(logPath, known?.log, options.acceptLogLoss);
     const walkLog = async (onBody: (body: string) => Promise<void>) => {
       // check() begins with the log, and reads the store after it.
       await store.check?.();
@@ -82,7 +85,7 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
     };
     const state = known === undefined ? 'uninitialized' : 'sealed';
     try {
-      return assemble(store, log, walkLog, settings, state, known?.hsmId ?? '');
+      return assemble({ store, log, givenUp, walkLog }, settings, state, known?.hsmId ?? '');
     } catch (error) {
       await log.close();
       throw error;
@@ -90,6 +93,22 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/** The log, or another in its place where it is lost, and that loss is accepted. */
+async function openLog(
+  path: string,
+  expect: AuditHead | undefined,
+  acceptLogLoss: string | undefined,
+): Promise<{ readonly log: AuditLog; readonly givenUp?: AuditHead }> {
+  if (expect === undefined) return { log: await openAuditLog(path) };
+  try {
+    return { log: await openAuditLog(path, { expect }) };
+  } catch (error) {
+    const accepted = error instanceof HsmError && error.lossId !== undefined && error.lossId === acceptLogLoss;
+    if (!accepted) throw error;
+    return { log: await beginAuditLog(path, expect), givenUp: expect };
   }
 }
 
@@ -126,7 +145,12 @@ export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<
   mustHaveWebAssembly();
   const settings = settingsOf(options);
   const log = memoryAuditLog();
-  const hsm = assemble(openMemoryStore(), log, async () => log.head.seq, settings, 'uninitialized', '');
+  const hsm = assemble(
+    { store: openMemoryStore(), log, walkLog: async () => log.head.seq },
+    settings,
+    'uninitialized',
+    '',
+  );
   try {
     await hsm.start();
     return { hsm, session: await hsm.initializeEphemeral() };
@@ -154,9 +178,7 @@ function settingsOf(options: EphemeralOptions): Settings {
 }
 
 function assemble(
-  store: Store,
-  log: AuditLog,
-  walkLog: (onBody: (body: string) => Promise<void>) => Promise<number>,
+  storage: Pick<Parts, 'store' | 'log' | 'givenUp' | 'walkLog'>,
   settings: Settings,
   state: 'uninitialized' | 'sealed',
   id: string,
@@ -166,8 +188,7 @@ function assemble(
   const { shared, board } = makeBoard();
   return new HsmImpl(
     {
-      store,
-      log,
+      ...storage,
       board,
       queueLimit,
       hashingThreads,
@@ -189,7 +210,6 @@ function assemble(
           { core, digest, board: shared, hashingThreads, lockout, sessionQuota: quotas.sessions, modules },
           onDeath,
         ),
-      walkLog,
     },
     state,
     id,
@@ -272,6 +292,8 @@ function mustBeUnused(logPath: string): void {
   if (!log?.isFile() || log.size === 0) return;
   throw new HsmError('KEYCELL_STORE_MISSING', `The log ${logPath} has the entries of an HSM that the folder lacks`);
 }
+
+const isLossId = (id: unknown): boolean => typeof id === 'string' && /^[0-9]{1,16}-[0-9a-f]{64}$/.test(id);
 
 const isId = (id: unknown): boolean => typeof id === 'string' && /^[0-9a-f]{32}$/.test(id);
 

@@ -9,14 +9,26 @@
  * line that came only half onto a full disk is cut off before anything else is written, and overwritten
  * in any case. The head moves only when a whole group is written, so a failed group leaves no gap.
  */
-import { closeSync, constants, fdatasync, fsyncSync, openSync, write, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { HsmError } from '../errors.ts';
+import { type FileIdentity, identityOf, lookFor } from '../keystore/identity.ts';
 import { makeOwnerOnly, OWNER_ONLY } from '../keystore/owner-only.ts';
-import { formatLine, judgeTail } from './line.ts';
-import { type AuditHead, type AuditLog, chainHash, checkBody, isBody } from './log.ts';
+import { formatFront, formatLine, judgeTail } from './line.ts';
+import { type AuditHead, type AuditLog, chainHash, checkBody, EMPTY_HEAD, isBody } from './log.ts';
 import { missingEntries, walkLog } from './verify.ts';
 
 const writeAt = promisify(write);
@@ -39,13 +51,16 @@ export interface OpenAuditOptions {
   readonly expect?: AuditHead;
 }
 
+/** How a loss is named: by the head that is given up with it. */
+export const lossIdOf = ({ seq, hash }: AuditHead): string => `${seq}-${hash}`;
+
 /**
  * Open a log file for appending and verify the whole chain in constant memory. It is created only where nothing is
  * remembered of it: an empty one in its place would hide that the log is gone.
  * A last line that a crash left unfinished is cut off (or completed, if only its line feed is missing) and
  * reported as `recovered`. Throws KEYCELL_AUDIT_CORRUPT, naming line and entry, when the chain is broken or
- * doesn't contain `expect`; KEYCELL_AUDIT_MISSING when there is none that could; KEYCELL_AUDIT_UNAVAILABLE when the file
- * can't be opened or read.
+ * doesn't contain `expect`; KEYCELL_AUDIT_MISSING when there is none that could, both with a `lossId` where a head is
+ * remembered; KEYCELL_AUDIT_UNAVAILABLE when the file can't be opened or read.
  */
 export async function openAuditLog(path: string, options: OpenAuditOptions = {}): Promise<AuditLog> {
   let file: FileHandle | undefined;
@@ -65,38 +80,57 @@ export async function openAuditLog(path: string, options: OpenAuditOptions = {})
       throw new HsmError(
         'KEYCELL_AUDIT_MISSING',
         `The store remembers ${options.expect.seq} entries, ${path} is missing`,
+        { lossId: lossIdOf(options.expect) },
       );
     }
     throw unavailable(`The audit log ${path} can't be opened`, cause, 'not-executed');
   }
 }
 
+/**
+ * Begin a log in place of one that is lost, beside it: what is left of that stays as it is until `takePlace`, and for good
+ * where this is closed before. Throws KEYCELL_AUDIT_UNAVAILABLE.
+ */
+export async function beginAuditLog(path: string, givenUp: AuditHead): Promise<AuditLog> {
+  const fresh = `${path}.new`;
+  try {
+    rmSync(fresh, { force: true });
+    const file = await open(fresh, 'wx+', OWNER_ONLY);
+    makeOwnerOnly(file.fd);
+    return new FileAuditLog(file, fresh, EMPTY_HEAD, 0, undefined, { path, givenUp });
+  } catch (cause) {
+    throw unavailable(`The audit log ${fresh} can't be made`, cause, 'not-executed');
+  }
+}
+
 async function recover(file: FileHandle, path: string, options: OpenAuditOptions): Promise<AuditLog> {
+  const { expect } = options;
+  const damaged = (line: number, offset: number, reason: string) => corrupt(path, line, offset, reason, expect);
   const walk = await walkLog(file, options);
-  if (!walk.ok) throw corrupt(path, walk.line, walk.offset, walk.reason);
+  if (!walk.ok) throw damaged(walk.line, walk.offset, walk.reason);
 
   let { head, end } = walk;
   let recovered: AuditLog['recovered'];
   if (walk.tail.length > 0) {
     const bytes = walk.tail.length;
     const verdict = judgeTail(walk.tail, head);
-    if (verdict === 'damaged') throw corrupt(path, head.seq + 1, end, 'the last line is damaged');
+    if (verdict === 'damaged') throw damaged(head.seq + 1, end, 'the last line is damaged');
     if (verdict === 'torn') {
-      const missing = missingEntries(head, options.expect);
-      if (missing) throw corrupt(path, head.seq + 1, end, missing); // leave the evidence as it is
+      const missing = missingEntries(head, expect);
+      if (missing) throw damaged(head.seq + 1, end, missing); // leave the evidence as it is
       await file.truncate(end);
       recovered = { offset: end, bytes, action: 'cut' };
     } else {
       await file.write('\n', end + bytes);
       const again = await walkLog(file, options);
-      if (!again.ok) throw corrupt(path, again.line, again.offset, again.reason);
+      if (!again.ok) throw damaged(again.line, again.offset, again.reason);
       recovered = { offset: end, bytes, action: 'completed' };
       ({ head, end } = again);
     }
     await file.datasync();
   }
-  const missing = missingEntries(head, options.expect);
-  if (missing) throw corrupt(path, head.seq + 1, end, missing);
+  const missing = missingEntries(head, expect);
+  if (missing) throw damaged(head.seq + 1, end, missing);
   return new FileAuditLog(file, path, head, end, recovered);
 }
 
@@ -110,10 +144,17 @@ interface Pending {
 class FileAuditLog implements AuditLog {
   readonly recovered: AuditLog['recovered'];
   readonly #file: FileHandle;
-  readonly #path: string;
+  readonly #identity: FileIdentity;
+  #path: string;
+  /** The log that this one is to take the place of. */
+  #instead: { readonly path: string; readonly givenUp: AuditHead } | undefined;
   #head: AuditHead;
   /** Where the last good line ends, in bytes. */
   #end: number;
+  /** Where it begins; undefined until one is written here. */
+  #lastLine: number | undefined;
+  /** Up to here it was seen that nothing was cut out. */
+  #seenEnd: number;
   #pending: Pending[] = [];
   /** The writer's run; undefined while it is idle. Never rejects. */
   #writing: Promise<void> | undefined;
@@ -123,17 +164,29 @@ class FileAuditLog implements AuditLog {
   #lastFailure: HsmError | undefined;
   /** Set when a flush failed: the kernel may have dropped what it could not write, so nothing more is promised. */
   #broken: HsmError | undefined;
+  /** Set while what was written does not lie where the next opening looks for it. */
+  #lost: HsmError | undefined;
   #syncedEnd = -1;
   #syncing: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   /** Until then, on the clock of `performance.now()`, no write is synchronous. */
   #slowUntil = 0;
 
-  constructor(file: FileHandle, path: string, head: AuditHead, end: number, recovered: AuditLog['recovered']) {
+  constructor(
+    file: FileHandle,
+    path: string,
+    head: AuditHead,
+    end: number,
+    recovered: AuditLog['recovered'],
+    instead?: { readonly path: string; readonly givenUp: AuditHead },
+  ) {
     this.#file = file;
     this.#path = path;
+    this.#identity = identityOf(path);
+    this.#instead = instead;
     this.#head = head;
     this.#end = end;
+    this.#seenEnd = end;
     this.recovered = recovered;
   }
 
@@ -155,7 +208,7 @@ class FileAuditLog implements AuditLog {
   }
 
   appendNow(body: string): boolean {
-    const ready = !this.#writing && !this.#dirty && !this.#broken && !this.#closed;
+    const ready = !this.#writing && !this.#dirty && !this.#broken && !this.#lost && !this.#closed;
     if (!ready || !isBody(body) || body.length > AT_ONCE_CHARS) return false;
     const began = performance.now();
     if (began < this.#slowUntil) return false;
@@ -172,6 +225,7 @@ class FileAuditLog implements AuditLog {
     }
     this.#dirty = false;
     this.#head = head;
+    this.#lastLine = this.#end;
     this.#end += length;
     const now = performance.now();
     if (now - began > SLOW_WRITE) this.#slowUntil = now + SLOW_WHILE;
@@ -183,17 +237,113 @@ class FileAuditLog implements AuditLog {
     await this.#sync();
   }
 
+  async verifyPlace(): Promise<void> {
+    if (this.#closed) throw closed();
+    if (this.#broken) await this.#mend();
+    await this.#verifyPlace();
+  }
+
+  async #verifyPlace(): Promise<void> {
+    try {
+      await this.#mustBeInPlace();
+      this.#lost = undefined;
+    } catch (cause) {
+      const error =
+        cause instanceof HsmError ? cause : unavailable(`The audit log ${this.#path} can't be read`, cause, 'unknown');
+      if (error.code !== 'KEYCELL_AUDIT_UNAVAILABLE') this.#lost = error;
+      throw error;
+    }
+  }
+
+  /**
+   * The same file, not shorter, and with what was written last. A file that was cut and then written to again has a hole:
+   * zeros, which no line has. What else was altered, check() finds.
+   */
+  async #mustBeInPlace(): Promise<void> {
+    const path = this.#path;
+    // What is appended meanwhile comes after these.
+    const [head, end, lastLine] = [this.#head, this.#end, this.#lastLine];
+    const found = await lookFor(path, this.#identity);
+    const gone = (code: 'KEYCELL_AUDIT_MISSING' | 'KEYCELL_AUDIT_CORRUPT', what: string): HsmError =>
+      new HsmError(code, `The audit log ${path} was ${what} while the HSM had it open`, { lossId: lossIdOf(head) });
+    if (found === 'missing') throw gone('KEYCELL_AUDIT_MISSING', 'deleted or renamed');
+    if (found === 'replaced') throw gone('KEYCELL_AUDIT_CORRUPT', 'replaced by another file');
+    if (found < end) throw gone('KEYCELL_AUDIT_CORRUPT', `cut to ${found} of ${end} bytes`);
+    for await (const chunk of this.#read(Math.max(0, this.#seenEnd - 1), end)) {
+      if (chunk.includes(0)) throw gone('KEYCELL_AUDIT_CORRUPT', 'cut');
+    }
+    const front = Buffer.from(formatFront(head));
+    for await (const chunk of this.#read(lastLine ?? end, lastLine === undefined ? end : lastLine + front.length)) {
+      if (!chunk.equals(front)) throw gone('KEYCELL_AUDIT_CORRUPT', 'overwritten');
+    }
+    this.#seenEnd = end;
+  }
+
+  /** What the file has from one byte to another, in chunks that are good until the next is asked for. */
+  async *#read(from: number, to: number): AsyncGenerator<Buffer, void, void> {
+    const chunk = Buffer.alloc(Math.min(AT_ONCE_CHARS, to - from));
+    for (let at = from; at < to; ) {
+      const { bytesRead } = await this.#file.read(chunk, 0, Math.min(chunk.length, to - at), at);
+      if (bytesRead === 0) throw new Error(`it ends at byte ${at} of ${to}`);
+      yield chunk.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+  }
+
+  /**
+   * After a flush that failed, the kernel may take for written what it could not write. What it still has in memory is
+   * verified, written once more and flushed.
+   */
+  async #mend(): Promise<void> {
+    try {
+      const walk = await walkLog(this.#file, { expect: this.#head });
+      if (!walk.ok || walk.end < this.#end) throw this.#broken;
+      let at = Math.max(0, this.#syncedEnd);
+      for await (const chunk of this.#read(at, this.#end)) {
+        for (let done = 0; done < chunk.length; ) {
+          done += (await writeAt(this.#file.fd, chunk, done, chunk.length - done, at + done)).bytesWritten;
+        }
+        at += chunk.length;
+      }
+      await flush(this.#file.fd);
+    } catch {
+      throw this.#broken;
+    }
+    this.#syncedEnd = this.#end;
+    this.#broken = undefined;
+  }
+
+  async takePlace(): Promise<void> {
+    if (this.#instead === undefined) return;
+    const { path, givenUp } = this.#instead;
+    await this.sync();
+    try {
+      if (existsSync(path)) renameSync(path, freeName(`${path}.lost-${givenUp.seq}`));
+      renameSync(this.#path, path);
+      syncFolder(dirname(path));
+    } catch (cause) {
+      throw unavailable(`The audit log ${path} can't be replaced`, cause, 'unknown');
+    }
+    this.#path = path;
+    this.#instead = undefined;
+  }
+
   close(): Promise<void> {
     if (!this.#closed) {
-      const flushed = this.#sync();
-      this.#closed = flushed.finally(() => this.#file.close());
+      const mended = this.#broken === undefined ? Promise.resolve() : this.#mend();
+      const flushed = mended.then(() => this.#sync()).then(() => this.#verifyPlace());
+      this.#closed = flushed.finally(async () => {
+        await this.#file.close();
+        if (this.#instead !== undefined) rmSync(this.#path, { force: true });
+      });
     }
     return this.#closed;
   }
 
   #assertUsable(): void {
-    if (this.#closed) throw new HsmError('KEYCELL_CLOSING', 'The audit log is closed; open the HSM again.');
+    if (this.#closed) throw closed();
     if (this.#broken) throw this.#broken;
+    if (this.#lost) throw this.#lost;
   }
 
   async #write(): Promise<void> {
@@ -203,11 +353,13 @@ class FileAuditLog implements AuditLog {
       try {
         if (this.#broken) throw this.#broken;
         if (this.#dirty) await this.#cutBack();
-        const { text, heads } = chainGroup(this.#head, group);
+        if (this.#lost) throw this.#lost;
+        const { text, heads, lastLine } = chainGroup(this.#head, group);
         const bytes = Buffer.from(text);
         if (bytes.length > 0) await this.#writeWhole(bytes);
         this.#head = heads[heads.length - 1]!;
         this.#end += bytes.length;
+        if (bytes.length > 0) this.#lastLine = this.#end - Buffer.byteLength(lastLine);
         group.forEach((pending, index) => {
           pending.resolve(heads[index]!);
         });
@@ -272,6 +424,7 @@ class FileAuditLog implements AuditLog {
       );
       throw this.#broken;
     }
+    await this.#verifyPlace();
     this.#syncedEnd = Math.max(this.#syncedEnd, end);
   }
 }
@@ -287,26 +440,42 @@ function takeGroup(pending: Pending[]): Pending[] {
   return pending.splice(0, count);
 }
 
-/** The lines of a group as one text, and the head behind each of its calls. */
-function chainGroup(before: AuditHead, group: readonly Pending[]): { text: string; heads: AuditHead[] } {
+/** The lines of a group as one text, the last of them by itself, and the head after each of its calls. */
+function chainGroup(
+  before: AuditHead,
+  group: readonly Pending[],
+): { text: string; lastLine: string; heads: AuditHead[] } {
   let head = before;
   let text = '';
+  let lastLine = '';
   const heads = group.map(({ bodies }) => {
     for (const body of bodies) {
       const seq = head.seq + 1;
       head = { seq, hash: chainHash(head.hash, seq, body) };
-      text += formatLine(head, body);
+      lastLine = formatLine(head, body);
+      text += lastLine;
     }
     return head;
   });
-  return { text, heads };
+  return { text, lastLine, heads };
 }
 
-function corrupt(path: string, line: number, offset: number, reason: string): HsmError {
+/** A name beside others that may be taken already. */
+function freeName(path: string): string {
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? path : `${path}.${n}`;
+    if (!existsSync(name)) return name;
+  }
+}
+
+const closed = (): HsmError => new HsmError('KEYCELL_CLOSING', 'The audit log is closed; open the HSM again.');
+
+function corrupt(path: string, line: number, offset: number, reason: string, expect: AuditHead | undefined): HsmError {
   return new HsmError(
     'KEYCELL_AUDIT_CORRUPT',
     `The audit log ${path} is damaged at line ${line} (byte ${offset}): ${reason}. ` +
       'Nothing was changed. Keep the file as evidence, and put a copy in its place that has all entries.',
+    expect === undefined ? {} : { lossId: lossIdOf(expect) },
   );
 }
 

@@ -11,10 +11,11 @@ export const MAX_LINE_BYTES = MAX_BODY_BYTES + 128;
 
 const HASH = /^[0-9a-f]{64}$/;
 
+/** What stands before the body. */
+export const formatFront = ({ seq, hash }: AuditHead): string => `{"seq":${seq},"hash":"${hash}","body":`;
+
 /** The line's text, with its line feed. */
-export function formatLine(head: AuditHead, body: string): string {
-  return `{"seq":${head.seq},"hash":"${head.hash}","body":${body}}\n`;
-}
+export const formatLine = (head: AuditHead, body: string): string => `${formatFront(head)}${body}}\n`;
 
 export type LineCheck =
   | { readonly ok: true; readonly head: AuditHead; readonly body: Uint8Array }

@@ -35,8 +35,21 @@ export interface AuditLog {
    */
   appendNow(body: string): boolean;
 
-  /** Resolves when everything appended so far is on the disk; concurrent calls share a flush. */
+  /**
+   * Resolves when everything appended so far is on the disk, in the file that the next opening will find; concurrent calls
+   * share a flush. Throws AUDIT_UNAVAILABLE, and what `verifyPlace` throws.
+   */
   sync(): Promise<void>;
+
+  /**
+   * Look whether what was written still lies where it was. For logs that others can reach. Throws KEYCELL_AUDIT_MISSING where
+   * the file was deleted or renamed, KEYCELL_AUDIT_CORRUPT where another is in its place, or it was cut or overwritten;
+   * KEYCELL_AUDIT_UNAVAILABLE where that can't be seen.
+   */
+  verifyPlace?(): Promise<void>;
+
+  /** Put a log that was begun afresh in the place of the one that is given up, which is kept under another name. */
+  takePlace?(): Promise<void>;
 
   /** Write and flush what was appended, refuse more, and let go of the file. May be called twice. */
   close(): Promise<void>;

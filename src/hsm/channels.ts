@@ -15,6 +15,8 @@ const EVENTS: Record<keyof HsmEvents, Channel> = {
   fatal: open('keycell:fatal'),
   'audit-unavailable': open('keycell:audit-unavailable'),
   'audit-available': open('keycell:audit-available'),
+  'store-unavailable': open('keycell:store-unavailable'),
+  'store-available': open('keycell:store-available'),
 };
 
 export function publish<E extends keyof HsmEvents>(hsm: Hsm, event: E, [message]: HsmEvents[E]): void {

@@ -3,6 +3,7 @@
  * that come while one is being written go together in the next. A store that fails may have written all the same: the
  * control record is read back, and the warden told what came of it. While the store does not tell, nothing more is written.
  */
+import type { AuditHead } from '../audit/log.ts';
 import type { WriteOutcome } from '../cell/warden/protocol.ts';
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
@@ -105,6 +106,11 @@ export class Commits {
     return this.quiet(() => this.#write([]));
   }
 
+  /** The log is lost: write down which head it had, so that no shorter one passes for whole at the next opening. */
+  rememberLoss(): Promise<void> {
+    return this.quiet(() => this.#write([], this.#journal.head));
+  }
+
   /**
    * Undefined unless it is unknown what became of a write; else resolves when that is known and the directories tell it, or
    * throws STORE_UNAVAILABLE. Who gives a name asks first: what is on the disk may have it already.
@@ -159,10 +165,10 @@ export class Commits {
     for (const { before } of group) if (before !== null) this.#superseded.delete(before);
   }
 
-  async #write(group: readonly Change[]): Promise<void> {
+  async #write(group: readonly Change[], head?: AuditHead): Promise<void> {
     const warden = await this.#warden();
     await this.#clear(warden);
-    const writing = this.#writeWith(warden, group);
+    const writing = this.#writeWith(warden, group, head);
     this.#writing = writing.then(
       () => {},
       () => {},
@@ -178,11 +184,11 @@ export class Commits {
     if (write.error !== undefined) throw write.error;
   }
 
-  async #writeWith(warden: WardenLink, group: readonly Change[]): Promise<Write> {
+  async #writeWith(warden: WardenLink, group: readonly Change[], head: AuditHead | undefined): Promise<Write> {
     const present = (records: (Uint8Array | null)[]) => records.filter((record) => record !== null);
     const added = present(group.map((c) => c.record));
     const removed = present(group.map((c) => c.before));
-    const log = await this.#journal.durableHead();
+    const log = head ?? (await this.#journal.durableHead());
     const { answer } = await warden.call('commit', { added, removed, log }).catch((error) => {
       throw error instanceof WardenRefusal ? error.error : error;
     });
@@ -194,7 +200,7 @@ export class Commits {
       });
       return { group, control, outcome: 'written', error: undefined };
     } catch (cause) {
-      const outcome = await this.#readBack(control);
+      const outcome = isLost(cause) ? 'refused' : await this.#readBack(control);
       return { group, control, outcome, error: outcome === 'written' ? undefined : failed(cause, outcome) };
     }
   }
@@ -246,6 +252,12 @@ export class Commits {
 }
 
 const changesUser = ({ key }: Change): boolean => key.startsWith('user/');
+
+/** The store was not where it was before it was written to: what lies there now tells nothing. */
+const isLost = (cause: unknown): cause is HsmError =>
+  cause instanceof HsmError &&
+  (cause.code === 'KEYCELL_STORE_MISSING' || cause.code === 'KEYCELL_STORE_CORRUPT') &&
+  cause.outcome === 'not-executed';
 
 function failed(cause: unknown, outcome: WriteOutcome): HsmError {
   if (cause instanceof HsmError && outcome === 'refused') return cause;

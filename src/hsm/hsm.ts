@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { AuditLog } from '../audit/log.ts';
+import type { AuditHead, AuditLog } from '../audit/log.ts';
 import type { SecretRef, WardenCall, WardenCalls } from '../cell/warden/protocol.ts';
 import { busyError, errorOf, HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
@@ -52,6 +52,7 @@ import { LoginLine, type Place, type Turn } from './login-line.ts';
 import { bag, MEMBERS } from './members.ts';
 import { takePasswords, wipedIfRefused, wipeUntaken } from './secrets.ts';
 import { SessionImpl } from './session.ts';
+import { StoreWatch } from './store-watch.ts';
 import { infoOf, userEntryOf } from './users.ts';
 
 export const KEYSLOT_KEY = 'slot/0';
@@ -70,6 +71,8 @@ const CUSTODIAN: Turn = { caller: 'custodian', name: '' };
 export interface Parts {
   readonly store: Store;
   readonly log: AuditLog;
+  /** The head of the log that is given up, and that `log` is to take the place of. */
+  readonly givenUp?: AuditHead | undefined;
   readonly board: Board;
   readonly queueLimit: number;
   /** Passwords that are hashed at once. */
@@ -91,6 +94,7 @@ export class HsmImpl implements Hsm, Engine {
   readonly #events = new EventEmitter();
   readonly #journal: Journal;
   readonly #commits: Commits;
+  readonly #storeWatch: StoreWatch;
   readonly #pool: CellPool;
   readonly #counters: SharedArrayBuffer[] = [];
   readonly #openedAt = performance.now();
@@ -104,6 +108,8 @@ export class HsmImpl implements Hsm, Engine {
   #warden: WardenLink;
   #state: HsmState;
   #id = '';
+  /** Until an unseal has accepted it. */
+  #givenUp: AuditHead | undefined;
   /** The key slot that this HSM was made or opened with. */
   #keyslot: Uint8Array | undefined;
   #closing: Promise<void> | undefined;
@@ -116,12 +122,16 @@ export class HsmImpl implements Hsm, Engine {
     this.#parts = parts;
     this.#state = state;
     this.#id = id;
+    this.#givenUp = parts.givenUp;
     this.#line = new LoginLine(parts.hashingThreads);
     this.keys = new KeyIndex(parts.quotas.storedKeys);
     this.wave = Math.max(1, Math.floor(Math.min(parts.queueLimit / 4, parts.quotas.waitingRequests / 2)));
     this.#events.setMaxListeners(0);
     this.#journal = new Journal(parts.log, parts.board, {
-      onUnavailable: (error) => this.#emit('audit-unavailable', { error }),
+      onUnavailable: (error) => {
+        this.#emit('audit-unavailable', { error });
+        if (error instanceof HsmError && error.lossId !== undefined) this.#commits.rememberLoss().catch(() => {});
+      },
       onAvailable: () => this.#emit('audit-available'),
     });
     this.#commits = new Commits(
@@ -130,6 +140,10 @@ export class HsmImpl implements Hsm, Engine {
       () => this.#readyWarden(),
       (change) => this.#apply(change),
     );
+    this.#storeWatch = new StoreWatch(parts.store, {
+      onLost: (error) => this.#emit('store-unavailable', { error }),
+      onFound: () => this.#emit('store-available'),
+    });
     this.#warden = parts.startWarden((error, broken) => this.#onWardenDeath(error, broken));
     this.#pool = parts.startPool(this.#journal, () => parts.board.lease(), {
       onCellStart: (counter) => {
@@ -194,7 +208,10 @@ export class HsmImpl implements Hsm, Engine {
   // What sessions use
 
   submit<T = CellResult>(request: PoolRequest, options: SubmitOptions, finish?: Finish<T>): Promise<T> {
-    const refusal = this.#closing === undefined ? this.#journal.refusal : new HsmError('KEYCELL_CLOSING');
+    const refusal =
+      this.#closing === undefined
+        ? (this.#journal.refusal ?? this.#storeWatch.refusal)
+        : new HsmError('KEYCELL_CLOSING');
     if (refusal !== undefined) return this.#pool.refuse(refusal, request, options);
     return this.#pool.submit(request, options, finish, this.#refused);
   }
@@ -475,14 +492,17 @@ export class HsmImpl implements Hsm, Engine {
       passphrase: ref!,
       keyslot,
       control,
+      ...(this.#givenUp && { givenUp: this.#givenUp }),
     }));
     this.#keyslot = keyslot;
     try {
       await this.#commits.begin();
       await this.#load();
       await this.ask('scanned', { log: this.#journal.head.seq });
+      if (this.#givenUp !== undefined) await this.#parts.log.takePlace?.();
       // The new incarnation is on the disk before anyone gets a ticket of it.
       await this.#commits.flush();
+      this.#givenUp = undefined;
       await this.#openCells();
       return true;
     } catch (error) {
@@ -625,6 +645,8 @@ export class HsmImpl implements Hsm, Engine {
     if (this.#state === 'uninitialized') throw new HsmError('KEYCELL_NOT_INITIALIZED');
     if (this.#state === 'sealed') throw new HsmError('KEYCELL_SEALED');
     if (this.#state === 'tampered') throw new HsmError('KEYCELL_TAMPERED');
+    const { refusal } = this.#storeWatch;
+    if (refusal !== undefined) throw refusal;
   }
 
   async check(options: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
@@ -794,6 +816,7 @@ export class HsmImpl implements Hsm, Engine {
 
   async #close(timeout: number): Promise<void> {
     clearTimeout(this.#wardenPause);
+    this.#storeWatch.close();
     this.#line.refuseAll('KEYCELL_CLOSING');
     await this.#turn;
     await this.#readyWarden();

@@ -7,7 +7,8 @@ import { HsmError } from '../errors.ts';
 import type { EntrySink } from '../pool/pool.ts';
 import type { Board } from '../wire/board.ts';
 
-const RETRY_INTERVAL = 500;
+/** Between looks at the log: where it lies while it can be written, and whether it can be again. In ms. */
+const LOOK_INTERVAL = 500;
 
 export interface JournalEvents {
   onUnavailable(error: Error): void;
@@ -21,8 +22,10 @@ export class Journal implements EntrySink {
   readonly #events: JournalEvents;
   #backlog: string[] = [];
   #failure: Error | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #retrying = false;
+  readonly #looking: NodeJS.Timeout;
+  /** A look is under way: the next would see an empty backlog and believe all was well. */
+  #busy = false;
+  #closed = false;
   /** Entries of the backlog that are being written again. */
   #retried = 0;
 
@@ -31,6 +34,7 @@ export class Journal implements EntrySink {
     this.#board = board;
     this.#events = events;
     board.postEntries(log.head.seq);
+    this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL).unref();
   }
 
   get head(): AuditHead {
@@ -47,7 +51,7 @@ export class Journal implements EntrySink {
     return head;
   }
 
-  /** AUDIT_UNAVAILABLE while entries wait. */
+  /** AUDIT_UNAVAILABLE while entries wait; AUDIT_MISSING or AUDIT_CORRUPT while the log is not where it was. */
   get refusal(): HsmError | undefined {
     return this.#failure === undefined ? undefined : this.#unavailable('not-executed');
   }
@@ -95,25 +99,31 @@ export class Journal implements EntrySink {
   }
 
   #unavailable(outcome: 'unknown' | 'not-executed'): HsmError {
-    return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', undefined, { cause: this.#failure, outcome });
+    const cause = this.#failure;
+    const options = { cause, outcome };
+    if (!(cause instanceof HsmError) || cause.lossId === undefined) {
+      return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', undefined, options);
+    }
+    return new HsmError(cause.code, undefined, { ...options, lossId: cause.lossId });
   }
 
   #fail(error: Error): void {
-    if (this.#failure === undefined) {
-      this.#failure = error;
-      this.#events.onUnavailable(error);
-    }
-    this.#retry ??= setInterval(() => void this.#again(), RETRY_INTERVAL).unref();
+    if (this.#failure !== undefined || this.#closed) return;
+    this.#failure = error;
+    this.#events.onUnavailable(error);
   }
 
-  async #again(): Promise<void> {
-    // A slow disk: one try at a time, or the next would see an empty backlog and believe all was well.
-    if (this.#retrying) return;
-    this.#retrying = true;
+  /** A slow disk: one look at a time. */
+  async #look(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
     try {
-      await this.#writeBacklog();
+      if (this.#failure === undefined) await this.#log.verifyPlace?.();
+      else await this.#writeBacklog();
+    } catch (error) {
+      this.#fail(error as Error);
     } finally {
-      this.#retrying = false;
+      this.#busy = false;
     }
   }
 
@@ -122,10 +132,13 @@ export class Journal implements EntrySink {
     this.#backlog = [];
     this.#retried = waiting.length;
     try {
+      await this.#log.verifyPlace?.();
       if (waiting.length > 0) await this.#log.append(waiting);
       await this.#log.sync();
-    } catch {
+    } catch (error) {
       this.#backlog = [...waiting, ...this.#backlog];
+      // A full disk may have become a log that is gone: calls are told what is in the way now.
+      this.#failure = error as Error;
       return;
     } finally {
       this.#retried = 0;
@@ -133,14 +146,13 @@ export class Journal implements EntrySink {
     this.#board.postEntries(this.#log.head.seq);
     // What came meanwhile is not lost: another turn of the timer takes it, and only then is the log open again.
     if (this.#backlog.length > 0) return;
-    clearInterval(this.#retry);
-    this.#retry = undefined;
     this.#failure = undefined;
     this.#events.onAvailable();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#retry);
+    this.#closed = true;
+    clearInterval(this.#looking);
     await this.#log.close();
   }
 }

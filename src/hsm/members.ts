@@ -14,7 +14,7 @@ const OPEN = ['workers', 'queueLimit', 'lockout', 'quotas', 'assets'];
 export const MEMBERS = {
   call: members(...CALL),
   // Opening and the life of an HSM
-  openHsm: members(...OPEN, 'path', 'create', 'id', 'unseal', 'lockTimeout'),
+  openHsm: members(...OPEN, 'path', 'create', 'id', 'acceptLogLoss', 'unseal', 'lockTimeout'),
   openEphemeralHsm: members(...OPEN),
   lockout: members('after', 'delay', 'longest'),
   quotas: members('storedKeys', 'sessions', 'waitingRequests'),

@@ -80,6 +80,16 @@ function readMetas(fd: number, size: number): Meta {
   return first.txnid >= second.txnid ? first : second;
 }
 
+/** What both meta pages say, as bytes: every commit changes one of them. Throws DamagedFile. */
+export function metaPages(fd: number): Buffer {
+  const both = Buffer.alloc(2 * (HEADER + META_BYTES));
+  const half = both.length / 2;
+  const { pageSize } = readMeta(fd, 0, fstatSync(fd).size);
+  const read = readFully(fd, both.subarray(0, half), 0) + readFully(fd, both.subarray(half), pageSize);
+  if (read < both.length) refuse('it is too short to be a store');
+  return both;
+}
+
 function readMeta(fd: number, offset: number, size: number): Meta {
   const page = Buffer.alloc(HEADER + META_BYTES);
   if (readFully(fd, page, offset) < page.length) refuse('it is too short to be a store');

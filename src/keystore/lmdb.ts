@@ -27,6 +27,7 @@ import { HsmError } from '../errors.ts';
 import { checkLmdbFile, DamagedFile, lmdbFileSteps } from './lmdb-check.ts';
 import { acquireLock, type FolderLock } from './lock.ts';
 import { makeOwnerOnly, OWNER_ONLY } from './owner-only.ts';
+import { StorePlace } from './place.ts';
 import { checkKey, checkPrefix, copyChanges, copyOf, META_KEY, type Store, type StoreChanges } from './store.ts';
 
 const FILE = 'keycell.mdb';
@@ -40,8 +41,8 @@ const CHECK_PAGES = 128;
 const LOCK_BYTES = 8272;
 /** More than a new file of lmdb's has, with its format record. */
 const FIRST_BYTES = 64 * 1024;
-/** Descriptors that lmdb takes at once: for its lock file, the data, and the meta pages; and one to spare. */
-const LMDB_DESCRIPTORS = 4;
+/** Descriptors that lmdb takes at once: for its lock file, the data, and the meta pages; ours beside it, and one to spare. */
+const LMDB_DESCRIPTORS = 5;
 const OUR_KEY = /^[\x21-\x7e]{1,200}$/;
 
 type Db = RootDatabase<Buffer, Buffer>;
@@ -67,7 +68,7 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
       options.beforeCreate?.();
       await create(folder, path);
     }
-    return new LmdbStore(await openChecked(path), path, lock);
+    return new LmdbStore(await openChecked(path), path, lock, new StorePlace(path, openFile(path)));
   } catch (cause) {
     await lock.release();
     throw cause instanceof HsmError ? cause : unavailable(`The store in ${folder} can't be opened`, cause);
@@ -210,6 +211,7 @@ interface Pending {
 class LmdbStore implements Store {
   readonly #path: string;
   readonly #lock: FolderLock;
+  readonly #place: StorePlace;
   /** Undefined after a failed commit, until the file is opened anew. */
   #db: Db | undefined;
   #pending: Pending[] = [];
@@ -218,16 +220,17 @@ class LmdbStore implements Store {
   #reopening: Promise<Db> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(db: Db, path: string, lock: FolderLock) {
+  constructor(db: Db, path: string, lock: FolderLock, place: StorePlace) {
     this.#db = db;
     this.#path = path;
     this.#lock = lock;
+    this.#place = place;
   }
 
   async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     this.#assertOpen();
     checkKey(key);
-    const db = this.#db ?? (await this.#reopen());
+    const db = await this.#readable();
     return this.#read(() => {
       const value = db.getBinary(Buffer.from(key, 'latin1'));
       return value && copyOf(value);
@@ -241,7 +244,7 @@ class LmdbStore implements Store {
     let start = Buffer.from(prefix === '' ? '\x00' : prefix, 'latin1');
     for (;;) {
       this.#assertOpen();
-      const db = this.#db ?? (await this.#reopen());
+      const db = await this.#readable();
       const page = this.#read(() => {
         const entries: [string, Uint8Array<ArrayBuffer>][] = [];
         for (const { key, value } of db.getRange({ start, end, limit: SCAN_ENTRIES })) {
@@ -292,6 +295,18 @@ class LmdbStore implements Store {
     }
   }
 
+  async verifyPlace(): Promise<void> {
+    this.#assertOpen();
+    try {
+      await this.#place.mustBeThere();
+      // After a commit that failed nobody knows which of its pages are written, until the file is opened anew.
+      const settled = this.#writing === undefined && this.#db !== undefined && this.#closed === undefined;
+      if (settled) this.#place.mustBeUntouched();
+    } catch (cause) {
+      throw cause instanceof HsmError ? cause : unavailable(`The store ${this.#path} can't be looked at`, cause);
+    }
+  }
+
   close(): Promise<void> {
     this.#closed ??= (async () => {
       try {
@@ -300,6 +315,7 @@ class LmdbStore implements Store {
         await this.#db?.close();
       } finally {
         this.#db = undefined;
+        this.#place.close();
         await this.#lock.release();
       }
     })();
@@ -317,6 +333,13 @@ class LmdbStore implements Store {
 
   #assertOpen(): void {
     if (this.#closed) throw new HsmError('KEYCELL_CLOSING', 'The store is closed; open the HSM again.');
+  }
+
+  /** Reading what was cut off under lmdb's map would end the process. */
+  async #readable(): Promise<Db> {
+    await this.#place.mustBeThere();
+    this.#assertOpen();
+    return this.#db ?? this.#reopen();
   }
 
   async #write(): Promise<void> {
@@ -338,6 +361,15 @@ class LmdbStore implements Store {
   }
 
   async #transact(db: Db, group: readonly Pending[]): Promise<void> {
+    await this.#place.mustBeThere();
+    this.#place.mustBeUntouched();
+    await this.#batch(db, group);
+    this.#place.remember();
+    // Whoever opens this path the next time must find what is acknowledged now.
+    await this.#place.mustBeThere('unknown');
+  }
+
+  async #batch(db: Db, group: readonly Pending[]): Promise<void> {
     try {
       await db.batch(() => {
         for (const { changes } of group) {
@@ -354,9 +386,12 @@ class LmdbStore implements Store {
   }
 
   #reopen(): Promise<Db> {
-    this.#reopening ??= openChecked(this.#path)
+    this.#reopening ??= this.#place
+      .mustBeThere()
+      .then(() => openChecked(this.#path))
       .then((db) => {
         this.#db = db;
+        this.#place.remember();
         return db;
       })
       .catch((cause) => {

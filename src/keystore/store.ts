@@ -29,8 +29,8 @@ export interface Store {
   /**
    * Make all changes or none, in the order of the calls; resolves when they are on the disk.
    * Values are copied before the call returns; concurrent commits share flushes. Removing what is not
-   * there is no error. Throws KEYCELL_INPUT_INVALID, KEYCELL_CLOSING, or KEYCELL_STORE_UNAVAILABLE when
-   * the disk refused (the store is then as it was before).
+   * there is no error. Throws KEYCELL_INPUT_INVALID, KEYCELL_CLOSING, KEYCELL_STORE_UNAVAILABLE when
+   * the disk refused (the store is then as it was before), and what `verifyPlace` throws.
    */
   commit(changes: StoreChanges): Promise<void>;
 
@@ -39,6 +39,13 @@ export interface Store {
    * For stores that trust what they read. Throws KEYCELL_STORE_CORRUPT, or KEYCELL_STORE_UNAVAILABLE.
    */
   check?(): Promise<void>;
+
+  /**
+   * Look whether the store is still where it was opened, and as its last commit left it. For stores that others can reach.
+   * Throws KEYCELL_STORE_MISSING where it was deleted or renamed, KEYCELL_STORE_CORRUPT where it was replaced, cut or written
+   * to; KEYCELL_STORE_UNAVAILABLE where that can't be seen.
+   */
+  verifyPlace?(): Promise<void>;
 
   /** Finish the commits that were called, refuse new ones, and let go of the file. May be called twice. */
   close(): Promise<void>;

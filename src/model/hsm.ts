@@ -68,6 +68,12 @@ export interface OpenOptions extends EphemeralOptions {
   readonly create?: boolean;
   /** The `id` of the HSM that is expected here: KEYCELL_STORE_MISSING where the folder has another, or none. */
   readonly id?: string;
+  /**
+   * The log is lost for good, and the HSM shall go on with another: `lossId` of the error that said so. It takes effect once,
+   * with the unseal, and the first entry of the new log says what was given up; what is left of the old one is kept beside
+   * it. Ignored where the log is whole.
+   */
+  readonly acceptLogLoss?: string;
   /** Asked once if the HSM is initialised; its result is wiped. What it throws is the cause of a KEYCELL_INPUT_INVALID. */
   readonly unseal?: () => Promise<Uint8Array> | Uint8Array;
   /** Milliseconds to wait for the folder's lock. Default 0. */
@@ -206,10 +212,17 @@ export interface HsmEvents {
   'record-corrupt': [event: { readonly id: string }];
   /** The HSM is `tampered`: one of its own checks failed. */
   fatal: [event: { readonly error: Error }];
-  /** The log cannot be written, so nothing is served; it is tried again every half second. */
+  /**
+   * The log cannot be written, or does not lie where it was (`lossId` in the error), so nothing is served; it is tried again
+   * every half second.
+   */
   'audit-unavailable': [event: { readonly error: Error }];
   /** The log can be written again, and all that waited is. */
   'audit-available': [];
+  /** The store was deleted, renamed, replaced, cut or written to by something else, so nothing is served. */
+  'store-unavailable': [event: { readonly error: Error }];
+  /** The store is back, as it was. */
+  'store-available': [];
 }
 
 /** How a batch ended: answered; answered, but withheld since its entry could not be logged; lost with its cell. */

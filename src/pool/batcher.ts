@@ -436,11 +436,12 @@ export class Batcher {
   #withhold(batch: readonly Pending[], reply: Reply, error: unknown, answered: boolean): void {
     this.#unwritten -= batch.length;
     this.#settled(batch, 'withheld', reply);
+    const code = error instanceof HsmError ? error.code : 'KEYCELL_AUDIT_UNAVAILABLE';
     for (let i = 0; i < batch.length; i++) {
       const pending = batch[i]!;
       if (answered && !pending.durable) continue;
       wipeAll(reply.results[i]!.parts);
-      if (!pending.settled) this.#reject(pending, 'KEYCELL_AUDIT_UNAVAILABLE', error);
+      if (!pending.settled) this.#reject(pending, code, error);
     }
     this.#checkIdle();
     this.flush();

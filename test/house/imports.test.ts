@@ -68,7 +68,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
     types: ['cell', 'model'],
   },
   keystore: { values: ['errors.ts'] },
-  audit: { values: ['errors.ts', 'keystore/owner-only.ts'] },
+  audit: { values: ['errors.ts', 'keystore/identity.ts', 'keystore/owner-only.ts'] },
   // Entries of their own: they see the HSM through its public interface alone.
   observe: { values: ['model'] },
   hsm: {

@@ -77,9 +77,17 @@ export interface WardenCalls {
   };
   /** An HSM without passphrase or store, and a session of a crypto-user. */
   initializeEphemeral: { ask: Record<never, never>; answer: { readonly ticket: Uint8Array } };
-  /** Open the slot and the control record; PASSPHRASE_WRONG or STORE_CORRUPT. The scan comes next. */
+  /**
+   * Open the slot and the control record; PASSPHRASE_WRONG or STORE_CORRUPT. The scan comes next. Whoever has the passphrase
+   * may give the log up whose head the control record names: the first entry of the next one says so.
+   */
   unseal: {
-    ask: { readonly passphrase: SecretRef; readonly keyslot: Uint8Array; readonly control: Uint8Array };
+    ask: {
+      readonly passphrase: SecretRef;
+      readonly keyslot: Uint8Array;
+      readonly control: Uint8Array;
+      readonly givenUp?: { readonly seq: number; readonly hash: string };
+    };
     answer: { readonly hsmId: string };
   };
   /** Does the passphrase open the slot, and is it this HSM's? PASSPHRASE_WRONG or STORE_CORRUPT; nothing changes. */

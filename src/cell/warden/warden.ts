@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { Refusal } from '../../errors.ts';
 import type { Board } from '../../wire/board.ts';
-import { FormatError } from '../../wire/fields.ts';
+import { FormatError, toHex } from '../../wire/fields.ts';
 import type { UserRevocation } from '../../wire/lease.ts';
 import { decodeRecordHeader, RECORD_KIND, RECORD_KIND_OFFSET } from '../../wire/record.ts';
 import type { Ticket } from '../../wire/ticket.ts';
@@ -81,6 +81,8 @@ export class Warden implements Handlers {
   readonly #count = new EntryCount();
   readonly #name = `warden-${randomUUID().slice(0, 8)}`;
   #entries = 0;
+  /** Entries that the log has at least at the unseal, by the control record. */
+  #logBegins = 0;
   #scan = new Digest();
   /** The users of the change that was proposed last, and what it revokes once it is on the disk. */
   #change: UserChange = NO_CHANGE;
@@ -153,18 +155,28 @@ export class Warden implements Handlers {
     this.#count.begin(0);
   }
 
-  async unseal({ passphrase, keyslot, control }: WardenCalls['unseal']['ask']) {
+  async unseal({ passphrase, keyslot, control, givenUp }: WardenCalls['unseal']['ask'], entries: string[]) {
     try {
       const { hsmId, epoch } = await this.#custody.openSlot(passphrase, keyslot);
       const boot = this.#random.id();
       this.#vault.unlock({ hsmId, epoch, incarnation: 1, boot });
       const state = this.#control.read(control);
+      const remembered = { seq: state.logSequence, hash: toHex(state.logHash) };
+      this.#logBegins = remembered.seq;
+      if (givenUp !== undefined) {
+        if (givenUp.seq !== remembered.seq || givenUp.hash !== remembered.hash) {
+          throw new Refusal('KEYCELL_AUDIT_CORRUPT');
+        }
+        this.#logBegins = 0;
+      }
       // Tickets name the incarnation, and revocations die with a boot: so do the tickets.
       this.#vault.unlock({ hsmId, epoch, incarnation: state.incarnation + 1, boot });
       this.#control.resume(state);
       this.#sessions.begin();
       this.#change = NO_CHANGE;
       this.#leaving.clear();
+      if (givenUp !== undefined)
+        entries.push(this.#entry('log-given-up', { entries: givenUp.seq, head: givenUp.hash }));
       return { hsmId };
     } catch (error) {
       this.#lock();
@@ -229,6 +241,10 @@ export class Warden implements Handlers {
 
   scanned({ log }: WardenCalls['scanned']['ask'], entries: string[]) {
     this.#mustBeOpen();
+    if (log < this.#logBegins) {
+      this.#lock();
+      throw new Refusal('KEYCELL_AUDIT_CORRUPT');
+    }
     if (!this.#control.matches(this.#scan)) {
       this.#lock();
       throw new Refusal('KEYCELL_STORE_CORRUPT');
