@@ -33,12 +33,12 @@ import type {
   AesKey,
   Bytes,
   Curve,
+  ForeignJwk,
   Key,
   KeyClass,
   KeyOf,
   KeyTemplate,
   PartialTemplate,
-  PublicJwk,
 } from '../model/key.ts';
 import { BLOBS_MAX, BLOBS_SIZE_MAX, DATA_KEY_MAX, IV_MAX, RANDOM_MAX, SIGN_MANY_MAX } from '../model/limits.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
@@ -253,7 +253,7 @@ export class SessionImpl implements Session {
 
   async importKey<const T extends KeyTemplate>(
     template: T & { readonly class?: KeyClass },
-    material: Secret | PublicJwk,
+    material: Secret | ForeignJwk,
     options: CallOptions & { readonly wipe?: boolean } = {},
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {

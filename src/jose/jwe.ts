@@ -4,10 +4,10 @@
  */
 import { HsmError } from '../errors.ts';
 import type { CallOptions, Session } from '../model/hsm.ts';
-import type { AesBits, AesKey, Bytes, Curve, EcKey, PublicJwk, UsageOf } from '../model/key.ts';
+import type { AesBits, AesKey, Bytes, Curve, EcKey, ForeignJwk, UsageOf } from '../model/key.ts';
 import { HEADER_BOUNDS } from '../model/limits.ts';
 import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
-import { curveOfJwk, curveOfSpki, isJwk, mayBeFor, type PublishedJwk } from './keys.ts';
+import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
 import {
   callOptions,
   checkHeader,
@@ -27,7 +27,7 @@ import {
 } from './parts.ts';
 
 /** An EC key (a handle, a JWK or SPKI), or an AES key of the session's user. */
-export type JweRecipient = EcKey | AesKey | PublishedJwk | Uint8Array;
+export type JweRecipient = EcKey | AesKey | ForeignJwk | Uint8Array;
 
 export interface EncryptJweOptions extends CallOptions {
   /**
@@ -106,7 +106,7 @@ function takePlaintext(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
 
 interface Recipient {
   /** Either the EC public key … */
-  readonly publicKey: Uint8Array | PublicJwk | null;
+  readonly publicKey: Uint8Array | ForeignJwk | null;
   readonly curve: Curve | null;
   /** … or the AES key. */
   readonly aes: AesKey | null;
@@ -118,7 +118,7 @@ interface Recipient {
   readonly pinned?: boolean;
 }
 
-const outside = (publicKey: Uint8Array | PublicJwk, curve: Curve, kid: string | undefined): Recipient => ({
+const outside = (publicKey: Uint8Array | ForeignJwk, curve: Curve, kid: string | undefined): Recipient => ({
   ...{ publicKey, curve, kid, aes: null, bits: null, algorithm: 'ECDH-ES' },
 });
 
@@ -131,14 +131,15 @@ function readRecipient(recipient: JweRecipient): Recipient {
     const pinned = alg === undefined ? {} : { algorithm: alg as JweAlgorithm, pinned: true };
     return { ...outside(recipient, curveOfJwk(recipient), kid), ...pinned };
   }
-  if (recipient?.type === 'EC') {
-    if (!recipient.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
-    return outside(recipient.publicKey, recipient.curve, recipient.kid);
+  const key = recipient as EcKey | AesKey;
+  if (key?.type === 'EC') {
+    if (!key.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
+    return outside(key.publicKey, key.curve, key.kid);
   }
-  if (recipient?.type !== 'AES') throw invalid('a recipient is an EC or AES key, a JWK or SPKI');
-  const { id: kid, bits, usage } = recipient;
+  if (key?.type !== 'AES') throw invalid('a recipient is an EC or AES key, a JWK or SPKI');
+  const { id: kid, bits, usage } = key;
   const algorithm = usage.includes('wrap') || usage.includes('unwrap') ? (`A${bits}KW` as const) : 'dir';
-  return { publicKey: null, curve: null, aes: recipient, bits, kid, algorithm };
+  return { publicKey: null, curve: null, aes: key, bits, kid, algorithm };
 }
 
 /** ECDH-ES is defined over the NIST curves alone (RFC 8812 §3.1 leaves secp256k1 to signatures). */
@@ -205,7 +206,7 @@ async function wrapped(session: Session, wrapping: AesKey, enc: JweEncryption, c
 function agreedKey(
   session: Session,
   own: EcKey,
-  publicKey: Uint8Array | PublicJwk,
+  publicKey: Uint8Array | ForeignJwk,
   alg: JweAlgorithm,
   enc: JweEncryption,
   { apu, apv }: Parties,
@@ -290,7 +291,7 @@ async function openAgreed(
   if (!isObject(epk) || epk['kty'] !== 'EC' || epk['crv'] !== key.curve)
     throw refused("epk is no key of the key's curve");
   const parties = { apu: readParty(header, 'apu'), apv: readParty(header, 'apv') };
-  const { kty, crv, x, y } = epk as unknown as PublicJwk;
+  const { kty, crv, x, y } = epk as ForeignJwk;
   try {
     return await agreedKey(session, key, { kty, crv, x, y }, alg, enc, parties, usage, call);
   } catch (error) {

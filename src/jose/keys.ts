@@ -1,6 +1,6 @@
 /** The keys a token is checked with, and those a service publishes. */
 import type { CallOptions, KeyFilter, Session } from '../model/hsm.ts';
-import type { Curve, EcKey, HmacKey, PublicJwk } from '../model/key.ts';
+import type { Curve, EcKey, ForeignJwk, HmacKey, PublicJwk } from '../model/key.ts';
 import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
 import { invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 
@@ -8,20 +8,20 @@ import { invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 export interface PublishedJwk extends PublicJwk {
   readonly alg?: string;
   readonly use?: string;
-  readonly key_ops?: readonly string[];
+  readonly key_ops?: string[];
 }
 /** RFC 7517 §5. */
 export interface JsonWebKeySet {
-  readonly keys: readonly PublishedJwk[];
+  readonly keys: readonly ForeignJwk[];
 }
 
 /** A handle, a JWK, SPKI in DER, or any of these under the `kid` that its tokens have. */
 export type VerificationKey =
   | EcKey
   | HmacKey
-  | PublishedJwk
+  | ForeignJwk
   | Uint8Array
-  | { readonly kid: string; readonly key: EcKey | HmacKey | PublishedJwk | Uint8Array };
+  | { readonly kid: string; readonly key: EcKey | HmacKey | ForeignJwk | Uint8Array };
 /** One key, which is then the key whatever `kid` the token names; or those among which the token's `kid` chooses. */
 export type VerificationKeys = VerificationKey | readonly VerificationKey[] | JsonWebKeySet;
 
@@ -36,6 +36,7 @@ interface Candidate {
 }
 
 const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
+const isCurve = (name: unknown): name is Curve => CURVES.includes(name as Curve);
 
 /** SubjectPublicKeyInfo as far as the curve's name (RFC 5480 §2.1.1), behind its own length; the session reads the rest. */
 const SPKI_CURVES: Readonly<Record<string, Curve>> = {
@@ -52,7 +53,8 @@ export function curveOfSpki(spki: Uint8Array): Curve {
   return found[1];
 }
 
-export const isJwk = (value: unknown): value is PublishedJwk => isObject(value) && 'kty' in value;
+export const isJwk = (value: unknown): value is ForeignJwk & { readonly kty: unknown } =>
+  isObject(value) && 'kty' in value;
 
 /**
  * What a public key does in a token's life, in the words of RFC 7517 §4.3. An EC key that is encrypted to does nothing by
@@ -65,7 +67,7 @@ const OPERATIONS = {
 };
 
 /** Whether a JWK's `use` and `key_ops` allow it (RFC 7517 §4.2, §4.3). A list that names an operation twice is none. */
-export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }: PublishedJwk): boolean {
+export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }: ForeignJwk): boolean {
   if (only !== undefined && only !== use) return false;
   if (operations === undefined) return true;
   const list = Array.isArray(operations) && new Set(operations).size === operations.length;
@@ -73,9 +75,10 @@ export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }:
 }
 
 /** Throws INPUT_INVALID. */
-export function curveOfJwk(jwk: PublicJwk): Curve {
-  if (jwk.kty !== 'EC' || !CURVES.includes(jwk.crv)) throw invalid('not a public EC key of a known curve as a JWK');
-  return jwk.crv;
+export function curveOfJwk(jwk: ForeignJwk): Curve {
+  const { kty, crv } = jwk;
+  if (kty !== 'EC' || !isCurve(crv)) throw invalid('not a public EC key of a known curve as a JWK');
+  return crv;
 }
 
 /** The `kid` that a handle's tokens get: an EC key's thumbprint (RFC 7638), an HMAC key's id. */
@@ -97,9 +100,9 @@ function candidate(given: VerificationKey): Candidate {
 
 /** A public key from outside becomes a session key, and so is checked before it is used. */
 function publicCandidate(
-  given: Uint8Array | PublicJwk,
+  given: Uint8Array | ForeignJwk,
   curve: Curve,
-  { kid, alg }: Pick<PublishedJwk, 'kid' | 'alg'>,
+  { kid, alg }: Pick<ForeignJwk, 'kid' | 'alg'>,
 ): Candidate {
   const template = { type: 'EC', class: 'public', curve, usage: ['verify'], persistent: false } as const;
   const handle: Candidate['handle'] = (session, options) => session.importKey(template, given, options);
@@ -109,8 +112,8 @@ function publicCandidate(
 const isSet = (keys: VerificationKeys): keys is JsonWebKeySet => isObject(keys) && Object.hasOwn(keys, 'keys');
 
 /** A set that others publish may hold keys that are not for us: they are passed over, as RFC 7517 §5 says. */
-const forSignatures = (jwk: PublishedJwk): boolean =>
-  isJwk(jwk) && jwk.kty === 'EC' && CURVES.includes(jwk.crv) && mayBeFor('sig', jwk);
+const forSignatures = (jwk: ForeignJwk): boolean =>
+  isJwk(jwk) && jwk.kty === 'EC' && isCurve(jwk.crv) && mayBeFor('sig', jwk);
 
 /**
  * The keys to try for a token with this header. From a list, a token's `kid` chooses; only without one are all tried.

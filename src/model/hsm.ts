@@ -1,10 +1,12 @@
 /** The public interface: what `openHsm` gives, embedded or remote. Inputs are Uint8Array, outputs Uint8Array<ArrayBuffer>. */
+/// <reference types="node" preserve="true" />
 import type { HsmErrorCode } from '../errors.ts';
 import type {
   AesKey,
   Bytes,
   Curve,
   EcKey,
+  ForeignJwk,
   GenericKey,
   HashName,
   HmacKey,
@@ -13,7 +15,6 @@ import type {
   KeyTemplate,
   KeyType,
   PartialTemplate,
-  PublicJwk,
 } from './key.ts';
 
 /** A secret on its way in: an array is copied and left alone unless `wipe`; a function's result is always wiped. */
@@ -396,7 +397,7 @@ export type WrapOptions = KwOptions | GcmWrapOptions;
  */
 export type Recipient =
   | Key
-  | { readonly jwk: PublicJwk; readonly proof?: string }
+  | { readonly jwk: ForeignJwk; readonly proof?: string }
   | { readonly spki: Uint8Array; readonly proof?: string };
 
 interface RewrapCommon extends CallOptions {
@@ -441,7 +442,7 @@ export type DeriveOptions = CallOptions &
     | {
         readonly mechanism: 'ECDH';
         /** SPKI DER, a raw point, or a JWK. */
-        readonly publicKey: Uint8Array | PublicJwk;
+        readonly publicKey: Uint8Array | ForeignJwk;
         readonly kdf: Kdf;
       }
     | { readonly mechanism: 'KDF'; readonly kdf: Exclude<Kdf, { name: 'none' }> }
@@ -451,7 +452,7 @@ export type DeriveOptions = CallOptions &
  * What `importKey` takes: raw bytes; for EC private keys PKCS#8, SEC 1 (`EC PRIVATE KEY`) or the raw scalar; for public ones
  * SPKI, a point, or a JWK. No private JWK: its `d` is a string, which nothing can wipe. Decode it, and give the scalar.
  */
-export type KeyMaterial = Secret | PublicJwk;
+export type KeyMaterial = Secret | ForeignJwk;
 
 /** What a key must be; a member that is left out matches all. */
 export interface KeyFilter {
@@ -515,7 +516,7 @@ export interface Session extends AsyncDisposable {
     options?: CallOptions,
   ): Promise<KeyOf<T>>;
   /** A public key: SPKI (DER), a point (compressed or not) or a JWK, validated in full (SP 800-56A §5.6.2.3.3). KEYCELL_INPUT_INVALID. */
-  importKey(template: PublicKeyTemplate, material: Uint8Array | PublicJwk, options?: CallOptions): Promise<EcKey>;
+  importKey(template: PublicKeyTemplate, material: Uint8Array | ForeignJwk, options?: CallOptions): Promise<EcKey>;
   /**
    * A key that exists elsewhere; see KeyMaterial. It is checked against the template: KEYCELL_INPUT_INVALID.
    * The material is copied and the copy wiped; yours is wiped with `wipe: true`, a function's result always.

@@ -166,6 +166,21 @@ export interface PublicJwk {
   readonly kid?: string;
 }
 
+/**
+ * A public key as a JWK from elsewhere: npm jose's `JWK`, a `JsonWebKey`, what `KeyObject.export` gives. It must be what
+ * PublicJwk is, which is checked where it is used.
+ */
+export interface ForeignJwk {
+  readonly kty?: string | undefined;
+  readonly crv?: string | undefined;
+  readonly x?: string | undefined;
+  readonly y?: string | undefined;
+  readonly kid?: string | undefined;
+  readonly alg?: string | undefined;
+  readonly use?: string | undefined;
+  readonly key_ops?: readonly string[] | undefined;
+}
+
 interface CommonKey {
   /** 32 hex digits. */
   readonly id: string;
