@@ -1,13 +1,6 @@
 /**
- * Every example runs. The convention, for whoever writes a page:
- *
- * - The ```js blocks of a page, in order, are one module, run against the built package in an empty folder. What they
- *   print is what the comments say, line by line: `// → text`, with … for what differs from run to run.
- * - A block that begins with an import from keycell begins a new module.
- * - ```js alone is a module of its own, run and compared like the page's.
- * - ```js before is code for a foreign SDK that cannot run here: it must parse.
- * - ```ts is type-checked, each block for itself; values it does not declare are in fragments.d.ts. So is all ```js.
- * - Everything else (```sh, plain text) is left to other tests.
+ * Every example runs, against the built package in an empty folder; modules.ts says how a page marks its blocks. Besides,
+ * each ```ts block is type-checked, for itself: values it does not declare are in fragments.d.ts. So is all ```js.
  */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,60 +8,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { allPages, type Block, type Page, ROOT } from './pages.ts';
+import { compare, MARKS, moduleOf, modulesOf, setupOf } from './modules.ts';
+import { allPages, ROOT } from './pages.ts';
 
 const run = promisify(execFile);
 const pages = allPages();
 /** In JavaScript literals widen to `string`, so only names are checked: nothing here uses what does not exist. */
 const NAMES = /\.mjs.*error TS(2304|2305|2339|2353|2551|2552|2554|2559|2561|2724):/;
-const MARKS = ['', 'alone', 'before'];
-
-interface Module {
-  readonly name: string;
-  readonly code: string;
-}
-
-/** Blocks as one module in which each line stands where it stands in the page, so that errors name the page's lines. */
-function moduleOf(name: string, blocks: readonly Block[]): Module {
-  const lines: string[] = [];
-  for (const { line, code } of blocks)
-    code.split('\n').forEach((each, i) => {
-      lines[line - 1 + i] = each;
-    });
-  return { name, code: `${Array.from(lines, (each) => each ?? '').join('\n')}\nexport {};\n` };
-}
-
-function modulesOf({ path, blocks }: Page): Module[] {
-  const name = path.replace(/\.md$/, '').replaceAll('/', '-');
-  const js = blocks.filter(({ language }) => language === 'js');
-  const groups: Block[][] = [];
-  for (const block of js.filter(({ mark }) => mark === '')) {
-    if (groups.length === 0 || /^import .* from 'keycell/.test(block.code)) groups.push([]);
-    groups.at(-1)!.push(block);
-  }
-  groups.push(...js.filter(({ mark }) => mark === 'alone').map((block) => [block]));
-  return groups.map((group) => moduleOf(`${name}-line-${group[0]!.line}`, group));
-}
-
-const shown = (code: string): string[] => [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]!.trim());
-
-/** What is shown as a pattern: … stands for whatever was printed there. */
-const pattern = (line: string): RegExp =>
-  new RegExp(
-    `^${line
-      .split('…')
-      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-      .join('.*')}$`,
-  );
-
-/** The shown lines that stand for what was printed: the very text that the page shows, wherever it fits. */
-function compare(printed: string, code: string): void {
-  const lines = printed === '' ? [] : printed.trimEnd().split('\n');
-  const expected = shown(code);
-  expect(
-    lines.map((line, i) => (expected[i] !== undefined && pattern(expected[i]).test(line) ? expected[i] : line)),
-  ).toEqual(expected);
-}
 
 let folder: string;
 beforeAll(() => {
@@ -88,12 +34,17 @@ test('each block is marked in a way that is known', () => {
 });
 
 const runnable = pages
-  .map((page) => ({ path: page.path, modules: modulesOf(page) }))
+  .map((page) => ({ path: page.path, modules: modulesOf(page), setup: setupOf(page) }))
   .filter((p) => p.modules.length > 0);
 
-describe.each(runnable)('$path', ({ modules }) => {
+describe.each(runnable)('$path', ({ path, modules, setup }) => {
+  let own: string;
+  beforeAll(async () => {
+    own = mkdtempSync(join(folder, `${path.replace(/\W/g, '-')}-`));
+    await run('bash', ['-euo', 'pipefail', '-c', setup], { cwd: own });
+  });
+
   test.each(modules)('prints what it shows ($name)', async ({ name, code }) => {
-    const own = mkdtempSync(join(folder, `${name}-`));
     writeFileSync(join(own, `${name}.mjs`), code);
     const { stdout } = await run(process.execPath, [`${name}.mjs`], { cwd: own, encoding: 'utf8', timeout: 60_000 });
     compare(stdout, code);

@@ -1,0 +1,62 @@
+/**
+ * What a reader does who pastes: a project of their own, the packed package installed in it, each snippet in a file of
+ * TypeScript, and what `tsc --init` writes, unchanged. All snippets compile, and print what their page shows.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, test } from 'vitest';
+import { ENV, emptyFolder, node, npmInstall, pack } from '../package/support/package.ts';
+import { compare, modulesOf, setupOf } from './modules.ts';
+import { allPages, ROOT } from './pages.ts';
+
+const run = promisify(execFile);
+const COMPILERS = ['typescript-5', 'typescript-6', 'typescript'];
+/** What the pages have their reader install besides. */
+const OTHERS = ['@types/node', '@opentelemetry/api', 'jose', 'prom-client', '@peculiar/x509', 'reflect-metadata'];
+
+const project = emptyFolder();
+const pages = allPages()
+  .map((page) => ({ path: page.path, modules: modulesOf(page), setup: setupOf(page) }))
+  .filter(({ modules }) => modules.length > 0);
+
+const folderOf = (page: string): string => page.replace(/\W/g, '-');
+
+function tsc(compiler: string, ...args: string[]): void {
+  const name = compiler === 'typescript' ? 'tsc.js' : '_tsc.js';
+  node(project, join(ROOT, 'node_modules', compiler, 'lib', name), ...args);
+}
+
+beforeAll(() => {
+  writeFileSync(join(project, 'package.json'), '{ "name": "reader", "version": "1.0.0", "type": "module" }');
+  npmInstall(project, pack(emptyFolder()));
+  for (const name of OTHERS) {
+    const path = join(project, 'node_modules', name);
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), path);
+  }
+  for (const { path, modules } of pages) {
+    const folder = join(project, folderOf(path));
+    mkdirSync(folder);
+    for (const { name, code } of modules) writeFileSync(join(folder, `${name}.ts`), code);
+  }
+}, 240_000);
+
+test.each(COMPILERS)('%s compiles all snippets by the defaults of tsc --init', (compiler) => {
+  rmSync(join(project, 'tsconfig.json'), { force: true });
+  tsc(compiler, '--init');
+  tsc(compiler, '--pretty', 'false');
+});
+
+describe.each(pages)('$path', ({ path, modules, setup }) => {
+  beforeAll(async () => {
+    await run('bash', ['-euo', 'pipefail', '-c', setup], { cwd: join(project, folderOf(path)) });
+  });
+
+  test.each(modules)('prints what it shows ($name)', async ({ name, code }) => {
+    const folder = join(project, folderOf(path));
+    const { stdout } = await run(process.execPath, [`${name}.js`], { cwd: folder, env: ENV, timeout: 60_000 });
+    compare(stdout, code);
+  });
+});
