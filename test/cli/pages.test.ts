@@ -6,6 +6,8 @@ import { fileFolder, Shell } from './support.ts';
 
 const PAGES = [
   { page: 'cli', tools: ['openssl', 'tar'] },
+  { page: 'goals/backup', tools: ['openssl', 'tar'] },
+  { page: 'goals/other-languages', tools: ['openssl', 'python3'] },
   { page: 'filesystem-luks', tools: ['openssl', 'cryptsetup'] },
   { page: 'filesystem-gocryptfs', tools: ['openssl', 'gocryptfs'] },
 ];

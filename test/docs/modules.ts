@@ -6,6 +6,7 @@
  * - A block that begins with an import from keycell begins a new module, which runs after those before it in their folder.
  * - ```js alone is a module of its own, run and compared like the page's.
  * - ```js before is code for a foreign SDK that cannot run here: it must parse.
+ * - ```sh install, in README.md, is what the reader has run once, in the project.
  * - ```sh setup is what the reader has run in that folder before the modules.
  */
 import { expect } from 'vitest';

@@ -1,13 +1,14 @@
 /**
- * What a reader does who pastes: a project of their own, the packed package installed in it, each snippet in a file of
- * TypeScript, and what `tsc --init` writes, unchanged. All snippets compile, and print what their page shows.
+ * What a reader does who pastes: a project of their own, the packed package installed in it as the README says, each snippet
+ * in a file of TypeScript, and what `tsc --init` writes, unchanged. The snippets of all pages compile; what the compiler made of
+ * the README's and the guide's prints what they show. (The others run in examples.test.ts.)
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, test } from 'vitest';
-import { ENV, emptyFolder, node, npmInstall, pack } from '../package/support/package.ts';
+import { ENV, emptyFolder, node, pack, shell } from '../package/support/package.ts';
 import { compare, modulesOf, setupOf } from './modules.ts';
 import { allPages, ROOT } from './pages.ts';
 
@@ -16,8 +17,10 @@ const COMPILERS = ['typescript-5', 'typescript-6', 'typescript'];
 /** What the pages have their reader install besides. */
 const OTHERS = ['@types/node', '@opentelemetry/api', 'jose', 'prom-client', '@peculiar/x509', 'reflect-metadata'];
 
-const project = emptyFolder();
-const pages = allPages()
+const base = emptyFolder();
+const project = join(base, 'project');
+const all = allPages();
+const pages = all
   .map((page) => ({ path: page.path, modules: modulesOf(page), setup: setupOf(page) }))
   .filter(({ modules }) => modules.length > 0);
 
@@ -29,8 +32,11 @@ function tsc(compiler: string, ...args: string[]): void {
 }
 
 beforeAll(() => {
-  writeFileSync(join(project, 'package.json'), '{ "name": "reader", "version": "1.0.0", "type": "module" }');
-  npmInstall(project, pack(emptyFolder()));
+  const install = all[0]!.blocks.find(({ mark }) => mark === 'install')!;
+  mkdirSync(join(base, 'keycell'));
+  pack(join(base, 'keycell'));
+  mkdirSync(project);
+  shell(project, install.code);
   for (const name of OTHERS) {
     const path = join(project, 'node_modules', name);
     mkdirSync(dirname(path), { recursive: true });
@@ -49,7 +55,9 @@ test.each(COMPILERS)('%s compiles all snippets by the defaults of tsc --init', (
   tsc(compiler, '--pretty', 'false');
 });
 
-describe.each(pages)('$path', ({ path, modules, setup }) => {
+const FIRST = /^(README\.md|docs\/guide\/)/;
+
+describe.each(pages.filter(({ path }) => FIRST.test(path)))('$path', ({ path, modules, setup }) => {
   beforeAll(async () => {
     await run('bash', ['-euo', 'pipefail', '-c', setup], { cwd: join(project, folderOf(path)) });
   });

@@ -66,12 +66,19 @@ const NPM_FLAGS = [
   '--fetch-retries=2',
   '--fetch-retry-mintimeout=500',
 ];
+/** The same for commands that are not ours to change. */
+const NPM_SETTINGS = Object.fromEntries(
+  NPM_FLAGS.map((flag) => {
+    const [, no, name, value] = /^--(no-)?([\w-]+)=?(.*)$/.exec(flag)!;
+    return [`npm_config_${name!.replaceAll('-', '_')}`, value || String(no === undefined)];
+  }),
+);
 const STALLED = 45_000;
 const TRIES = 4;
 
 /** The same for what npm itself does not give up. */
-function patiently(folder: string, command: string, args: readonly string[]): string {
-  const env = { ...ENV, npm_config_update_notifier: 'false' };
+function patiently(folder: string, command: string, args: readonly string[], settings = {}): string {
+  const env = { ...ENV, npm_config_update_notifier: 'false', ...settings };
   for (let tries = 1; ; tries++) {
     try {
       return run(folder, command, args, env, STALLED);
@@ -80,6 +87,10 @@ function patiently(folder: string, command: string, args: readonly string[]): st
     }
   }
 }
+
+/** A page's shell, as its reader runs it. */
+export const shell = (folder: string, script: string): string =>
+  patiently(folder, 'bash', ['-euo', 'pipefail', '-c', script], NPM_SETTINGS);
 
 export const npmInstall = (folder: string, what: string): string =>
   patiently(folder, 'npm', ['install', ...NPM_FLAGS, what]);
