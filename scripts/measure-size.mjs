@@ -1,6 +1,6 @@
 // `npm run measure:size`: the package as npm would publish it, and an empty folder after it is installed there.
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,7 +21,9 @@ try {
   const modules = join(folder, 'node_modules');
   const native = sizeOf(join(modules, '@lmdb'));
   console.log(`packed ${show(packed.size)}, unpacked ${show(packed.unpackedSize)} in ${packed.entryCount} files`);
-  console.log(`with all dependencies ${show(sizeOf(modules))}, of which ${show(native)} are lmdb's binaries`);
+  const { packages } = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8'));
+  const all = `${Object.keys(packages).length} packages, ${show(sizeOf(modules))}`;
+  console.log(`installed ${all}, of which ${show(native)} are lmdb's binaries`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

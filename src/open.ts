@@ -67,8 +67,9 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
     mustBeUnused(logPath);
     if (!create || id !== undefined) throw missing(path);
   };
-  const beforeCreate = mayCreate;
-  const store = await openLmdbStore(path, lockTimeout === undefined ? { beforeCreate } : { beforeCreate, lockTimeout });
+  const assets = folderOf(options.assets);
+  const more = { assets, ...(lockTimeout !== undefined && { lockTimeout }) };
+  const store = await openLmdbStore(path, { beforeCreate: mayCreate, ...more });
   try {
     const known = await glance(store);
     // A store whose making was interrupted has no HSM yet.
@@ -264,12 +265,8 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
     }
   };
   const load = (folder: URL) => chooseBuild((name) => read(new URL(name, folder)), process.env['KEYCELL_SIMD']);
-  if (assets === undefined) {
-    // In a bundle of CommonJS no module knows where it lies.
-    if (import.meta.url === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'a bundled program gives "assets"');
-    return load(new URL('./cell/', import.meta.url));
-  }
-  const folder = pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
+  const folder = folderOf(assets);
+  if (folder === undefined) return load(new URL('./cell/', import.meta.url));
   const file = (name: string) => new URL(name, folder);
   const modules = {
     cell: file('cell.mjs'),
@@ -279,6 +276,15 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
     piscina: folder,
   };
   return { ...load(folder), modules };
+}
+
+/** The folder that a bundled program names; undefined where none is needed. */
+function folderOf(assets: string | URL | undefined): URL | undefined {
+  if (assets !== undefined)
+    return pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
+  // In a bundle of CommonJS no module knows where it lies.
+  if (import.meta.url === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'a bundled program gives "assets"');
+  return undefined;
 }
 
 /**

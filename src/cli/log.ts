@@ -10,8 +10,8 @@ const SILENT: Log = { debug: () => {} };
 
 export async function openLog(verbose: boolean): Promise<Log> {
   if (!verbose) return SILENT;
-  const { destination, pino } = await import('pino');
-  const log: Log = pino({ name: 'keycell', level: 'debug', base: null }, destination({ dest: 2, sync: true }));
+  const { default: pino } = await import('pino');
+  const log: Log = pino({ name: 'keycell', level: 'debug', base: null }, pino.destination({ dest: 2, sync: true }));
   return log;
 }
 

@@ -15,10 +15,10 @@ const PATIENCE = 700;
 /** Counted in bytes for MiB, else one by one. */
 export async function progress(cli: Cli, unit: string): Promise<Progress> {
   if (!process.stderr.isTTY || cli.json || cli.options.quiet) return NONE;
-  const { SingleBar, Presets } = await import('cli-progress');
+  const { default: cliProgress } = await import('cli-progress');
   const format = `  {bar} {percentage}%  {value} of {total} ${unit}`;
   const style = { stream: process.stderr, format, clearOnComplete: true, hideCursor: true };
-  const bar = new SingleBar(style, Presets.shades_classic);
+  const bar = new cliProgress.SingleBar(style, cliProgress.Presets.shades_classic);
   const shown = (amount: number) => (unit === 'MiB' ? Math.round(amount / MIB) : amount);
   const begin = performance.now();
   let visible = false;

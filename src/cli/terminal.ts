@@ -31,7 +31,7 @@ async function atTerminal<T>(use: (terminal: Terminal) => Promise<T>): Promise<T
 
 /** What is typed is not judged yet, so no tick stands before it. */
 async function hidden(message: string, terminal: Terminal): Promise<string> {
-  const { password } = await import('@inquirer/prompts');
+  const { default: password } = await import('@inquirer/password');
   return password({ message, theme: { prefix: '?' } }, terminal);
 }
 
@@ -47,15 +47,15 @@ export async function ask(message: string, options: { readonly twice: boolean })
 
 /** A visible answer, not empty; undefined where there is no terminal. */
 export async function askName(message: string): Promise<string | undefined> {
-  const { input } = await import('@inquirer/prompts');
+  const { default: input } = await import('@inquirer/input');
   return atTerminal((terminal) => input({ message, required: true }, terminal));
 }
 
 /** Yes or no; undefined where there is no terminal. */
 export function confirm(message: string): Promise<boolean | undefined> {
   return atTerminal(async (terminal) => {
-    const prompts = await import('@inquirer/prompts');
-    return prompts.confirm({ message, default: false }, terminal);
+    const { default: question } = await import('@inquirer/confirm');
+    return question({ message, default: false }, terminal);
   });
 }
 

@@ -25,6 +25,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
 import { HsmError } from '../errors.ts';
 import { checkLmdbFile, DamagedFile, lmdbFileSteps } from './lmdb-check.ts';
+import { loadLmdb } from './lmdb-module.ts';
 import { acquireLock, type FolderLock } from './lock.ts';
 import { makeOwnerOnly, OWNER_ONLY } from './owner-only.ts';
 import { StorePlace } from './place.ts';
@@ -52,6 +53,8 @@ export interface LmdbOptions {
   readonly lockTimeout?: number;
   /** Called under the lock where there is no store yet, before anything is made; what it throws ends the opening. */
   readonly beforeCreate?: () => void;
+  /** The folder of a bundled program that has lmdb. */
+  readonly assets?: URL | undefined;
 }
 
 /**
@@ -63,6 +66,7 @@ export interface LmdbOptions {
 export async function openLmdbStore(folder: string, options: LmdbOptions = {}): Promise<Store> {
   const lock = await acquireLock(folder, { timeout: options.lockTimeout ?? 0 });
   try {
+    loadLmdb(options.assets);
     const path = join(folder, FILE);
     if (statSync(path, { throwIfNoEntry: false }) === undefined) {
       options.beforeCreate?.();
@@ -153,9 +157,8 @@ async function openChecked(path: string): Promise<Db> {
  */
 const UNMARKED = { safeRestore: false, trackMetrics: false } as object;
 
-/** lmdb is loaded with the first store: an HSM in memory runs without its native binary. */
 async function openLmdb(path: string): Promise<Db> {
-  const { open } = await import('lmdb');
+  const { open } = loadLmdb();
   // lmdb maps its lock file too and trusts it; nobody else has it open, since we hold the folder.
   rmSync(`${path}-lock`, { force: true });
   // It has holes as lmdb makes it, and writing into a hole of a map is a SIGBUS where the disk is full.

@@ -4,8 +4,7 @@ import type { Piscina } from 'piscina';
 
 export type { Piscina } from 'piscina';
 
-/** Piscina from its package, or from the folder of a bundled program: it finds its worker script beside itself only. */
+/** From `dist/assets`, or the folder of a bundled program: Piscina finds its worker script beside itself only. */
 export async function loadPiscina(folder?: URL): Promise<typeof Piscina> {
-  if (folder === undefined) return (await import('piscina')).Piscina;
-  return createRequire(folder)('./piscina.js').Piscina;
+  return createRequire(folder ?? new URL('../../dist/assets/', import.meta.url))('./piscina.js').Piscina;
 }

@@ -1,9 +1,9 @@
-/** A program in one file, made by esbuild, with the copied assets beside it and, where it keeps a store, lmdb. */
+/** A program in one file, made by esbuild, with the copied assets beside it and in them, where it keeps a store, lmdb's binary. */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { emptyFolder, MANIFEST, node, npmInstall, unpack } from './support/package.ts';
+import { emptyFolder, node, unpack } from './support/package.ts';
 
 const PROGRAM = `
 import { HsmError, openEphemeralHsm, openHsm } from 'keycell';
@@ -31,8 +31,9 @@ async function main() {
 main().catch((error) => console.log(error instanceof HsmError, error.code, error.message));
 `;
 
+const BINARY = `@lmdb/lmdb-${process.platform}-${process.arch}`;
 const consumer = emptyFolder();
-unpack(consumer, 'msgpackr');
+unpack(consumer, BINARY);
 writeFileSync(join(consumer, 'program.mjs'), PROGRAM);
 
 describe.each(['esm', 'cjs'] as const)('%s', (format) => {
@@ -47,7 +48,6 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
       bundle: true,
       platform: 'node',
       format,
-      external: ['lmdb', 'piscina'],
       logOverride: { 'empty-import-meta': 'silent' },
     });
     mkdirSync(join(out, 'keycell-assets'));
@@ -57,8 +57,12 @@ describe.each(['esm', 'cjs'] as const)('%s', (format) => {
     expect(node(out, program, './keycell-assets', 'ephemeral')).toBe('true true\n');
   });
 
-  test('with lmdb beside it, an HSM in a folder', () => {
-    npmInstall(out, `lmdb@${MANIFEST.dependencies.lmdb}`);
+  test("a store needs lmdb's binary, which is named where it is missing", () => {
+    expect(node(out, program, './keycell-assets')).toContain(
+      `true KEYCELL_INPUT_INVALID The package ${BINARY} is missing`,
+    );
+    const binary = join(out, 'keycell-assets/node_modules', BINARY);
+    cpSync(join(consumer, 'node_modules', BINARY), binary, { recursive: true, dereference: true });
     expect(node(out, program, join(out, 'keycell-assets'))).toBe('ready true\n');
   });
 

@@ -1,8 +1,9 @@
 /** What is in the tarball: all that the exports name, and nothing that leads nowhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { emptyFolder, unpack } from './support/package.ts';
+import { emptyFolder, MANIFEST, unpack } from './support/package.ts';
 
 const folder = emptyFolder();
 unpack(folder);
@@ -32,6 +33,34 @@ test('no source maps, whose sources would be missing, and no machine paths', () 
     expect([file, /sourceMappingURL=/.test(text)]).toEqual([file, false]);
     expect([file, /["' ]\/(work|home|root|tmp)\//.test(text)]).toEqual([file, false]);
   }
+});
+
+test('what is imported is installed with it, or is a peer', () => {
+  const { dependencies = {}, optionalDependencies, peerDependencies } = MANIFEST;
+  const known = new Set(Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }));
+  const strange = files
+    // lmdb and Piscina try what they can do without.
+    .filter((file) => /\.([mc]?js|d\.ts)$/.test(file) && !/^dist\/assets\/(lmdb\/|piscina|worker)/.test(file))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const targets = [...text.matchAll(/(?:^import |^} from |^(?:im|ex)port .* from |import\()["']([^"'\s]+)["']/gm)];
+      return targets.map(([, target]) => [file, target!]);
+    })
+    .filter(([, target]) => !target!.startsWith('.') && !isBuiltin(target!) && !known.has(target!));
+  expect(strange).toEqual([]);
+});
+
+test('the licences of all that is bundled', () => {
+  const text = readFileSync(join(root, 'dist/THIRD-PARTY-LICENSES'), 'utf8');
+  const named = [...text.matchAll(/^((?:@[\w-]+\/)?[\w-]+) \d+\.\d+\.\d+\n\n.+/gm)].map((match) => match[1]);
+  const bundled = files
+    .filter((file) => /\.m?js$/.test(file))
+    .flatMap((file) => [
+      ...readFileSync(join(root, file), 'utf8').matchAll(/^\/\/ .*node_modules\/((?:@[\w-]+\/)?[\w.-]+)\//gm),
+    ])
+    .map((match) => match[1]!);
+  expect(bundled).toContain('commander');
+  expect(bundled.filter((name) => !named.includes(name))).toEqual([]);
 });
 
 test('nothing runs when it is installed', () => {

@@ -1,5 +1,5 @@
 /** An empty folder, the tarball, npm with scripts ignored: the README's snippet, import, require, and a store on disk. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyFolder, node, npmOf, pack, ROOT } from './support/package.ts';
@@ -19,6 +19,11 @@ const STORE = `
   console.log(hsm.state, await session.verify(key, await session.sign(key, message), message), key.id);
   await hsm.close();`;
 
+const sizeOf = (path: string): number => {
+  const stat = lstatSync(path);
+  return stat.isDirectory() ? readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0) : stat.size;
+};
+
 describe.each(['11', '12'])('npm %s', (version) => {
   const folder = emptyFolder();
   const npm = npmOf(version);
@@ -31,6 +36,13 @@ describe.each(['11', '12'])('npm %s', (version) => {
     expect(built.filter((file) => /(^|\/)build\/(Release|Debug)$/.test(file))).toEqual([]);
     // Optional peers are the consumer's to install.
     expect(existsSync(join(folder, 'node_modules', 'prom-client'))).toBe(false);
+  });
+
+  test('at most 30 packages and 20 MB', () => {
+    const { packages } = JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'));
+    expect(Object.keys(packages)).toContain('node_modules/keycell');
+    expect(Object.keys(packages).length).toBeLessThanOrEqual(30);
+    expect(sizeOf(join(folder, 'node_modules'))).toBeLessThanOrEqual(20e6);
   });
 
   test("the README's snippet runs as pasted", () => {
