@@ -205,6 +205,15 @@ export class Cli {
     if (!this.json) process.stdout.write(`${wrap(text, process.stdout.columns)}\n`);
   }
 
+  /** One of many lines of an answer, which waits for whoever reads them; throws where nobody does. */
+  async line(text: string): Promise<void> {
+    mustBeWritten();
+    if (process.stdout.write(`${text}\n`)) return;
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write('', (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
   /** A word beside the answer, for people. */
   note(text: string): void {
     if (!this.json && !this.options.quiet) process.stderr.write(`${wrap(text, process.stderr.columns)}\n`);

@@ -28,7 +28,7 @@ export function hex(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
-function time(text: string): Date {
+export function time(text: string): Date {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('It is a time as 2030-01-31 or 2030-01-31T12:00Z.');
   return date;

@@ -1,5 +1,6 @@
 /** The tree of commands, and the options that all of them have. */
 import { Command, Option } from 'commander';
+import { audit } from './commands/audit/index.ts';
 import { bench } from './commands/bench/index.ts';
 import { check } from './commands/check.ts';
 import { completion } from './commands/completion.ts';
@@ -59,6 +60,6 @@ export function createProgram(version: string): Command {
     .addHelpText('after', `${SECRETS}\n\nExit codes:\n${codes.join('\n')}`);
 
   for (const add of [init, status, unseal, user, key, sign, verify, encrypt, decrypt]) add(program);
-  for (const add of [wrap, unwrap, rewrap, datakey, random, check, demo, bench, completion]) add(program);
+  for (const add of [wrap, unwrap, rewrap, datakey, random, check, audit, demo, bench, completion]) add(program);
   return program;
 }
