@@ -303,7 +303,10 @@ export interface Hsm extends AsyncDisposable {
    * password and a locked user alike; KEYCELL_LOGIN_LOCKED after too many of those; KEYCELL_BUSY where too many wait.
    */
   login(options: LoginOptions): Promise<Session>;
-  /** Refuse new work, let the work in hand end (at most `timeout` ms, default 10 000), flush, wipe. May be called twice. */
+  /**
+   * Refuse new work, let the work in hand end (at most `timeout` ms, default 10 000), flush, wipe. May be called twice. An HSM
+   * that is not closed keeps the process only while a call is under way.
+   */
   close(options?: { readonly timeout?: number }): Promise<void>;
   /** Counts since it was opened, and the moment's state; about 20 µs. */
   stats(): HsmStats;

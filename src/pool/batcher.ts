@@ -45,6 +45,7 @@ const SHARED_WHILE = 10_000;
 const USER_BUSY = 'this user has as much waiting as quotas.waitingRequests allows';
 /** A batch that takes so long, in ms, is told of: ten times what the dearest request takes. */
 const SLOW_MS = 1000;
+const SLOW_CHECK_MS = 500;
 
 /** One way of a batch to a cell and back; times on the clock of `performance.now()`. */
 interface Trip {
@@ -93,6 +94,9 @@ export class Batcher {
   /** Until then, on the clock of `performance.now()`, users share the cells. */
   #sharedUntil = 0;
   readonly #idle: (() => void)[] = [];
+  /** Looks for slow batches, and keeps the process while anything is under way: no port or thread does. */
+  #look: NodeJS.Timeout | undefined;
+  #keeping = false;
   /** Whoever names no session. */
   readonly #nobody = new Caller(new CallingUser());
 
@@ -110,7 +114,21 @@ export class Batcher {
     this.#observer = observer;
     this.#tabled = new TabledKeys(bounds.cells);
     this.#queue = new Queue(bounds.queue, bounds.perUser, this.#tabled);
-    this.#watch = new Watch((pending, code, cause) => this.#reject(pending, code, cause));
+    this.#watch = new Watch((pending, code, cause) => {
+      this.#reject(pending, code, cause);
+      this.#checkIdle();
+    });
+  }
+
+  /** Before the first request. */
+  begin(): void {
+    // What has been answered is taken first: after a pause of this thread, answers wait.
+    this.#look = setInterval(() => setImmediate(() => this.checkSlow()), SLOW_CHECK_MS).unref();
+  }
+
+  /** After the last one. */
+  end(): void {
+    clearInterval(this.#look);
   }
 
   get queued(): number {
@@ -136,6 +154,7 @@ export class Batcher {
     this.#watch.add(pending);
     if (pending.caller.user !== this.#lastUser) this.#changeUser(pending.caller.user);
     this.#queue.push(pending);
+    if (!this.#keeping) this.#keep();
     if (this.#fillsPlaces()) this.flush();
     else if (!this.#flushAsked) {
       this.#flushAsked = true;
@@ -482,8 +501,16 @@ export class Batcher {
     return this.#queue.count === 0 && this.#out.length === 0;
   }
 
+  /** Of the first request where nothing was under way: 50 ns, with the `unref` after the last. */
+  #keep(): void {
+    this.#keeping = true;
+    this.#look?.ref();
+  }
+
   #checkIdle(): void {
-    if (this.#idle.length === 0 || !this.#isIdle()) return;
+    if (!this.#isIdle()) return;
+    this.#keeping = false;
+    this.#look?.unref();
     for (const tell of this.#idle.splice(0)) tell();
   }
 }

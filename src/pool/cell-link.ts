@@ -79,6 +79,8 @@ export class CellLink {
       this.#die = resolve;
     });
     port1.on('message', (message: FromCell) => this.#onMessage(message));
+    // Who waits for something keeps the process: the batcher, and the timers below.
+    port1.unref();
   }
 
   /** What the cell's task is started with; the port in it must be transferred. */

@@ -44,7 +44,6 @@ export interface CellPoolOptions {
 
 const QUEUE_LIMIT = 4096;
 const ANSWER_TIMEOUT = 10_000;
-const SLOW_CHECK_MS = 500;
 const NO_OPTIONS: SubmitOptions = {};
 
 export function createCellPool(options: CellPoolOptions): CellPool {
@@ -84,7 +83,6 @@ class Pool implements CellPool {
   #sealing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
-  #slowCheck: NodeJS.Timeout | undefined;
 
   constructor(options: CellPoolOptions) {
     this.#options = options;
@@ -100,13 +98,12 @@ class Pool implements CellPool {
 
   start(): Promise<void> {
     if (this.#starting !== undefined) return this.#starting.promise;
-    // What has been answered is taken first: after a pause of this thread, answers wait.
-    this.#slowCheck = setInterval(() => setImmediate(() => this.#batcher.checkSlow()), SLOW_CHECK_MS).unref();
     this.#starting = new Deferred();
     if (this.#closing !== undefined) {
       this.#starting.reject(new HsmError('KEYCELL_CLOSING'));
       return this.#starting.promise;
     }
+    this.#batcher.begin();
     loadPiscina(this.#options.modules?.piscina).then(
       (piscina) => this.#startCells(piscina),
       (cause: unknown) => {
@@ -254,7 +251,7 @@ class Pool implements CellPool {
   }
 
   #stop(): Promise<void> {
-    clearInterval(this.#slowCheck);
+    this.#batcher.end();
     this.#connect = undefined;
     this.#stopped ??= this.#cells?.stop() ?? Promise.resolve();
     return this.#stopped;

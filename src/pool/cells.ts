@@ -1,8 +1,8 @@
 /**
- * The threads. Piscina starts and replaces them; it carries no operation. Each cell is one long `serve` task, whose end
- * is the cell's end, and one loop here, which buries it and starts the next.
+ * The threads. Piscina starts and replaces them; it carries no operation. Its task begins a cell, whose end is its thread's
+ * end, and one loop here buries it and starts the next. A task as long as the cell's life would keep the process as long.
  *
- * A thread serves one cell once. Piscina would give a thread whose task failed the next task; the balancer below refuses
+ * A thread serves one cell once. Piscina would give a thread whose task is over the next task; the balancer below refuses
  * used threads and remembers which cell went to which, so that `end` can terminate exactly that one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -166,9 +166,13 @@ export class Cells {
       if (failedStarts > 1 && !this.#stopping) this.#host.onDown(link, error);
       // A cell that dies again and again before it answered anything shall not keep the machine busy.
       shortLives = link.answered > 0 || link.killed ? 0 : shortLives + 1;
-      if (shortLives > 1)
-        await sleep(Math.min(50 * 2 ** shortLives, LONGEST_PAUSE), null, { signal: this.#stop.signal }).catch(() => {});
+      if (shortLives > 1) await this.#pause(Math.min(50 * 2 ** shortLives, LONGEST_PAUSE));
     }
+  }
+
+  /** What a cell wants may be missing for good: nobody's process waits for it. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
   }
 
   #run(link: CellLink): void {
@@ -185,15 +189,15 @@ export class Cells {
     this.#seats.set(link, { thread: undefined, taken, take });
     // The file is named here, not above: a module that does not load then fails its task, not Piscina's respawning.
     const run = { filename: this.#options.thread.href, transferList: [start.port] as never };
-    const end = (error: Error): void => {
+    this.#piscina.run(task, run).catch((error: Error) => {
       take();
       link.fail(error);
-    };
-    this.#piscina.run(task, run).then(() => end(new Error(`cell ${link.cell} ended by itself`)), end);
+    });
   }
 
   #choose(task: Task, workers: readonly Candidate[]): Candidate | null {
-    const seat = this.#seats.get(task[this.#options.piscina.queueOptionsSymbol] as CellLink);
+    const link = task[this.#options.piscina.queueOptionsSymbol] as CellLink;
+    const seat = this.#seats.get(link);
     if (seat === undefined) return null;
     for (const candidate of workers) {
       if (candidate.currentUsage > 0) continue;
@@ -202,6 +206,8 @@ export class Cells {
       this.#used.add(thread);
       seat.thread = thread;
       seat.take();
+      thread.once('error', (error: Error) => link.fail(error));
+      thread.once('exit', (code) => link.fail(new Error(`cell ${link.cell} ended with code ${code}`)));
       return candidate;
     }
     return null;

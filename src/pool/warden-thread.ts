@@ -47,6 +47,7 @@ export class WardenThread implements WardenLink {
   readonly #ready: Promise<void>;
   /** Ends the wait for the start, of a warden that is ended before it. */
   #giveUpStart!: (reason: Error) => void;
+  #starting = true;
   #last = 0;
   #ended: Error | undefined;
 
@@ -84,6 +85,8 @@ export class WardenThread implements WardenLink {
         if (message.type === 'ready') {
           // It would keep all that it leads to, the whole HSM, for as long as it ran.
           clearTimeout(timer);
+          this.#starting = false;
+          this.#rest();
           resolve();
         } else if (message.type === 'broken') broken = message.reason;
         else this.#settle(message);
@@ -123,6 +126,7 @@ export class WardenThread implements WardenLink {
         return;
       }
       const id = ++this.#last;
+      if (this.#waiting.size === 0) this.#worker.ref();
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, call, ask } as ToWarden, transfer);
     });
@@ -165,8 +169,14 @@ export class WardenThread implements WardenLink {
   #settle(message: Exclude<FromWarden, { type: 'ready' | 'broken' }>): void {
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
+    this.#rest();
     if (message.type === 'answer') waiting?.resolve({ answer: message.answer, entries: message.entries } as never);
     else waiting?.reject(new WardenRefusal(new HsmError(message.code, message.detail), message.entries));
+  }
+
+  /** Without a call the thread does not keep the process. */
+  #rest(): void {
+    if (!this.#starting && this.#waiting.size === 0) this.#worker.unref();
   }
 
   /** Nobody answers any more. */

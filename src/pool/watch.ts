@@ -68,7 +68,7 @@ export class Watch {
     clearTimeout(this.#timer);
     this.#fires = deadline;
     const delay = Math.min(Math.max(Math.ceil(deadline - performance.now()), COARSE), LONGEST);
-    // The cells' ports keep the process alive while anything is pending; this need not.
+    // The batcher keeps the process alive while anything is pending; this need not.
     this.#timer = setTimeout(() => this.#fire(), delay).unref();
   }
 

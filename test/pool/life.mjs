@@ -1,4 +1,4 @@
-/** A process of its own: open a pool, stay idle, let a late timer that keeps nothing alive close it, and end by itself. */
+/** A process of its own: open a pool, stay idle, run off the end with requests under way, and end by itself once they are answered. */
 import { MessageChannel } from 'node:worker_threads';
 import { createCellPool } from '../../dist/pool/cell-pool.js';
 
@@ -11,19 +11,25 @@ const pool = createCellPool({
   lease: () => new Uint8Array(77),
   events: { onCellStart() {}, onCellRestart() {}, onFatal() {} },
 });
+const submit = (text, options) => {
+  const parts = [new TextEncoder().encode(text)];
+  return pool.submit({ op: 'sign', mechanism: 'ECDSA', flags: 0, ticket: new Uint8Array(1), keys: [], parts }, options);
+};
 await pool.start();
 await pool.unseal(() => {
   const { port1, port2 } = new MessageChannel();
   port1.unref();
   return port2;
 });
-await pool.submit({ op: 'sign', mechanism: 'ECDSA', flags: 0, ticket: new Uint8Array(1), keys: [], parts: [] });
+await submit('m');
 const before = process.cpuUsage();
-// Unreferenced: only the pool's own ports keep the process until it fires.
-setTimeout(async () => {
-  const { user, system } = process.cpuUsage(before);
-  process.send({ cpu: (user + system) / 1000 });
-  await pool.close(1000);
-  process.send({}, () => process.disconnect());
-}, 500).unref();
-process.channel.unref();
+await new Promise((resolve) => setTimeout(resolve, 500));
+const { user, system } = process.cpuUsage(before);
+console.log((user + system) / 1000);
+// One that a cell works on, one that dies with its cell and goes to another, one that nobody waits for any more.
+submit('sleep:300').then(() => console.log('answered'));
+submit('m').then(() => console.log('again'));
+submit('sleep:1', { timeout: 1 }).catch(() => {});
+await Promise.resolve();
+pool.kill(0);
+process.on('exit', () => console.log('over'));

@@ -20,7 +20,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Start `node script …` (a path below test/); `ended` resolves when it is over, `said` when stdout contains a text or has a match. */
+/** Start `node script …` (a path below test/); `ended` resolves when it is over, `said`, with stdout so far, when that contains a text or has a match. */
 export function startNode(script: string, ...args: string[]) {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -38,11 +38,11 @@ export function startNode(script: string, ...args: string[]) {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
   const said = (what: string | RegExp) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<string>((resolve, reject) => {
       const look = () => {
         if (typeof what === 'string' ? !stdout.includes(what) : !what.test(stdout)) return;
         listeners.delete(look);
-        resolve();
+        resolve(stdout);
       };
       listeners.add(look);
       ended.then((end) => reject(new Error(`the child ended without "${what}": ${JSON.stringify(end)}`)));
