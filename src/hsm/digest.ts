@@ -11,7 +11,8 @@ import { CURVE } from '../model/algorithms.ts';
 import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../model/limits.ts';
-import { checkBytes, checkCall, invalid, TIMER_MAX_MS } from './inputs.ts';
+import { isBytes } from '../model/values.ts';
+import { checkCall, invalid, TIMER_MAX_MS, viewOf } from './inputs.ts';
 
 export type Pieces = AsyncIterable<Uint8Array>;
 
@@ -22,10 +23,7 @@ const NODE_NAMES: Readonly<Record<HashName, string>> = {
 };
 
 export const inPieces = (message: Uint8Array | Pieces): message is Pieces =>
-  !(message instanceof Uint8Array) &&
-  typeof message === 'object' &&
-  message !== null &&
-  Symbol.asyncIterator in message;
+  !isBytes(message) && typeof message === 'object' && message !== null && Symbol.asyncIterator in message;
 
 /**
  * The pieces as one message to sign or verify, and the options to do it with. The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
@@ -88,8 +86,7 @@ async function each(pieces: Pieces, options: CallOptions, take: (piece: Uint8Arr
     for (;;) {
       const next = await Promise.race([stopped, iterator.next()]);
       if (next.done) return;
-      checkBytes(next.value);
-      take(next.value);
+      take(viewOf(next.value));
     }
   } catch (error) {
     // Not waited for: a source that hangs would hang here again.

@@ -2,6 +2,7 @@
 import { HsmError, REASONS, type Reason } from '../errors.ts';
 import type { CallOptions } from '../model/hsm.ts';
 import { USER_NAME_MAX } from '../model/limits.ts';
+import { isBytes, lengthOf, notThere, plainView } from '../model/values.ts';
 import { takeBytes } from './secrets.ts';
 
 export const NOTHING = new Uint8Array(0);
@@ -14,18 +15,12 @@ export function object<T>(value: T, what: string): T {
   return value;
 }
 
-export function checkBytes(bytes: Uint8Array): void {
-  if (!(bytes instanceof Uint8Array)) throw invalid('inputs are Uint8Array');
-  if (bytes.length === 0 && bytes.buffer.byteLength === 0) checkAttached(bytes.buffer);
-}
+const NO_BYTES = 'inputs are Uint8Array';
 
-/** A detached buffer looks empty, and must not pass for an empty message. */
-function checkAttached(buffer: ArrayBufferLike): void {
-  try {
-    new Uint8Array(buffer);
-  } catch (error) {
-    throw new HsmError('KEYCELL_INPUT_INVALID', 'an input is detached', { cause: error });
-  }
+/** A plain view of what is read in this tick: the caller may change or detach his array later. Throws INPUT_INVALID. */
+export function viewOf(bytes: Uint8Array): Uint8Array {
+  if (!isBytes(bytes)) throw invalid(NO_BYTES);
+  return plainView(bytes);
 }
 
 /** The longest that a timer of Node waits: it takes more for a millisecond. */
@@ -60,17 +55,32 @@ let slabUsed = 0;
  * since an ArrayBuffer for each would cost 0.3 µs and the collector's time.
  */
 export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
-  const { length } = bytes;
-  if (length > SMALL) return new Uint8Array(bytes);
-  if (slabUsed + length > SLAB_SIZE) {
-    slab = new Uint8Array(SLAB_SIZE);
-    slabUsed = 0;
+  if (!isBytes(bytes)) throw invalid(NO_BYTES);
+  const length = lengthOf(bytes);
+  try {
+    // Both ways of copying ask the engine whether the bytes are there, and neither goes by what the array says of itself.
+    if (length > SMALL) return new Uint8Array(bytes);
+    if (slabUsed + length > SLAB_SIZE) {
+      slab = new Uint8Array(SLAB_SIZE);
+      slabUsed = 0;
+    }
+    const own = slab.subarray(slabUsed, slabUsed + length);
+    own.set(bytes);
+    slabUsed += length;
+    return own;
+  } catch (error) {
+    throw notThere(error);
   }
-  const own = slab.subarray(slabUsed, slabUsed + length);
-  own.set(bytes);
-  slabUsed += length;
-  return own;
+}
+
+/** The items of a caller's list, each read once, whatever it says of itself later. Throws INPUT_INVALID, LIMIT_EXCEEDED. */
+export function listOf<T>(list: readonly T[], name: string, max: number): T[] {
+  if (!Array.isArray(list)) throw invalid(`${name} is an array`);
+  const { length } = list;
+  if (length > max) throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${max} ${name} a call`);
+  // Only that of a proxy is anything else.
+  if (!Number.isSafeInteger(length) || length < 0) throw invalid(`${name} is an array`);
+  return Array.from({ length }, (_, i) => list[i]!);
 }
 
 /** What is true or false: another value would count as one of them, and 'false' as true. Throws INPUT_INVALID. */
@@ -93,13 +103,12 @@ export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =
 /** The same of one that may have so many bytes. Throws LIMIT_EXCEEDED with the reason, before it copies. */
 export function boundedCopy(bytes: Uint8Array | undefined, max: number, reason: Reason): Uint8Array<ArrayBuffer> {
   if (bytes === undefined) return NOTHING;
-  checkBytes(bytes);
-  if (bytes.length > max) throw limitExceeded(reason);
+  if (isBytes(bytes) && lengthOf(bytes) > max) throw limitExceeded(reason);
   return copy(bytes);
 }
 
 /** A copy of a secret, in an ArrayBuffer of its own; wiped by the pool when the request has settled. */
 export function secretCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkBytes(bytes);
+  if (!isBytes(bytes)) throw invalid(NO_BYTES);
   return takeBytes(bytes);
 }

@@ -4,11 +4,12 @@ import { HASH, isHash } from '../model/algorithms.ts';
 import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
 import { KDF_ALGORITHM_MAX, KDF_FIELD_MAX, PROOF_BOUNDS } from '../model/limits.ts';
+import { isBytes } from '../model/values.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
-import { boundedCopy, checkBytes, copy, flag, invalid, limitExceeded, NOTHING, object } from './inputs.ts';
+import { boundedCopy, copy, flag, invalid, limitExceeded, NOTHING, object, viewOf } from './inputs.ts';
 
 /** What nearly every signature asks for. */
 const PLAIN_ECDSA = { mechanism: 'ECDSA', flags: 0 } as const;
@@ -66,9 +67,10 @@ export function wrapAad(options: WrapOptions): Uint8Array {
 
 function publicKeyOf(key: unknown): StatedPoint {
   try {
-    return key instanceof Uint8Array ? readPublicKey(key) : readJwk(key as PublicJwk);
+    return isBytes(key) ? readPublicKey(copy(key)) : readJwk(key as PublicJwk);
   } catch (error) {
-    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
+    if (error instanceof FormatError) throw invalid(error.message);
+    throw error instanceof HsmError ? error : invalid('not a public key');
   }
 }
 
@@ -119,7 +121,7 @@ export function kdfOf(kdf: Kdf): { readonly name: number; readonly fields: Uint8
     }
     case 'sp800-108':
     case 'bound': {
-      checkBytes(kdf.label);
+      viewOf(kdf.label);
       const fields = [kdfField(kdf.label), kdfField(kdf.context)];
       return { name: KDF[kdf.name], fields: packList(fields), flags: hashFlags(kdf.hash) };
     }

@@ -1,22 +1,28 @@
 /** Secrets on their way in: copied into an ArrayBuffer of their own, outside the V8 heap, which whoever takes them wipes. */
 import { HsmError } from '../errors.ts';
 import type { Password, Secret } from '../model/hsm.ts';
+import { isBytes, notThere, wipeGiven } from '../model/values.ts';
 import { ownBytes, ownCopy, wipeAll } from '../wire/own.ts';
 
-/** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. */
+/** A copy that is ours to wipe. `wipe` overwrites the caller's array in the same tick. Throws INPUT_INVALID. */
 export function takeBytes(bytes: Uint8Array, wipe = false): Uint8Array<ArrayBuffer> {
-  const own = ownCopy(bytes);
-  if (wipe) bytes.fill(0);
+  let own: Uint8Array<ArrayBuffer>;
+  try {
+    own = ownCopy(bytes);
+  } catch (error) {
+    throw notThere(error);
+  }
+  if (wipe) wipeGiven(bytes);
   return own;
 }
 
 /** A caller's secret as bytes of our own; a function's result is always wiped. Throws INPUT_INVALID, with what a function threw. */
 export async function takeSecret(secret: Secret, wipe = false): Promise<Uint8Array<ArrayBuffer>> {
-  if (secret instanceof Uint8Array) return takeBytes(secret, wipe);
+  if (isBytes(secret)) return takeBytes(secret, wipe);
   if (typeof secret !== 'function')
     throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array or a function');
   const given = await givenBy(secret);
-  if (!(given instanceof Uint8Array)) throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array');
+  if (!isBytes(given)) throw new HsmError('KEYCELL_INPUT_INVALID', 'a secret is a Uint8Array');
   return takeBytes(given, true);
 }
 
@@ -75,7 +81,7 @@ export function wipedIfRefused<T>(passwords: readonly Password[], wipe: boolean 
 
 /** Of a call that is refused before its secrets are taken. */
 export function wipeUntaken(passwords: readonly Password[]): void {
-  wipeAll(passwords.filter((password) => password instanceof Uint8Array));
+  for (const password of passwords) if (isBytes(password)) wipeGiven(password);
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {

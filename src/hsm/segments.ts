@@ -7,9 +7,10 @@
  */
 import { HsmError } from '../errors.ts';
 import type { Bytes } from '../model/key.ts';
+import { notThere } from '../model/values.ts';
 import { ownBytes } from '../wire/own.ts';
 import { SEGMENT_LAST } from '../wire/stream.ts';
-import { checkBytes } from './inputs.ts';
+import { invalid, viewOf } from './inputs.ts';
 
 /** Enough for one stream to fill the places of two cells; half a mebibyte of memory. */
 const WINDOW = 4;
@@ -96,17 +97,18 @@ export class SegmentStream {
   }
 
   async #write(chunk: Uint8Array): Promise<void> {
-    checkBytes(chunk);
-    const fromHeader = Math.min(this.#header.length - this.#headerFilled, chunk.length);
-    this.#header.set(chunk.subarray(0, fromHeader), this.#headerFilled);
+    const bytes = viewOf(chunk);
+    const { length: size } = bytes;
+    const fromHeader = Math.min(this.#header.length - this.#headerFilled, size);
+    this.#header.set(bytes.subarray(0, fromHeader), this.#headerFilled);
     this.#headerFilled += fromHeader;
     if (this.#headerFilled < this.#header.length) return;
     this.#begin();
-    for (let at = fromHeader; at < chunk.length; ) {
+    for (let at = fromHeader; at < size; ) {
       if (this.#filled === this.#coder.segmentSize) await this.#submit(false);
       if (this.#held.length === 0) this.#held = ownBytes(this.#coder.segmentSize);
-      const length = Math.min(this.#coder.segmentSize - this.#filled, chunk.length - at);
-      this.#held.set(chunk.subarray(at, at + length), this.#filled);
+      const length = Math.min(this.#coder.segmentSize - this.#filled, size - at);
+      this.#held.set(still(bytes, at, at + length), this.#filled);
       this.#filled += length;
       at += length;
     }
@@ -216,6 +218,18 @@ export class SegmentStream {
       this.#wake = resolve;
     });
   }
+}
+
+/** A part of a chunk that its writer may have detached or shortened while it waited: the rest would be missing in silence. */
+function still(chunk: Uint8Array, from: number, to: number): Uint8Array {
+  let part: Uint8Array;
+  try {
+    part = chunk.subarray(from, to);
+  } catch (error) {
+    throw notThere(error);
+  }
+  if (part.length !== to - from) throw invalid('a chunk was cut short before it was written');
+  return part;
 }
 
 const aborted = (cause: unknown): HsmError =>

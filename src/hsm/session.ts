@@ -43,6 +43,7 @@ import type {
 import { BLOBS_MAX, BLOBS_SIZE_MAX, DATA_KEY_MAX, IV_MAX, RANDOM_MAX, SIGN_MANY_MAX } from '../model/limits.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
+import { isBytes, lengthOf } from '../model/values.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
 import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
 import { FieldWriter, sameBytes, toHex } from '../wire/fields.ts';
@@ -55,16 +56,17 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import {
   boundedCopy,
-  checkBytes,
   checkCall,
   copy,
   flag,
   invalid,
   limitExceeded,
+  listOf,
   NOTHING,
   nameOf,
   object,
   secretCopy,
+  viewOf,
 } from './inputs.ts';
 import { jweHeaders } from './jwe-headers.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
@@ -210,7 +212,8 @@ export class SessionImpl implements Session {
 
   #mustHaveRoom(bytes: Uint8Array): void {
     // What is no array is refused where it is copied.
-    if (bytes?.length > COPIED_AT_ONCE) this.#engine.mustHaveRoom(this.#caller, bytes.length);
+    const size = isBytes(bytes) ? lengthOf(bytes) : 0;
+    if (size > COPIED_AT_ONCE) this.#engine.mustHaveRoom(this.#caller, size);
   }
 
   #sealed(key: Key): StatedSealedKey {
@@ -376,8 +379,7 @@ export class SessionImpl implements Session {
     checkBag(options, MEMBERS.call);
     if (key.type === 'EC' && key.class === 'public') {
       cancellationOf(options);
-      checkBytes(key.publicKey);
-      return new Uint8Array(key.publicKey);
+      return new Uint8Array(viewOf(key.publicKey));
     }
     return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
   }
@@ -501,13 +503,10 @@ export class SessionImpl implements Session {
   }
 
   async signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]> {
-    if (!Array.isArray(messages)) throw invalid('messages is an array');
-    if (messages.length > SIGN_MANY_MAX) {
-      throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${SIGN_MANY_MAX} messages a call`);
-    }
+    const list = listOf(messages, 'messages', SIGN_MANY_MAX);
     checkBag(options, MEMBERS.sign);
     const cancellation = cancellationOf(options);
-    return inWaves(messages, this.#engine.wave, (wave) => {
+    return inWaves(list, this.#engine.wave, (wave) => {
       const left = cancellation.within(options);
       return wave.map((message) => this.sign(key, message, left));
     });
@@ -657,14 +656,12 @@ export class SessionImpl implements Session {
   ): Promise<Bytes[] | string[]> {
     const from = this.#sealed(object(options, 'options').from);
     bag(options, options.as === 'JWE' ? MEMBERS.rewrapToJwe : MEMBERS.rewrapToKey);
-    if (!Array.isArray(blobs)) throw invalid('blobs is an array');
-    if (blobs.length > BLOBS_MAX) throw new HsmError('KEYCELL_LIMIT_EXCEEDED', `at most ${BLOBS_MAX} blobs a call`);
-    const own = blobs.map(copy);
+    const own = listOf(blobs, 'blobs', BLOBS_MAX).map((blob) => copy(blob));
     if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
     const list = packList(own);
     const jwe = options.as === 'JWE';
     const to = recipient(checkedRecipient(options.to));
-    const headers = jwe ? packList(jweHeaders(options.header, blobs.length)) : NOTHING;
+    const headers = jwe ? packList(jweHeaders(options.header, own.length)) : NOTHING;
     const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
     const parts = [list, to.point, to.proof, headers];
     const request = this.#request('rewrapKeys', options.mechanism, wrapAs(options.as), keys, parts);
@@ -889,8 +886,8 @@ function isTheSame(key: Key, { attributes: { createdAt, checkValue, point } }: K
   const made: unknown = key.createdAt;
   if (!(made instanceof Date) || made.getTime() !== createdAt) return false;
   if (key.type === 'AES') return key.checkValue === toHex(checkValue);
-  if (key.type !== 'EC' || point === null || !((key.publicKey as unknown) instanceof Uint8Array)) return false;
-  return sameBytes(key.publicKey.subarray(-point.length), point);
+  if (key.type !== 'EC' || point === null || !isBytes(key.publicKey)) return false;
+  return sameBytes(viewOf(key.publicKey).subarray(-point.length), point);
 }
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted', 'acceptImported'];

@@ -7,7 +7,7 @@ import type { Bytes } from '../model/key.ts';
 import { FLAG, type OpName } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { SEGMENT_OVERHEAD, SEGMENT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
-import { checkBytes, checkCall, NOTHING, object } from './inputs.ts';
+import { checkCall, NOTHING, object, viewOf } from './inputs.ts';
 import type { Lane } from './lane.ts';
 import { type Coder, SegmentStream } from './segments.ts';
 
@@ -71,8 +71,7 @@ export function decryptingStream(lane: Lane, send: Send, options: StreamOptions,
 function hashOf(options: StreamOptions): Uint8Array {
   const { aad = NOTHING } = object(options, 'options');
   checkCall(options);
-  checkBytes(aad);
-  return createHash('sha256').update(aad).digest();
+  return createHash('sha256').update(viewOf(aad)).digest();
 }
 
 const number = (index: number): Uint8Array => new FieldWriter(4).u32(index).bytes;

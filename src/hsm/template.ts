@@ -29,7 +29,7 @@ import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { flag, invalid, NOTHING } from './inputs.ts';
+import { flag, invalid, listOf, NOTHING } from './inputs.ts';
 import { bag, MEMBERS, templateBag } from './members.ts';
 
 /** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
@@ -68,9 +68,12 @@ function read(template: Read): Read {
       callerIv,
     },
     ...{ persistent, rewrapPolicy, unwrapTemplate, deriveTemplate, notBefore, notAfter, maxUses },
-    usage: Array.isArray(usage) ? [...usage] : usage,
+    usage: Array.isArray(usage) ? listOf(usage, 'usages', USAGES_MAX) : usage,
   } as Read;
 }
+
+/** Of one list: some may be in it twice. */
+const USAGES_MAX = 64;
 
 /** Nothing in it can change but by being another value. */
 const isPlain = (a: Read): boolean =>
@@ -268,8 +271,10 @@ function curveOf(curve: unknown) {
 
 /** In the order of the record, so that equal sets compare equal. */
 function usages(list: readonly Usage[] | undefined): readonly Usage[] {
-  if (!Array.isArray(list) || list.some((each) => !USAGES.includes(each))) throw invalid('usage is a list of usages');
-  return USAGES.filter((each) => list.includes(each));
+  if (!Array.isArray(list)) throw invalid('usage is a list of usages');
+  const own = listOf<Usage>(list, 'usages', USAGES_MAX);
+  if (!own.every((each) => USAGES.includes(each))) throw invalid(`a usage is one of ${USAGES.join(', ')}`);
+  return USAGES.filter((each) => own.includes(each));
 }
 
 const AES_BITS_MAX = 256;

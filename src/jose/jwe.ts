@@ -6,17 +6,19 @@ import { HsmError } from '../errors.ts';
 import type { CallOptions, Session } from '../model/hsm.ts';
 import type { AesBits, AesKey, Bytes, Curve, EcKey, ForeignJwk, UsageOf } from '../model/key.ts';
 import { HEADER_BOUNDS } from '../model/limits.ts';
+import { isBytes } from '../model/values.ts';
 import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
 import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
 import {
+  bytesOf,
   callOptions,
   checkHeader,
   checkOptions,
-  checkParty,
   fromBase64url,
   invalid,
   isObject,
   type ProtectedHeader,
+  partyOf,
   readHeader,
   readParty,
   refused,
@@ -78,13 +80,12 @@ export async function encryptJwe(
   const bits = ENCRYPTIONS[enc];
   if (bits === undefined || (alg === 'dir' && bits !== to.bits)) throw invalid(`the key does not suit ${String(enc)}`);
   if (!MANAGEMENT[alg].agreed && (apu ?? apv) !== undefined) throw invalid('apu and apv go with ECDH-ES');
-  checkParty(apu, 'apu');
-  checkParty(apv, 'apv');
+  const parties = { apu: partyOf(apu, 'apu'), apv: partyOf(apv, 'apv') };
   // The caller may change his array while the keys are being made.
-  const own = takePlaintext(plaintext);
+  const own = bytesOf(plaintext, 'plaintext');
   try {
     const call = callOptions(options);
-    const content = await contentKey(session, to, alg, enc, { apu, apv }, call);
+    const content = await contentKey(session, to, alg, enc, parties, call);
     const members = { alg, enc, ...(to.kid !== undefined && { kid: to.kid }), ...extra, ...content.members };
     const protectedPart = toBase64url(writeObject(members, 'the header', HEADER_BOUNDS));
     const aad = utf8(protectedPart);
@@ -95,13 +96,6 @@ export async function encryptJwe(
   } finally {
     own.fill(0);
   }
-}
-
-function takePlaintext(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (!(plaintext instanceof Uint8Array)) throw invalid('plaintext is a Uint8Array');
-  const own = new Uint8Array(new ArrayBuffer(plaintext.length));
-  own.set(plaintext);
-  return own;
 }
 
 interface Recipient {
@@ -123,7 +117,10 @@ const outside = (publicKey: Uint8Array | ForeignJwk, curve: Curve, kid: string |
 });
 
 function readRecipient(recipient: JweRecipient): Recipient {
-  if (recipient instanceof Uint8Array) return outside(recipient, curveOfSpki(recipient), undefined);
+  if (isBytes(recipient)) {
+    const spki = bytesOf(recipient, 'SPKI');
+    return outside(spki, curveOfSpki(spki), undefined);
+  }
   if (isJwk(recipient)) {
     const { kid, alg } = recipient;
     if (!mayBeFor('enc', recipient)) throw invalid('the JWK is not for encryption (use, key_ops)');

@@ -5,6 +5,7 @@ import { HEADER_BOUNDS } from '../model/limits.ts';
 import { defaultAlgorithm, isJwsAlgorithm, type JwsAlgorithm, SIGNATURES, shapeOf, suits } from './algorithms.ts';
 import { candidatesFor, kidOf, type VerificationKey, type VerificationKeys } from './keys.ts';
 import {
+  bytesOf,
   callOptions,
   checkHeader,
   checkOptions,
@@ -47,8 +48,8 @@ export async function signCompact(
 ): Promise<string> {
   const { header = {} } = checkOptions(options, ['header', 'signal', 'timeout']);
   const { alg, hash, members } = signing(key, header);
-  if (!(payload instanceof Uint8Array)) throw invalid('a payload is a Uint8Array');
-  const signed = `${toBase64url(writeObject({ alg, ...members }, 'the header', HEADER_BOUNDS))}.${toBase64url(payload)}`;
+  const protectedPart = toBase64url(writeObject({ alg, ...members }, 'the header', HEADER_BOUNDS));
+  const signed = `${protectedPart}.${toBase64url(bytesOf(payload, 'a payload'))}`;
   const signature = await session.sign(key, utf8(signed), { ...callOptions(options), hash });
   return `${signed}.${toBase64url(signature)}`;
 }

@@ -1,8 +1,9 @@
 /** The keys a token is checked with, and those a service publishes. */
 import type { CallOptions, KeyFilter, Session } from '../model/hsm.ts';
 import type { Curve, EcKey, ForeignJwk, HmacKey, PublicJwk } from '../model/key.ts';
+import { isBytes } from '../model/values.ts';
 import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
-import { invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
+import { bytesOf, invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 
 /** A public key as others publish it: RFC 7517 §4. */
 export interface PublishedJwk extends PublicJwk {
@@ -85,7 +86,10 @@ export function curveOfJwk(jwk: ForeignJwk): Curve {
 export const kidOf = (key: EcKey | HmacKey): string => (key.type === 'EC' ? key.kid : key.id);
 
 function candidate(given: VerificationKey): Candidate {
-  if (given instanceof Uint8Array) return publicCandidate(given, curveOfSpki(given), {});
+  if (isBytes(given)) {
+    const spki = bytesOf(given, 'SPKI');
+    return { ...publicCandidate(spki, curveOfSpki(spki), {}), given };
+  }
   if (!isObject(given)) throw invalid('a key is a handle, a JWK, SPKI, or { kid, key }');
   if (isJwk(given)) {
     if (!mayBeFor('sig', given)) throw invalid('the JWK is not for signatures (use, key_ops)');

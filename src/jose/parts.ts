@@ -1,6 +1,7 @@
 /** The pieces of a compact serialization: strict base64url, JSON objects, and the rules every protected header is held to. */
 import { HsmError } from '../errors.ts';
 import { HEADER_BOUNDS, type JsonBounds, KDF_FIELD_MAX } from '../model/limits.ts';
+import { isBytes, lengthOf, plainView } from '../model/values.ts';
 import { boundsInWords, jsonExcess } from '../wire/json-bounds.ts';
 
 /** The token is at fault, whoever sent it: malformed, forged, out of date, or meant for somebody else. */
@@ -13,6 +14,15 @@ const tooLarge = (detail: string): HsmError => new HsmError('KEYCELL_LIMIT_EXCEE
 /** The caller is at fault. */
 export const invalid = (detail: string, cause?: unknown): HsmError =>
   new HsmError('KEYCELL_INPUT_INVALID', detail, cause === undefined ? {} : { cause });
+
+/** A copy of a caller's bytes, who may change them while the call runs; in an ArrayBuffer of its own, to be wiped. */
+export function bytesOf(value: unknown, what: string): Uint8Array<ArrayBuffer> {
+  if (!isBytes(value)) throw invalid(`${what} is a Uint8Array`);
+  const view = plainView(value);
+  const own = new Uint8Array(new ArrayBuffer(view.length));
+  own.set(view);
+  return own;
+}
 
 export type JsonObject = { readonly [name: string]: unknown };
 
@@ -129,10 +139,11 @@ export function readHeader(part: string): ProtectedHeader {
   return header as ProtectedHeader;
 }
 
-/** Who sends and who receives (RFC 7518 §4.6.1), of a message to be encrypted. Throws LIMIT_EXCEEDED. */
-export function checkParty(party: Uint8Array | undefined, name: 'apu' | 'apv'): void {
-  if (party !== undefined && !(party instanceof Uint8Array)) throw invalid(`${name} is a Uint8Array`);
-  if ((party?.length ?? 0) > KDF_FIELD_MAX) throw tooLarge(`${name} has at most ${KDF_FIELD_MAX} bytes`);
+/** Who sends and who receives (RFC 7518 §4.6.1), of a message to be encrypted: a copy. Throws LIMIT_EXCEEDED. */
+export function partyOf(party: Uint8Array | undefined, name: 'apu' | 'apv'): Uint8Array | undefined {
+  if (party === undefined) return undefined;
+  if (isBytes(party) && lengthOf(party) > KDF_FIELD_MAX) throw tooLarge(`${name} has at most ${KDF_FIELD_MAX} bytes`);
+  return bytesOf(party, name);
 }
 
 /** The same, out of a token. Throws TOKEN_INVALID. */

@@ -1,5 +1,6 @@
 /** BufferSource in, ArrayBuffer out. */
-import { bufferSource } from './webidl.ts';
+import { types } from 'node:util';
+import { bufferSource, viewed } from './webidl.ts';
 
 /**
  * The bytes of a BufferSource, not copied: the session copies what it is given before it returns.
@@ -7,11 +8,23 @@ import { bufferSource } from './webidl.ts';
  */
 export function bytesOf(data: unknown, what = 'the data'): Uint8Array {
   const source = bufferSource(data, what);
-  if (!ArrayBuffer.isView(source)) return source.byteLength === 0 ? new Uint8Array(0) : new Uint8Array(source);
-  // A detached DataView has no byteLength to ask for.
-  if (source.buffer.byteLength === 0) return new Uint8Array(0);
-  return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  const buffer = viewed(source);
+  if (byteLengthOf(buffer) === 0) return new Uint8Array(0);
+  if (!ArrayBuffer.isView(source)) return new Uint8Array(buffer);
+  const { byteOffset, byteLength } = types.isDataView(source) ? ofData : ofElements;
+  return new Uint8Array(buffer, byteOffset.call(source), byteLength.call(source));
 }
+
+/** What the engine says: a subclass can have members of its own. */
+const get = (prototype: object, name: string) => Object.getOwnPropertyDescriptor(prototype, name)!.get!;
+const size = get(ArrayBuffer.prototype, 'byteLength');
+const byteLengthOf = (buffer: ArrayBuffer): number => size.call(buffer);
+const places = (prototype: object) => ({
+  byteOffset: get(prototype, 'byteOffset'),
+  byteLength: get(prototype, 'byteLength'),
+});
+const ofData = places(DataView.prototype);
+const ofElements = places(Object.getPrototypeOf(Uint8Array.prototype));
 
 /** A result as a buffer of its own; it may be a secret, so that no second copy stays behind. */
 export function bufferOf(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {

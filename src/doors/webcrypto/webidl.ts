@@ -32,9 +32,17 @@ export const unsignedLong = enforced(0xffff_ffff);
 
 const resizable = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'resizable')?.get;
 
+const bufferOf = (prototype: object) => Object.getOwnPropertyDescriptor(prototype, 'buffer')!.get!;
+const ofData = bufferOf(DataView.prototype);
+const ofElements = bufferOf(Object.getPrototypeOf(Uint8Array.prototype));
+
+/** The buffer of a view as the engine has it, or what is none itself. */
+export const viewed = <T>(value: T | ArrayBufferView<ArrayBuffer>): T | ArrayBuffer =>
+  ArrayBuffer.isView(value) ? (types.isDataView(value) ? ofData : ofElements).call(value) : value;
+
 /** A BufferSource, its bytes not looked at yet. Neither shared nor resizable memory is one. */
 export const bufferSource: Convert<ArrayBuffer | ArrayBufferView<ArrayBuffer>> = (value, what) => {
-  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  const buffer = viewed(value);
   if (!types.isArrayBuffer(buffer) || resizable?.call(buffer) === true) {
     throw new TypeError(`${what} is an ArrayBuffer of fixed length, or a view of one`);
   }
