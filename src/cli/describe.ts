@@ -1,6 +1,7 @@
 /** Keys and users as programs and people read them. */
 import type { UserInfo } from '../model/hsm.ts';
 import type { Key } from '../model/key.ts';
+import { shown } from '../model/text.ts';
 
 const iso = (date: Date | undefined): string | null => date?.toISOString() ?? null;
 
@@ -52,7 +53,7 @@ export function kindOf(key: Key): string {
 }
 
 /** The same, with the label. */
-export const nameOf = (key: Key): string => `${kindOf(key)}${key.label === undefined ? '' : ` "${key.label}"`}`;
+export const nameOf = (key: Key): string => `${kindOf(key)}${key.label === undefined ? '' : ` "${shown(key.label)}"`}`;
 
 /** A document a line each, as `show` and `status` print it; what a member holds that is a document itself stands below it. */
 export function lines(document: object): string {
@@ -71,13 +72,13 @@ const indented = (block: string): string => block.replace(/^/gm, '    ');
 
 function text(value: unknown): string {
   if (value === null || (Array.isArray(value) && value.length === 0)) return '-';
-  if (Array.isArray(value)) return value.join(', ');
-  return value instanceof Date ? value.toISOString() : String(value);
+  if (Array.isArray(value)) return shown(value.join(', '));
+  return value instanceof Date ? value.toISOString() : shown(String(value));
 }
 
 /** Rows under a heading, each column as wide as it must be. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [heading, ...rows];
+  const all = [heading, ...rows].map((row) => row.map(shown));
   const widths = heading.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all
     .map((row) =>

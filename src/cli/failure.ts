@@ -1,6 +1,7 @@
 /** Exit codes, what each failure advises, and how it is told: a sentence for people, JSON for programs, never a stack. */
 import { CommanderError } from 'commander';
 import { HsmError, type HsmErrorCode } from '../errors.ts';
+import { shown } from '../model/text.ts';
 import { wrap } from './wrap.ts';
 
 /** What scripts branch on; shown by `keycell --help` and in docs/cli.md. */
@@ -145,6 +146,10 @@ export function tell(failure: Failure, json: boolean, stack?: string, columns?: 
   const { exit, message, advice, ...rest } = failure;
   if (json)
     return `${JSON.stringify({ error: { ...rest, exit: EXIT[exit][0], message, ...(advice && { advice }) } })}\n`;
-  const said = wrap([`keycell: ${message}`, ...(advice ? [`  ${advice}`] : [])].join('\n'), columns);
+  // A message may repeat what was typed, or what came with it: its lines are ours, the rest is not.
+  const said = wrap(
+    [`keycell: ${message}`, ...(advice ? [`  ${advice}`] : [])].join('\n').split('\n').map(shown).join('\n'),
+    columns,
+  );
   return `${[said, ...(stack ? [stack] : [])].join('\n')}\n`;
 }

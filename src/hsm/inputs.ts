@@ -1,7 +1,8 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
 import { HsmError, REASONS, type Reason } from '../errors.ts';
 import type { CallOptions } from '../model/hsm.ts';
-import { USER_NAME_MAX } from '../model/limits.ts';
+import { LABEL_MAX, USER_NAME_MAX } from '../model/limits.ts';
+import { textFault } from '../model/text.ts';
 import { isBytes, lengthOf, notThere, plainView } from '../model/values.ts';
 import { takeBytes } from './secrets.ts';
 
@@ -90,11 +91,21 @@ export function flag(value: unknown, name: string, otherwise: boolean): boolean 
   throw invalid(`${name} is true or false`);
 }
 
-/** The name of a new user. Throws INPUT_INVALID. */
-export function nameOf(name: unknown): string {
-  if (typeof name === 'string' && name.length >= 1 && name.length <= USER_NAME_MAX) return name;
-  throw invalid(`name is a string of 1 to ${USER_NAME_MAX} characters`);
+/** What people will tell a key or a user by. Throws INPUT_INVALID. */
+function textOf(text: unknown, what: string, max: number): string {
+  if (typeof text !== 'string' || text.length < 1 || text.length > max) {
+    throw invalid(`${what} is a string of 1 to ${max} characters`);
+  }
+  const fault = textFault(text);
+  if (fault !== undefined) throw invalid(`${what} has ${fault}`);
+  return text;
 }
+
+/** The name of a new user. Throws INPUT_INVALID. */
+export const nameOf = (name: unknown): string => textOf(name, 'name', USER_NAME_MAX);
+
+/** The label of a key that is made or renamed. Throws INPUT_INVALID. */
+export const labelOf = (label: unknown): string => textOf(label, 'label', LABEL_MAX);
 
 /** A copy of a public input that may be left out. */
 export const copyOf = (bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> =>

@@ -4,6 +4,7 @@ import { HASH, isHash } from '../model/algorithms.ts';
 import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
 import type { Curve, Key, PublicJwk } from '../model/key.ts';
 import { KDF_ALGORITHM_MAX, KDF_FIELD_MAX, PROOF_BOUNDS } from '../model/limits.ts';
+import { isWellFormed } from '../model/text.ts';
 import { isBytes } from '../model/values.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
 import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
@@ -114,7 +115,7 @@ export function kdfOf(kdf: Kdf): { readonly name: number; readonly fields: Uint8
     case 'none':
       return { name: KDF.none, fields: NOTHING, flags: 0 };
     case 'concat': {
-      if (typeof kdf.algorithm !== 'string') throw invalid('algorithm is a string');
+      if (typeof kdf.algorithm !== 'string' || !isWellFormed(kdf.algorithm)) throw invalid('algorithm is a string');
       if (kdf.algorithm.length > KDF_ALGORITHM_MAX) throw limitExceeded('kdfField');
       const fields = [new TextEncoder().encode(kdf.algorithm), kdfField(kdf.apu), kdfField(kdf.apv)];
       return { name: KDF.concat, fields: packList(fields), flags: hashFlags(kdf.hash) };

@@ -60,6 +60,7 @@ import {
   copy,
   flag,
   invalid,
+  labelOf,
   limitExceeded,
   listOf,
   NOTHING,
@@ -896,11 +897,8 @@ const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trus
 function checkChanges(changes: KeyChanges): void {
   for (const [name, value] of Object.entries(object(changes, 'a change'))) {
     if (!CHANGES.includes(name)) throw invalid(`${name} cannot be changed`);
-    const fits =
-      name === 'label'
-        ? typeof value === 'string' && value !== ''
-        : name === 'extractable' || typeof value === 'boolean';
-    if (!fits) throw invalid(`${name} has the wrong type`);
+    if (name === 'label') labelOf(value);
+    else if (name !== 'extractable' && typeof value !== 'boolean') throw invalid(`${name} is true or false`);
   }
 }
 

@@ -29,7 +29,7 @@ import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { flag, invalid, listOf, NOTHING } from './inputs.ts';
+import { flag, invalid, labelOf, listOf, NOTHING } from './inputs.ts';
 import { bag, MEMBERS, templateBag } from './members.ts';
 
 /** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
@@ -129,6 +129,8 @@ export function wantedOf(
   const known = last !== undefined && last.persistent === persistent && last.most === most;
   if (known && last!.unwrapping === unwrapping && alike(template as Read, last!.template)) return last!;
   const own = read(template as Read);
+  // Here, where a key is made: one that has another label from before is still found by it.
+  if (own.label !== undefined) labelOf(own.label);
   const attributes = attributesOf(own, persistent, 0, { template: most, unwrapping });
   const wanted = { attributes, bytes: encoded(attributes), issuer: issuerNamed(own as AnyPattern) };
   if (isPlain(own)) last = { ...wanted, template: own, persistent, most, unwrapping };

@@ -55,10 +55,10 @@ export const KEY_BITS_MAX = 4096;
 /** Bytes of a key's attributes as a request or a record states them, templates and label among them. */
 export const ATTRIBUTES_MAX = 8192;
 
-/** Characters (UTF-16 code units) of a key's label. */
+/** Characters (UTF-16 code units) of a key's label, in which nothing is hidden: no controls, no halves of characters. */
 export const LABEL_MAX = 128;
 
-/** Characters (UTF-16 code units) of a user's name. */
+/** Characters (UTF-16 code units) of a user's name, of the same kind. */
 export const USER_NAME_MAX = 64;
 
 /** Bytes of a passphrase or password. */

@@ -1,6 +1,7 @@
 /** keycell key set */
 import { type Command, Option } from 'commander';
 import type { KeyChanges } from '../../../model/hsm.ts';
+import { shown } from '../../../model/text.ts';
 import { type Cli, findKey, run } from '../../context.ts';
 import { keyDocument } from '../../describe.ts';
 import { UsageError } from '../../failure.ts';
@@ -48,7 +49,7 @@ async function task(cli: Cli, name: string, options: Options): Promise<void> {
     throw new UsageError('nothing to change is named', 'see keycell key set --help');
   await cli.withSession(async (session) => {
     const key = await session.setAttributes(await findKey(session, name), changes);
-    cli.note(`Changed ${key.label ?? key.id}`);
+    cli.note(`Changed ${shown(key.label ?? key.id)}`);
     cli.answer(keyDocument(key), key.id);
   });
 }

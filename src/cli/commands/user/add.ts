@@ -1,6 +1,7 @@
 /** keycell user add */
 import { type Command, Option } from 'commander';
 import type { Role } from '../../../model/hsm.ts';
+import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
 import { userDocument } from '../../describe.ts';
 import { command } from '../../group.ts';
@@ -25,7 +26,7 @@ async function task(cli: Cli, name: string, options: NewPasswordOptions & { read
   await cli.withSession(async (session) => {
     const password = await newPassword(cli, name, options);
     const user = await session.createUser({ name, role: options.role, password, wipe: true });
-    cli.note(`Added ${name}, ${user.role}`);
+    cli.note(`Added ${shown(name)}, ${user.role}`);
     cli.answer(userDocument(user), user.id);
   });
 }

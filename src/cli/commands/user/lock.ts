@@ -1,5 +1,6 @@
 /** keycell user lock, keycell user unlock */
 import type { Command } from 'commander';
+import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
 import { command } from '../../group.ts';
 
@@ -21,7 +22,7 @@ export function unlock(parent: Command): void {
 async function setLock(cli: Cli, name: string, locked: boolean): Promise<void> {
   await cli.withSession(async (session) => {
     await (locked ? session.lockUser(name) : session.unlockUser(name));
-    cli.note(locked ? `${name} is locked` : `${name} may log in again`);
+    cli.note(locked ? `${shown(name)} is locked` : `${shown(name)} may log in again`);
     cli.answer({ user: name, locked }, '');
   });
 }

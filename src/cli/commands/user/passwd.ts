@@ -1,5 +1,6 @@
 /** keycell user passwd */
 import type { Command } from 'commander';
+import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
 import { command } from '../../group.ts';
 import { type NewPasswordOptions, newPassword, newPasswordOptions } from './new-password.ts';
@@ -20,7 +21,7 @@ async function task(cli: Cli, given: string | undefined, options: NewPasswordOpt
     async (session, _hsm, oldPassword) => {
       const password = await newPassword(cli, name, options);
       await session.setPassword(name, password, own ? { oldPassword, wipe: true } : { wipe: true });
-      cli.note(`${name} has a new password`);
+      cli.note(`${shown(name)} has a new password`);
       cli.answer({ user: name }, '');
     },
     // A user's own new password asks for the old one, which is the one that they logged in with.

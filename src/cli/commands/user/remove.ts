@@ -1,5 +1,6 @@
 /** keycell user remove */
 import type { Command } from 'commander';
+import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
 import { command } from '../../group.ts';
 import { yesOption } from '../../options.ts';
@@ -17,10 +18,14 @@ export function remove(parent: Command): void {
 }
 
 async function task(cli: Cli, name: string, options: { readonly yes?: true }): Promise<void> {
-  await mustAgree(`Remove the user ${name}? Their keys can then be used by nobody.`, options.yes, cli.options.input);
+  await mustAgree(
+    `Remove the user ${shown(name)}? Their keys can then be used by nobody.`,
+    options.yes,
+    cli.options.input,
+  );
   await cli.withSession(async (session) => {
     await session.removeUser(name);
-    cli.note(`Removed ${name}`);
+    cli.note(`Removed ${shown(name)}`);
     cli.answer({ removed: name }, '');
   });
 }
