@@ -166,24 +166,45 @@ export type Reason = keyof typeof REASONS;
 
 const REASON_TEXTS = new Map<number, string>(Object.values(REASONS).map(([number, text]) => [number, text]));
 
-/** What a cell throws inside itself to refuse one request; it crosses the boundary as two numbers. */
+/** What a cell throws inside itself to refuse one request; it crosses the boundary as numbers. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: HsmErrorCode;
   readonly reason: Reason;
+  /** Which item of the request's list it refuses, if that. */
+  readonly index: number | undefined;
 
-  constructor(code: HsmErrorCode, reason: Reason = 'none') {
+  constructor(code: HsmErrorCode, reason: Reason = 'none', index?: number) {
     super(REASONS[reason][1] || code);
     this.code = code;
     this.reason = reason;
+    this.index = index;
   }
 }
 
-/** The error that a status and reason in a reply stand for. */
-export function errorOf(status: number, reason: number): HsmError {
+/** What `step` makes of each item; what it refuses, or fails with, says which one that was. */
+export function eachOf<A, B>(items: readonly A[], step: (item: A, index: number) => B): B[] {
+  return items.map((item, index) => {
+    try {
+      return step(item, index);
+    } catch (error) {
+      if (error instanceof Refusal) throw new Refusal(error.code, error.reason, error.index ?? index);
+      throw error instanceof HsmError ? atIndex(error, index) : error;
+    }
+  });
+}
+
+/** The error that a status and reason in a reply stand for; `index` where it is one item's. */
+export function errorOf(status: number, reason: number, index?: number): HsmError {
   const code = codeOf(status);
   if (code === undefined) return new HsmError('KEYCELL_TAMPERED', `unknown status ${status}`);
-  return new HsmError(code, REASON_TEXTS.get(reason) || undefined);
+  return atIndex(new HsmError(code, REASON_TEXTS.get(reason) || undefined), index);
+}
+
+/** A fresh error as that of an item; as it is where it has an index already. */
+export function atIndex(error: HsmError, index: number | undefined): HsmError {
+  if (index === undefined || error.index !== undefined) return error;
+  return Object.assign(error, { index, message: `${error.message}, at index ${index}` });
 }
 
 /** The stable name of an error; programs compare this and never the message. */
@@ -211,6 +232,8 @@ export class HsmError extends Error {
    * once.
    */
   readonly lossId?: string;
+  /** Of a call with a list (`signMany`, `rewrapKeys`, keys of a token): which item is at fault, from 0. */
+  readonly index?: number;
 
   constructor(code: HsmErrorCode, detail?: string, options: HsmErrorOptions = {}) {
     const [, retryable, text] = TABLE[code];

@@ -70,6 +70,10 @@ class InHand implements WrittenResult {
     return this.refusal === undefined ? 0 : REASONS[this.refusal.reason][0];
   }
 
+  get index(): number | undefined {
+    return this.refusal?.index;
+  }
+
   /** As addresses. */
   get parts(): readonly Span[] {
     const { refusal, outcome } = this;

@@ -98,13 +98,14 @@ export interface Failure {
   readonly advice?: string | undefined;
   readonly retryable?: boolean;
   readonly outcome?: string;
+  readonly index?: number | undefined;
 }
 
 /** Any thrown value as what is told about it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof HsmError) {
-    const { code, message, retryable, outcome } = error;
-    return { code, exit: EXIT_OF[code] ?? 'internal', message, advice: ADVICE[code], retryable, outcome };
+    const { code, message, retryable, outcome, index } = error;
+    return { code, exit: EXIT_OF[code] ?? 'internal', message, advice: ADVICE[code], retryable, outcome, index };
   }
   if (error instanceof UsageError) {
     return { code: error.code, exit: error.exit, message: error.message, advice: error.advice };

@@ -237,8 +237,8 @@ export class HsmImpl implements Hsm, Engine {
     this.#pool.forgetUser(id);
   }
 
-  readonly #refused = ({ keys: [key] }: CellRequest, { status, reason }: CellResult): HsmError => {
-    const error = errorOf(status, reason);
+  readonly #refused = ({ keys: [key] }: CellRequest, { status, reason, index }: CellResult): HsmError => {
+    const error = errorOf(status, reason, index);
     if (error.code === 'KEYCELL_RECORD_CORRUPT' && key) this.#emit('record-corrupt', { id: key.id });
     return error;
   };

@@ -1,9 +1,9 @@
 /** The headers of a rewrapKeys to JWEs, as its request carries them. */
-import { HsmError } from '../errors.ts';
+import { eachOf, HsmError } from '../errors.ts';
 import type { RewrapToJweOptions } from '../model/hsm.ts';
-import { HEADER_BOUNDS, HEADERS_MAX } from '../model/limits.ts';
+import { BLOBS_MAX, HEADER_BOUNDS, HEADERS_MAX } from '../model/limits.ts';
 import { jsonExcess } from '../wire/json-bounds.ts';
-import { invalid, limitExceeded } from './inputs.ts';
+import { invalid, limitExceeded, listOf } from './inputs.ts';
 
 /**
  * Their JSON: none, one for all of `blobs` JWEs, or one each; an object that comes again is written once.
@@ -11,17 +11,18 @@ import { invalid, limitExceeded } from './inputs.ts';
  */
 export function jweHeaders(header: RewrapToJweOptions['header'], blobs: number): readonly Uint8Array[] {
   if (header === undefined) return [];
-  const list: readonly unknown[] = Array.isArray(header) ? header : [header];
+  const list: readonly unknown[] = Array.isArray(header) ? listOf<unknown>(header, 'headers', BLOBS_MAX) : [header];
   if (list.length > 1 && list.length !== blobs) throw invalid('header is one object, or a list of one for each blob');
   const written = new Map<unknown, Uint8Array>();
   let total = 0;
-  return list.map((each) => {
+  const write = (each: unknown): Uint8Array => {
     const text = written.get(each) ?? json(each);
     written.set(each, text);
     total += list.length === 1 ? blobs * text.length : text.length;
     if (total > HEADERS_MAX) throw limitExceeded('headersLimit');
     return text;
-  });
+  };
+  return Array.isArray(header) ? eachOf(list, write) : list.map(write);
 }
 
 function json(header: unknown): Uint8Array {

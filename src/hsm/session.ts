@@ -1,6 +1,6 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { busyError, HsmError } from '../errors.ts';
+import { atIndex, busyError, eachOf, HsmError, type HsmErrorCode } from '../errors.ts';
 import type { KeyAttributes, Template } from '../model/attributes.ts';
 import type {
   AadOption,
@@ -657,7 +657,7 @@ export class SessionImpl implements Session {
   ): Promise<Bytes[] | string[]> {
     const from = this.#sealed(object(options, 'options').from);
     bag(options, options.as === 'JWE' ? MEMBERS.rewrapToJwe : MEMBERS.rewrapToKey);
-    const own = listOf(blobs, 'blobs', BLOBS_MAX).map((blob) => copy(blob));
+    const own = eachOf(listOf(blobs, 'blobs', BLOBS_MAX), copy);
     if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
     const list = packList(own);
     const jwe = options.as === 'JWE';
@@ -942,7 +942,23 @@ async function inWaves<A, B>(
 ): Promise<B[]> {
   const results: B[] = [];
   for (let from = 0; from < items.length; from += wave) {
-    results.push(...(await Promise.all(call(items.slice(from, from + wave)))));
+    const calls = call(items.slice(from, from + wave));
+    try {
+      results.push(...(await Promise.all(calls)));
+    } catch {
+      throw await firstFailure(calls, from);
+    }
   }
   return results;
+}
+
+/** What may be one item's fault; anything else is the call's. */
+const OF_AN_ITEM: readonly HsmErrorCode[] = ['KEYCELL_INPUT_INVALID', 'KEYCELL_LIMIT_EXCEEDED'];
+
+/** The first in the list, whichever failed first; none of them is under way any more. */
+async function firstFailure(calls: readonly Promise<unknown>[], from: number): Promise<unknown> {
+  const settled = await Promise.allSettled(calls);
+  const index = settled.findIndex(({ status }) => status === 'rejected');
+  const { reason } = settled[index] as PromiseRejectedResult;
+  return reason instanceof HsmError && OF_AN_ITEM.includes(reason.code) ? atIndex(reason, from + index) : reason;
 }

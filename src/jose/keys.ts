@@ -1,4 +1,5 @@
 /** The keys a token is checked with, and those a service publishes. */
+import { eachOf } from '../errors.ts';
 import type { CallOptions, KeyFilter, Session } from '../model/hsm.ts';
 import type { Curve, EcKey, ForeignJwk, HmacKey, PublicJwk } from '../model/key.ts';
 import { isBytes } from '../model/values.ts';
@@ -132,7 +133,7 @@ export function candidatesFor(
   const set = isSet(keys) ? keys.keys : undefined;
   if (set !== undefined && !Array.isArray(set)) throw invalid("a JWK set's keys are an array");
   const list = set?.filter(forSignatures) ?? (Array.isArray(keys) ? (keys as readonly VerificationKey[]) : undefined);
-  const all = (list ?? [keys as VerificationKey]).map(candidate);
+  const all = list === undefined ? [candidate(keys as VerificationKey)] : eachOf(list, (each) => candidate(each));
   const named = list === undefined || kid === undefined ? all : all.filter((each) => each.kid === kid);
   if (named.length === 0) throw refused(kid === undefined ? 'there is no key' : "no key has the token's kid");
   const fitting = named.filter(

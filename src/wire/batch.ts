@@ -114,6 +114,8 @@ export interface CellResult {
   readonly status: number;
   readonly reason: number;
   readonly parts: readonly Uint8Array<ArrayBuffer>[];
+  /** Of a refusal: which item of the request's list it is for. */
+  readonly index?: number | undefined;
 }
 
 const align = (offset: number): number => (offset + 7) & ~7;
@@ -389,6 +391,7 @@ export interface WrittenResult {
   readonly reason: number;
   /** Where the result's bytes lie already, as addresses. */
   readonly parts: readonly Span[];
+  readonly index?: number | undefined;
 }
 
 /** Write the header and results of a reply at `base`, whose bytes lie behind them already. */
@@ -405,11 +408,13 @@ export function writeReply(
   view.setUint32(base + 12, audit.length, true);
   view.setUint32(base + 16, results.length, true);
   for (let i = 0; i < results.length; i++) {
-    const { status, reason, parts } = results[i]!;
+    const { status, reason, parts, index } = results[i]!;
     const entry = base + HEADER_SIZE + RESULT_ENTRY * i;
     view.setUint16(entry, status, true);
     view.setUint16(entry + 2, reason, true);
     view.setUint32(entry + 4, parts.length, true);
+    // A refusal has no parts: where the first would be stands which item it is for, counted from 1.
+    if (status !== 0) view.setUint32(entry + 8, index === undefined ? 0 : index + 1, true);
     for (let p = 0; p < parts.length; p++) {
       view.setUint32(entry + 8 + 8 * p, parts[p]!.offset - base, true);
       view.setUint32(entry + 12 + 8 * p, parts[p]!.length, true);
@@ -504,6 +509,10 @@ export function readReply(
     if (count === 1) return [part(entry)];
     return count === 2 ? [part(entry), part(entry + 8)] : [part(entry), part(entry + 8), part(entry + 16)];
   };
+  const indexAt = (entry: number): number | undefined => {
+    const nth = data.getUint32(entry, true);
+    return nth === 0 ? undefined : nth - 1;
+  };
   const results = new Array<CellResult>(count);
   for (let i = 0; i < count; i++) {
     const { op } = requests[i]!;
@@ -511,7 +520,9 @@ export function readReply(
     last = op;
     const entry = HEADER_SIZE + RESULT_ENTRY * i;
     const parts = partsAt(entry + 8, Math.min(data.getUint32(entry + 4, true), MAX_RESULT_PARTS));
-    results[i] = { status: data.getUint16(entry, true), reason: data.getUint16(entry + 2, true), parts };
+    const status = data.getUint16(entry, true);
+    const reason = data.getUint16(entry + 2, true);
+    results[i] = status === 0 ? { status, reason, parts } : { status, reason, parts, index: indexAt(entry + 8) };
   }
   const auditAt = data.getUint32(8, true);
   return { results, audit: text.toString('latin1', auditAt, end(auditAt, data.getUint32(12, true))), length };

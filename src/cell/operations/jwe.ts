@@ -1,5 +1,5 @@
 /** Compact JWEs (RFC 7516) by ECDH-ES and A256GCM (RFC 7518 §4.6, §5.3) for what rewrapKeys gives outside recipients. */
-import { Refusal } from '../../errors.ts';
+import { eachOf, Refusal } from '../../errors.ts';
 import { HASH } from '../../model/algorithms.ts';
 import type { PublicJwk } from '../../model/key.ts';
 import { HEADER_BOUNDS, HEADERS_MAX } from '../../model/limits.ts';
@@ -42,7 +42,7 @@ export function readHeaders(call: Call, n: number, count: number): readonly Memb
     known.set(json, members);
     return members;
   };
-  const all = texts.map(read);
+  const all = texts.length === 1 ? texts.map(read) : eachOf(texts, read);
   return texts.length === 1 ? new Array<Members>(count).fill(all[0]!) : all;
 }
 

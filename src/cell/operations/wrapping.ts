@@ -1,5 +1,5 @@
 /** wrapKey, unwrapKey, rewrapKeys: AES-KW, AES-KWP and AES-GCM, and JWE for recipients outside. */
-import { Refusal } from '../../errors.ts';
+import { eachOf, Refusal } from '../../errors.ts';
 import { CURVE } from '../../model/algorithms.ts';
 import type { Curve } from '../../model/key.ts';
 import { BLOBS_MAX, BLOBS_SIZE_MAX } from '../../model/limits.ts';
@@ -174,7 +174,7 @@ export const unwrapKey: Operation = (call) => {
 /**
  * Keys: from, then the recipient if he is a key of this HSM. Flags: jwe, wrapAsKwp, wrapAsGcm, or none for KW.
  * Parts: list of blobs, recipient's point or nothing, proof or nothing, list of headers (JSON; none, one, or one a blob).
- * Result: the list of blobs or compact JWEs. All or nothing: the first blob that fails refuses the request.
+ * Result: the list of blobs or compact JWEs. All or nothing: the first blob that fails refuses the request, and the refusal says which it was.
  */
 export const rewrapKeys: Operation = (call) => {
   const from = call.key(0, 'unwrap');
@@ -183,11 +183,11 @@ export const rewrapKeys: Operation = (call) => {
     throw new Refusal('KEYCELL_LIMIT_EXCEEDED', 'blobsLimit');
   const blobs = call.list(0);
   const recipient = call.flag(FLAG.jwe) ? outside(call, from, blobs) : inside(call, from);
-  const unwrapped = blobs.map((blob) => unwrapOne(call, by, blob));
+  const unwrapped = eachOf(blobs, (blob) => unwrapOne(call, by, blob));
   return () => {
     recipient.prove();
-    const keys = unwrapped.map((each) => each());
-    for (const { length } of keys) checkRewrapSize(from.attributes, 8 * length);
+    const keys = eachOf(unwrapped, (each) => each());
+    eachOf(keys, ({ length }) => checkRewrapSize(from.attributes, 8 * length));
     return recipient.seal(keys);
   };
 };
@@ -207,10 +207,10 @@ function inside(call: Call, from: OpenKey): Recipient {
   const by = wrappingBy(call, to, MECHANISM[as]);
   const seal = (keys: readonly Span[]) => {
     const { bytes } = call.bench.core;
-    const sizes = keys.map(({ length }) => blobSize(by, length));
+    const sizes = eachOf(keys, ({ length }) => blobSize(by, length));
     const list = call.result(listSize(sizes));
     const places = layList(bytes.subarray(list.offset, list.offset + list.length), sizes);
-    const wrapped = keys.map((key, i) => wrapOne(call, by, key, list.offset + places[i]!));
+    const wrapped = eachOf(keys, (key, i) => wrapOne(call, by, key, list.offset + places[i]!));
     return () => {
       for (const done of wrapped) done();
       return [list];
