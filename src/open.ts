@@ -278,13 +278,21 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
   return { ...load(folder), modules };
 }
 
-/** The folder that a bundled program names; undefined where none is needed. */
+/** The folder that a bundled program names; undefined where none is needed. Throws INPUT_INVALID. */
 function folderOf(assets: string | URL | undefined): URL | undefined {
-  if (assets !== undefined)
-    return pathToFileURL(join(assets instanceof URL ? fileURLToPath(assets) : resolve(assets), '/'));
+  if (assets !== undefined) return pathToFileURL(join(pathOf(assets), '/'));
   // In a bundle of CommonJS no module knows where it lies.
   if (import.meta.url === undefined) throw new HsmError('KEYCELL_INPUT_INVALID', 'a bundled program gives "assets"');
   return undefined;
+}
+
+/** Also of a URL of another realm. Throws INPUT_INVALID. */
+function pathOf(assets: string | URL): string {
+  try {
+    return typeof assets === 'string' ? resolve(assets) : fileURLToPath(assets);
+  } catch (cause) {
+    throw new HsmError('KEYCELL_INPUT_INVALID', 'assets is a folder, as a path or a file: URL', { cause });
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import type { WriteOutcome } from '../cell/warden/protocol.ts';
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
 import { type WardenLink, WardenRefusal } from '../pool/pool.ts';
+import { background } from '../wire/clock.ts';
 import { sameBytes } from '../wire/fields.ts';
 import type { Journal } from './journal.ts';
 
@@ -222,10 +223,11 @@ export class Commits {
   }
 
   #askAgain(): void {
-    this.#retry = setTimeout(async () => {
+    const ask = async (): Promise<void> => {
       await this.known()?.catch(() => {});
       if (this.#unknown !== undefined) this.#askAgain();
-    }, RETRY_MS).unref();
+    };
+    this.#retry = background(setTimeout(ask, RETRY_MS));
   }
 
   /** Find out what came of the last write. Throws STORE_UNAVAILABLE while the store does not tell. */

@@ -12,6 +12,7 @@ import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../model/limits.ts';
 import { isBytes } from '../model/values.ts';
+import { background } from '../wire/clock.ts';
 import { checkCall, invalid, TIMER_MAX_MS, viewOf } from './inputs.ts';
 
 export type Pieces = AsyncIterable<Uint8Array>;
@@ -78,7 +79,7 @@ async function each(pieces: Pieces, options: CallOptions, take: (piece: Uint8Arr
   stopped.catch(() => {});
   const onAbort = (): void => stop(new HsmError('KEYCELL_ABORTED', undefined, { cause: signal?.reason }));
   const late = (): void => stop(new HsmError('KEYCELL_TIMEOUT'));
-  const timer = timeout === undefined ? undefined : setTimeout(late, Math.min(timeout, TIMER_MAX_MS)).unref();
+  const timer = timeout === undefined ? undefined : background(setTimeout(late, Math.min(timeout, TIMER_MAX_MS)));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort);
   const iterator = pieces[Symbol.asyncIterator]();

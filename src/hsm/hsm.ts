@@ -34,7 +34,7 @@ import {
 } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
-import { monotonic } from '../wire/clock.ts';
+import { background, monotonic } from '../wire/clock.ts';
 import { FormatError } from '../wire/fields.ts';
 import { leaseAge, leaseTimes } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -740,7 +740,7 @@ export class HsmImpl implements Hsm, Engine {
     else {
       // What it wants may be missing for long: descriptors, threads, memory. Until then calls are told that it is lost.
       const pause = Math.min(50 * 2 ** this.#failedWardens, LONGEST_PAUSE);
-      this.#wardenPause = setTimeout(() => this.#nextWarden(), pause).unref();
+      this.#wardenPause = background(setTimeout(() => this.#nextWarden(), pause));
     }
     this.#failedWardens++;
     this.#emit('warden-restart', { error });

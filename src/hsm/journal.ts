@@ -6,6 +6,7 @@ import type { AuditHead, AuditLog } from '../audit/log.ts';
 import { HsmError } from '../errors.ts';
 import type { EntrySink } from '../pool/pool.ts';
 import type { Board } from '../wire/board.ts';
+import { background } from '../wire/clock.ts';
 
 /** Between looks at the log: where it lies while it can be written, and whether it can be again. In ms. */
 const LOOK_INTERVAL = 500;
@@ -34,7 +35,7 @@ export class Journal implements EntrySink {
     this.#board = board;
     this.#events = events;
     board.postEntries(log.head.seq);
-    this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL).unref();
+    this.#looking = background(setInterval(() => void this.#look(), LOOK_INTERVAL));
   }
 
   get head(): AuditHead {

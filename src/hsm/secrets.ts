@@ -32,7 +32,9 @@ async function givenBy(secret: () => Uint8Array | Promise<Uint8Array>): Promise<
     return await secret();
   } catch (error) {
     if (error instanceof HsmError) throw error;
-    const reason = error instanceof Error ? `: ${error.message}` : '';
+    const message: unknown =
+      typeof error === 'object' && error !== null ? (error as Partial<Error>).message : undefined;
+    const reason = typeof message === 'string' ? `: ${message}` : '';
     throw new HsmError('KEYCELL_INPUT_INVALID', `the function for a secret failed${reason}`, { cause: error });
   }
 }

@@ -43,7 +43,7 @@ import type {
 import { BLOBS_MAX, BLOBS_SIZE_MAX, DATA_KEY_MAX, IV_MAX, RANDOM_MAX, SIGN_MANY_MAX } from '../model/limits.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
 import { derivedBy } from '../model/policy.ts';
-import { isBytes, lengthOf } from '../model/values.ts';
+import { isBytes, isDate, lengthOf, timeOf } from '../model/values.ts';
 import type { Caller, Finish, PoolRequest, SubmitOptions } from '../pool/pool.ts';
 import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey } from '../wire/batch.ts';
 import { FieldWriter, sameBytes, toHex } from '../wire/fields.ts';
@@ -885,7 +885,7 @@ const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly Seal
 function isTheSame(key: Key, { attributes: { createdAt, checkValue, point } }: KeyEntry): boolean {
   // A caller can make a handle, of whatever types.
   const made: unknown = key.createdAt;
-  if (!(made instanceof Date) || made.getTime() !== createdAt) return false;
+  if (!isDate(made) || timeOf(made) !== createdAt) return false;
   if (key.type === 'AES') return key.checkValue === toHex(checkValue);
   if (key.type !== 'EC' || point === null || !isBytes(key.publicKey)) return false;
   return sameBytes(viewOf(key.publicKey).subarray(-point.length), point);

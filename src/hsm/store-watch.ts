@@ -1,6 +1,7 @@
 /** Looks twice a second whether the store still lies where it was opened. While it does not, nothing is served. */
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
+import { background } from '../wire/clock.ts';
 
 /** In ms. */
 const LOOK_INTERVAL = 500;
@@ -21,7 +22,7 @@ export class StoreWatch {
   constructor(store: Store, events: StoreWatchEvents) {
     this.#store = store;
     this.#events = events;
-    this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL).unref();
+    this.#looking = background(setInterval(() => void this.#look(), LOOK_INTERVAL));
   }
 
   /** STORE_MISSING or STORE_CORRUPT while the store is lost. */

@@ -1,5 +1,4 @@
 /** A caller's template as the attributes that he asks for; the cell decides what becomes of them. */
-import { isDate } from 'node:util/types';
 import { REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
@@ -26,6 +25,7 @@ import type {
 } from '../model/key.ts';
 import { KEY_BITS_MAX } from '../model/limits.ts';
 import { CONTENT_KEY, derives, NESTING_MAX, wraps } from '../model/pattern.ts';
+import { isDate, timeOf } from '../model/values.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
@@ -298,7 +298,7 @@ const SECONDS = { least: 1e9, most: 1e10 } as const;
 
 function time(value: number | Date | undefined, name: 'notBefore' | 'notAfter'): number {
   if (value === undefined) return 0;
-  const ms = isDate(value) ? Number(value) : value;
+  const ms = isDate(value) ? timeOf(value) : value;
   if (!Number.isSafeInteger(ms) || ms < 0) throw invalid(`${name} is a Date or milliseconds since 1970`);
   if (ms >= SECONDS.least && ms < SECONDS.most) throw invalid(`${name} is in milliseconds: this looks like seconds`);
   // What has no end has a zero there.

@@ -2,6 +2,7 @@
 import type { Session } from '../model/hsm.ts';
 import type { EcKey, HmacKey } from '../model/key.ts';
 import { CLAIMS_BOUNDS } from '../model/limits.ts';
+import { isDate, timeOf } from '../model/values.ts';
 import {
   type SignCompactOptions,
   signCompact,
@@ -205,7 +206,7 @@ function seconds(value: number, option: string): number {
 }
 
 function secondsOf(now: Date = new Date()): number {
-  const ms = now instanceof Date ? now.getTime() : Number.NaN;
+  const ms = isDate(now) ? timeOf(now) : Number.NaN;
   if (Number.isNaN(ms)) throw invalid('now is a Date');
   return ms / 1000;
 }

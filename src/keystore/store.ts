@@ -4,6 +4,7 @@
  * A store is completely untrusted. Authentication and confidentiality lie above it, in the sealed
  * records, so that a backend is only asked to be atomic and durable, and a new one stays small.
  */
+import { isUint8Array } from 'node:util/types';
 import { HsmError } from '../errors.ts';
 
 /** 'control', 'slot/…', 'user/<hex id>', 'key/<hex id>': printable ASCII, 1 to 200 bytes. 'meta' is the store's own. */
@@ -88,7 +89,7 @@ export function copyChanges(changes: StoreChanges): {
   };
   const put = (changes.put ?? []).map(([key, value]): [StoreKey, Uint8Array<ArrayBuffer>] => {
     check(key);
-    if (!(value instanceof Uint8Array) || value.length > MAX_VALUE_BYTES) {
+    if (!isUint8Array(value) || value.length > MAX_VALUE_BYTES) {
       throw new HsmError('KEYCELL_INPUT_INVALID', `The value of "${key}" must be a Uint8Array of at most 16 MiB.`);
     }
     return [key, copyOf(value)];

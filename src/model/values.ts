@@ -32,6 +32,22 @@ export function plainView(bytes: Uint8Array): Uint8Array {
   }
 }
 
+const { getTime } = Date.prototype;
+
+/** Also of another realm; a proxy of one is none. */
+export function isDate(value: unknown): value is Date {
+  if (typeof value !== 'object') return false;
+  try {
+    getTime.call(value as Date);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Milliseconds since 1970, as the engine has them. */
+export const timeOf = (date: Date): number => getTime.call(date);
+
 /** Zero a caller's bytes; of an array that is detached or out of bounds, nothing is left to wipe. */
 export function wipeGiven(bytes: Uint8Array): void {
   try {

@@ -16,6 +16,7 @@ import {
   partMax,
   requestSize,
 } from '../wire/batch.ts';
+import { background } from '../wire/clock.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { Caller, CallingUser } from './callers.ts';
@@ -123,7 +124,7 @@ export class Batcher {
   /** Before the first request. */
   begin(): void {
     // What has been answered is taken first: after a pause of this thread, answers wait.
-    this.#look = setInterval(() => setImmediate(() => this.checkSlow()), SLOW_CHECK_MS).unref();
+    this.#look = background(setInterval(() => setImmediate(() => this.checkSlow()), SLOW_CHECK_MS));
   }
 
   /** After the last one. */

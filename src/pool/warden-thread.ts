@@ -13,6 +13,7 @@ import {
 } from '../cell/warden/protocol.ts';
 import { busyError, HsmError, type Outcome } from '../errors.ts';
 import { BOARD_SIZE, Board } from '../wire/board.ts';
+import { background } from '../wire/clock.ts';
 import { HashingThreads } from './hashing-threads.ts';
 import { type Answered, type ThreadModules, type WardenLink, WardenRefusal } from './pool.ts';
 
@@ -75,7 +76,7 @@ export class WardenThread implements WardenLink {
         () => reject(new HsmError('KEYCELL_CELL_LOST', 'the warden did not start')),
         START_TIMEOUT,
       );
-      timer.unref();
+      background(timer);
       const startFailed = (reason: Error): void => {
         clearTimeout(timer);
         reject(reason);

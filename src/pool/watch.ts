@@ -2,6 +2,7 @@
  * Deadlines and abort signals of all requests under way: one timer in all, one listener for each distinct signal.
  * A listener a request would cost a walk through the signal's list for each removal; a timer a request, an allocation.
  */
+import { background } from '../wire/clock.ts';
 import type { Pending } from './pending.ts';
 
 export type WatchEnd = (pending: Pending, code: 'KEYCELL_ABORTED' | 'KEYCELL_TIMEOUT', cause?: unknown) => void;
@@ -69,7 +70,7 @@ export class Watch {
     this.#fires = deadline;
     const delay = Math.min(Math.max(Math.ceil(deadline - performance.now()), COARSE), LONGEST);
     // The batcher keeps the process alive while anything is pending; this need not.
-    this.#timer = setTimeout(() => this.#fire(), delay).unref();
+    this.#timer = background(setTimeout(() => this.#fire(), delay));
   }
 
   /** The set is bounded by the queue and the places, so looking at all of it is cheaper than keeping it in order. */

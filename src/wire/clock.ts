@@ -6,3 +6,12 @@ export function monotonic(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1000 + Math.floor(nanoseconds / 1e6);
 }
+
+/**
+ * A timer that keeps no process alive. Where something stands in for Node's timers, jsdom or a test's, it is a number, and has
+ * nothing to keep alive.
+ */
+export function background<T extends NodeJS.Timeout>(timer: T): T {
+  (timer as Partial<T>).unref?.();
+  return timer;
+}

@@ -1,6 +1,7 @@
 /** The only importer of msgpackr: for what is rare and rich, of fixed shape, and never a secret. */
 // Without its native addon, which our short values don't need and which takes longest of all to load.
 import { Packr } from 'msgpackr/pack';
+import { isBytes } from '../model/values.ts';
 import { FormatError } from './fields.ts';
 
 // No records and no shared structures: the same value always gives the same bytes, whatever was packed before.
@@ -80,11 +81,11 @@ export function asInteger(value: unknown, max = Number.MAX_SAFE_INTEGER): number
 }
 
 export function asBytes(value: unknown, length: number): Uint8Array<ArrayBuffer> {
-  if (!(value instanceof Uint8Array) || value.length !== length) throw new FormatError(`expected ${length} bytes`);
+  if (!isBytes(value) || value.length !== length) throw new FormatError(`expected ${length} bytes`);
   return new Uint8Array(value);
 }
 
 export function asBytesUpTo(value: unknown, maxLength: number): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length > maxLength) throw new FormatError('expected a few bytes');
+  if (!isBytes(value) || value.length > maxLength) throw new FormatError('expected a few bytes');
   return value;
 }
