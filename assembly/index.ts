@@ -45,6 +45,7 @@ export { cmac, cmacVerify } from "./aes/cmac";
 export { aesCheckValues } from "./aes/check_value";
 export { AES_CTX_SIZE, AES_ENC_CTX_SIZE } from "./aes/context";
 export { aesCtr } from "./aes/ctr";
+export { base64Decode } from "./base64";
 export { equalBit } from "./ct";
 export { aesExpandKey } from "./aes/vpaes_schedule";
 export { gcmOpen, gcmSeal } from "./gcm/gcm";

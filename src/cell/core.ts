@@ -33,6 +33,8 @@ export interface CoreExports {
 
   /** 1 if the bytes are equal; the time depends on their number alone. */
   equalBit(a: number, b: number, length: number): number;
+  /** The number of bytes, or 0; output has room for as many as the input has, and holds zeros behind them. */
+  base64Decode(input: number, inputLen: number, output: number): number;
   aesExpandKey(ctx: number, key: number, keyLen: number): number;
   aesCheckValues(jobs: number, count: number): void;
   aesEncryptBlock(ctx: number, input: number, output: number): void;

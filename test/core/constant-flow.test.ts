@@ -29,6 +29,7 @@ const REVIEWED: Record<string, readonly [selects: number, ifs: number, on: strin
   'aes/schedule_lanes/expandKeys4': [0, 6, 'the length of the keys, and the position in the schedule'],
   'aes/vpaes_schedule/aesExpandKey': [0, 4, 'the length of the key, and the position in the schedule'],
   'aes/vpaes_schedule/prepareDecryption': [0, 1, 'whether the decryption keys were made already'],
+  'base64/base64Decode': [0, 2, 'lengths, the position of a digit, and the verdict, which the caller is told'],
   'drbg/hmac-drbg/drbgGenerate': [1, 3, 'lengths and the reseed counter; which hash, always the same'],
   'drbg/hmac-drbg/drbgInstantiate': [0, 1, 'lengths'],
   'drbg/hmac-drbg/drbgReseed': [0, 2, 'lengths and the reseed counter'],
