@@ -145,23 +145,26 @@ add('sign CMAC, 16 MiB', async () => {
   return () => session.sign(k, big);
 });
 const cipherKey = (more) => key({ type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], ...more });
+const COMPOSITE = (bits) => ({ type: 'AES-CBC-HMAC', bits });
 const ciphers = [
   ['envelope', {}],
   ['GCM', { mechanism: 'AES-GCM' }],
   ['CTR', { mechanism: 'AES-CTR' }],
   ['CBC', { mechanism: 'AES-CBC' }],
+  ['CBC-HMAC-256', { mechanism: 'AES-CBC-HMAC' }, COMPOSITE(256)],
+  ['CBC-HMAC-512', { mechanism: 'AES-CBC-HMAC' }, COMPOSITE(512)],
 ];
-for (const [name, options] of ciphers) {
+for (const [name, options, template] of ciphers) {
   add(`encrypt ${name}, 32 bytes`, async () => {
-    const k = await cipherKey();
+    const k = await cipherKey(template);
     return () => session.encrypt(k, few, options);
   });
   add(`encrypt ${name}, 16 MiB`, async () => {
-    const k = await cipherKey();
+    const k = await cipherKey(template);
     return () => session.encrypt(k, big, options);
   });
   add(`decrypt ${name}, 16 MiB`, async () => {
-    const k = await cipherKey();
+    const k = await cipherKey(template);
     const out = await session.encrypt(k, big, options);
     if (name === 'envelope') return () => session.decrypt(k, out);
     return () => session.decrypt(k, out.ciphertext, { ...options, iv: out.iv });
@@ -170,6 +173,10 @@ for (const [name, options] of ciphers) {
 add('encrypt envelope, aad 16 MiB', async () => {
   const k = await cipherKey();
   return () => session.encrypt(k, few, { aad: big });
+});
+add('encrypt CBC-HMAC, aad 16 MiB', async () => {
+  const k = await cipherKey(COMPOSITE(256));
+  return () => session.encrypt(k, few, { mechanism: 'AES-CBC-HMAC', aad: big });
 });
 add('encrypt GCM, iv 1 KiB', async () => {
   const k = await cipherKey({ callerIv: true });

@@ -148,7 +148,7 @@ export const REASONS = {
     'the issuer of proofs is a public key: whoever may sign with a private one here could make his own',
   ],
   stream: [40, 'the stream was not opened for encryption in this session'],
-  ivSize: [41, 'an IV of AES-CTR or AES-CBC has 16 bytes'],
+  ivSize: [41, 'an IV of AES-CTR, AES-CBC or AES-CBC-HMAC has 16 bytes'],
   noAad: [42, 'AES-CTR and AES-CBC authenticate nothing, associated data neither'],
   curve: [34, 'a key of this curve cannot be used for this'],
   hash: [35, 'a hash is SHA-256, SHA-384 or SHA-512'],

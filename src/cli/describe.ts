@@ -33,7 +33,7 @@ export function keyDocument(key: Key): Record<string, unknown> {
       issuer: key.issuer ?? null,
       unwrapTemplate: key.unwrapTemplate ?? null,
     }),
-    ...(key.type !== 'AES' && { deriveTemplate: key.deriveTemplate ?? null }),
+    ...('deriveTemplate' in key && { deriveTemplate: key.deriveTemplate ?? null }),
     ...(key.type === 'EC' && { kid: key.kid, jwk: key.jwk }),
   };
 }

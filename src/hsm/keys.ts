@@ -91,7 +91,7 @@ function openHandle({ id, owner, stated: a }: StatedKey): Key {
     handle.rewrapPolicy = a.rewrap;
     handle.issuer = issuerInfo(a.issuer);
     handle.unwrapTemplate = templateInfo(a.unwrapTemplate);
-  } else handle.deriveTemplate = templateInfo(a.deriveTemplate);
+  } else if (a.type !== 'AES-CBC-HMAC') handle.deriveTemplate = templateInfo(a.deriveTemplate);
   return handle as Key;
 }
 

@@ -42,7 +42,7 @@ function hashFlags(name: unknown): number {
   return hashFlag(HASH[name].number);
 }
 
-const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC'] as const;
+const CIPHERS = ['AES-GCM', 'AES-CTR', 'AES-CBC', 'AES-CBC-HMAC'] as const;
 
 export function cipher(mechanism: string | undefined): 'envelope' | (typeof CIPHERS)[number] {
   if (mechanism === undefined) return 'envelope';

@@ -8,6 +8,8 @@ import type {
   BlockModeDecryptOptions,
   BlockModeEncryptOptions,
   CallOptions,
+  CbcHmacDecryptOptions,
+  CbcHmacEncryptOptions,
   DeriveOptions,
   EnvelopeOptions,
   FoundKey,
@@ -30,6 +32,7 @@ import type {
   WrapOptions,
 } from '../model/hsm.ts';
 import type {
+  AesCbcHmacKey,
   AesKey,
   Bytes,
   Curve,
@@ -546,9 +549,14 @@ export class SessionImpl implements Session {
     options: GcmEncryptOptions | BlockModeEncryptOptions,
   ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   encrypt(
-    key: AesKey,
+    key: AesCbcHmacKey,
     plaintext: Uint8Array,
-    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions = NO_OPTIONS,
+    options: CbcHmacEncryptOptions,
+  ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  encrypt(
+    key: AesKey | AesCbcHmacKey,
+    plaintext: Uint8Array,
+    options: EnvelopeOptions | GcmEncryptOptions | BlockModeEncryptOptions | CbcHmacEncryptOptions = NO_OPTIONS,
   ): Promise<Bytes | { iv: Bytes; ciphertext: Bytes }> {
     try {
       const mechanism = cipher(object(options, 'options').mechanism);
@@ -569,9 +577,9 @@ export class SessionImpl implements Session {
   }
 
   decrypt(
-    key: AesKey,
+    key: AesKey | AesCbcHmacKey,
     ciphertext: Uint8Array,
-    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions = NO_OPTIONS,
+    options: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions | CbcHmacDecryptOptions = NO_OPTIONS,
   ): Promise<Bytes> {
     try {
       const mechanism = cipher(object(options, 'options').mechanism);

@@ -1,5 +1,5 @@
 /** Which algorithms a key can be used with: the key decides, and a token's header only says which of them was taken. */
-import type { AesBits, Curve, HashName, Key } from '../model/key.ts';
+import type { AesBits, AesCbcHmacBits, Curve, HashName, Key } from '../model/key.ts';
 import { invalid } from './parts.ts';
 
 export type JwsAlgorithm = 'ES256' | 'ES384' | 'ES256K' | 'HS256' | 'HS384' | 'HS512';
@@ -46,10 +46,36 @@ export function shapeOf(key: Key): Shape {
   throw invalid('only EC and HMAC keys sign tokens');
 }
 
-export type JweEncryption = 'A128GCM' | 'A192GCM' | 'A256GCM';
+export type JweEncryption = 'A128GCM' | 'A192GCM' | 'A256GCM' | 'A128CBC-HS256' | 'A192CBC-HS384' | 'A256CBC-HS512';
+
+/** What a content key is. */
+export type ContentKind =
+  | { readonly type: 'AES'; readonly bits: AesBits }
+  | { readonly type: 'AES-CBC-HMAC'; readonly bits: AesCbcHmacBits };
+/** … and how it encrypts; sizes in bytes. */
+export interface Encryption {
+  readonly kind: ContentKind;
+  readonly ivSize: number;
+  readonly tagSize: number;
+}
+
+const gcm = (bits: AesBits): Encryption => ({ kind: { type: 'AES', bits }, ivSize: 12, tagSize: 16 });
+/** RFC 7518 §5.2.2.1: the tag is as long as each of the two keys. */
+const cbcHmac = (bits: AesCbcHmacBits): Encryption => ({
+  kind: { type: 'AES-CBC-HMAC', bits },
+  ivSize: 16,
+  tagSize: bits / 16,
+});
 
 /** RFC 7518 §5.1. */
-export const ENCRYPTIONS: Readonly<Record<JweEncryption, AesBits>> = { A128GCM: 128, A192GCM: 192, A256GCM: 256 };
+export const ENCRYPTIONS: Readonly<Record<JweEncryption, Encryption>> = {
+  A128GCM: gcm(128),
+  A192GCM: gcm(192),
+  A256GCM: gcm(256),
+  'A128CBC-HS256': cbcHmac(256),
+  'A192CBC-HS384': cbcHmac(384),
+  'A256CBC-HS512': cbcHmac(512),
+};
 
 export type KeyWrap = 'A128KW' | 'A192KW' | 'A256KW';
 export type JweAlgorithm = 'ECDH-ES' | `ECDH-ES+${KeyWrap}` | 'dir' | KeyWrap;
@@ -73,4 +99,11 @@ export const MANAGEMENT: Readonly<Record<JweAlgorithm, KeyManagement>> = {
   A256KW: { agreed: false, wrap: 256 },
 };
 
-export const encryptionOf = (bits: AesBits): JweEncryption => `A${bits}GCM`;
+const ENCRYPTION_NAMES = Object.keys(ENCRYPTIONS) as JweEncryption[];
+
+/** Is the key one that this encryption takes? */
+export const isFor = (enc: JweEncryption, { type, bits }: ContentKind): boolean =>
+  ENCRYPTIONS[enc].kind.type === type && ENCRYPTIONS[enc].kind.bits === bits;
+
+/** The one that this key is for. */
+export const encryptionOf = (key: ContentKind): JweEncryption => ENCRYPTION_NAMES.find((enc) => isFor(enc, key))!;

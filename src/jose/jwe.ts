@@ -4,10 +4,10 @@
  */
 import { HsmError } from '../errors.ts';
 import type { CallOptions, Session } from '../model/hsm.ts';
-import type { AesBits, AesKey, Bytes, Curve, EcKey, ForeignJwk, UsageOf } from '../model/key.ts';
+import type { AesBits, AesCbcHmacKey, AesKey, Bytes, Curve, EcKey, ForeignJwk } from '../model/key.ts';
 import { HEADER_BOUNDS } from '../model/limits.ts';
 import { isBytes } from '../model/values.ts';
-import { ENCRYPTIONS, encryptionOf, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
+import { ENCRYPTIONS, encryptionOf, isFor, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
 import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
 import {
   bytesOf,
@@ -28,16 +28,19 @@ import {
   writeObject,
 } from './parts.ts';
 
-/** An EC key (a handle, a JWK or SPKI), or an AES key of the session's user. */
-export type JweRecipient = EcKey | AesKey | ForeignJwk | Uint8Array;
+/** A key that encrypts content itself: by AES-GCM, or by CBC and HMAC. */
+type ContentHandle = AesKey | AesCbcHmacKey;
+
+/** An EC key (a handle, a JWK or SPKI), or a secret key of the session's user: AES, or AES-CBC-HMAC for `dir`. */
+export type JweRecipient = EcKey | ContentHandle | ForeignJwk | Uint8Array;
 
 export interface EncryptJweOptions extends CallOptions {
   /**
-   * Default: ECDH-ES for EC keys, `dir` for AES keys that encrypt, AES Key Wrap for those that wrap. A JWK that names an `alg` is
-   * for that one alone.
+   * Default: ECDH-ES for EC keys, `dir` for AES and AES-CBC-HMAC keys that encrypt, AES Key Wrap for those that wrap. A JWK that
+   * names an `alg` is for that one alone.
    */
   readonly alg?: JweAlgorithm;
-  /** Default A256GCM; with `dir`, what the key's size says. */
+  /** Default A256GCM; with `dir`, what the key's type and size say. */
   readonly enc?: JweEncryption;
   /** Members of the protected header besides alg, enc, epk, apu and apv. `kid: undefined` leaves the kid out. */
   readonly header?: Readonly<Record<string, unknown>>;
@@ -52,10 +55,8 @@ export interface DecryptJweOptions extends CallOptions {
   readonly encryptions?: readonly JweEncryption[];
 }
 
-const IV_SIZE = 12;
 /** RFC 3394 §2.2.1. */
 const KW_OVERHEAD = 8;
-const TAG_SIZE = 16;
 const CELL_SETS = ['alg', 'enc', 'epk', 'apu', 'apv'];
 
 /**
@@ -76,9 +77,8 @@ export async function encryptJwe(
   const alg = wantedAlg ?? to.algorithm;
   if (to.pinned && alg !== to.algorithm) throw invalid(`the JWK is for the algorithm ${String(to.algorithm)}`);
   if (!suits(alg, to)) throw invalid(`the recipient does not suit the algorithm ${String(alg)}`);
-  const enc = wantedEnc ?? (alg === 'dir' && to.bits !== null ? encryptionOf(to.bits) : 'A256GCM');
-  const bits = ENCRYPTIONS[enc];
-  if (bits === undefined || (alg === 'dir' && bits !== to.bits)) throw invalid(`the key does not suit ${String(enc)}`);
+  const enc = wantedEnc ?? (alg === 'dir' && to.secret !== null ? encryptionOf(to.secret) : 'A256GCM');
+  if (!takes(alg, to.secret, enc)) throw invalid(`the key does not suit ${String(enc)}`);
   if (!MANAGEMENT[alg].agreed && (apu ?? apv) !== undefined) throw invalid('apu and apv go with ECDH-ES');
   const parties = { apu: partyOf(apu, 'apu'), apv: partyOf(apv, 'apv') };
   // The caller may change his array while the keys are being made.
@@ -89,8 +89,8 @@ export async function encryptJwe(
     const members = { alg, enc, ...(to.kid !== undefined && { kid: to.kid }), ...extra, ...content.members };
     const protectedPart = toBase64url(writeObject(members, 'the header', HEADER_BOUNDS));
     const aad = utf8(protectedPart);
-    const { iv, ciphertext } = await session.encrypt(content.key, own, { ...call, mechanism: 'AES-GCM', aad });
-    const tagAt = ciphertext.length - TAG_SIZE;
+    const { iv, ciphertext } = await seal(session, content.key, own, { ...call, aad });
+    const tagAt = ciphertext.length - ENCRYPTIONS[enc].tagSize;
     const parts = [content.encryptedKey, iv, ciphertext.subarray(0, tagAt), ciphertext.subarray(tagAt)];
     return [protectedPart, ...parts.map(toBase64url)].join('.');
   } finally {
@@ -98,13 +98,22 @@ export async function encryptJwe(
   }
 }
 
+const seal = (
+  session: Session,
+  key: ContentHandle,
+  plaintext: Uint8Array,
+  options: CallOptions & { aad: Uint8Array },
+) =>
+  key.type === 'AES'
+    ? session.encrypt(key, plaintext, { ...options, mechanism: 'AES-GCM' })
+    : session.encrypt(key, plaintext, { ...options, mechanism: 'AES-CBC-HMAC' });
+
 interface Recipient {
   /** Either the EC public key … */
   readonly publicKey: Uint8Array | ForeignJwk | null;
   readonly curve: Curve | null;
-  /** … or the AES key. */
-  readonly aes: AesKey | null;
-  readonly bits: AesBits | null;
+  /** … or the secret key. */
+  readonly secret: ContentHandle | null;
   readonly kid: string | undefined;
   /** The default … */
   readonly algorithm: JweAlgorithm;
@@ -113,7 +122,7 @@ interface Recipient {
 }
 
 const outside = (publicKey: Uint8Array | ForeignJwk, curve: Curve, kid: string | undefined): Recipient => ({
-  ...{ publicKey, curve, kid, aes: null, bits: null, algorithm: 'ECDH-ES' },
+  ...{ publicKey, curve, kid, secret: null, algorithm: 'ECDH-ES' },
 });
 
 function readRecipient(recipient: JweRecipient): Recipient {
@@ -133,21 +142,29 @@ function readRecipient(recipient: JweRecipient): Recipient {
     if (!key.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
     return outside(key.publicKey, key.curve, key.kid);
   }
-  if (key?.type !== 'AES') throw invalid('a recipient is an EC or AES key, a JWK or SPKI');
-  const { id: kid, bits, usage } = key;
-  const algorithm = usage.includes('wrap') || usage.includes('unwrap') ? (`A${bits}KW` as const) : 'dir';
-  return { publicKey: null, curve: null, aes: key, bits, kid, algorithm };
+  if (!isSecret(key)) throw invalid('a recipient is an EC, AES or AES-CBC-HMAC key, a JWK or SPKI');
+  const { id: kid } = key;
+  const wraps = key.type === 'AES' && key.usage.some((each) => each === 'wrap' || each === 'unwrap');
+  const algorithm = wraps ? (`A${key.bits}KW` as const) : 'dir';
+  return { publicKey: null, curve: null, secret: key, kid, algorithm };
 }
+
+const isSecret = (key: unknown): key is ContentHandle =>
+  isObject(key) && (key['type'] === 'AES' || key['type'] === 'AES-CBC-HMAC');
 
 /** ECDH-ES is defined over the NIST curves alone (RFC 8812 §3.1 leaves secp256k1 to signatures). */
 const AGREES: readonly (Curve | null)[] = ['P-256', 'P-384'];
 
-function suits(alg: JweAlgorithm, { curve, bits }: Pick<Recipient, 'curve' | 'bits'>): boolean {
+function suits(alg: JweAlgorithm, { curve, secret }: Pick<Recipient, 'curve' | 'secret'>): boolean {
   if (!Object.hasOwn(MANAGEMENT, alg)) return false;
   const { agreed, wrap } = MANAGEMENT[alg];
   if (agreed) return AGREES.includes(curve);
-  return bits !== null && (wrap === null || wrap === bits);
+  return secret !== null && (wrap === null || (secret.type === 'AES' && secret.bits === wrap));
 }
+
+/** Is there such an encryption, and is it the key's own where that encrypts the content itself? */
+const takes = (alg: JweAlgorithm, secret: ContentHandle | null, enc: JweEncryption): boolean =>
+  Object.hasOwn(ENCRYPTIONS, enc) && (alg !== 'dir' || (secret !== null && isFor(enc, secret)));
 
 interface Parties {
   readonly apu: Uint8Array | undefined;
@@ -155,7 +172,7 @@ interface Parties {
 }
 
 interface ContentKey {
-  readonly key: AesKey;
+  readonly key: ContentHandle;
   readonly encryptedKey: Uint8Array;
   readonly members: Readonly<Record<string, unknown>>;
 }
@@ -173,8 +190,8 @@ async function contentKey(
 ): Promise<ContentKey> {
   const { agreed, wrap } = MANAGEMENT[alg];
   if (!agreed) {
-    if (wrap === null) return { key: to.aes!, encryptedKey: NOTHING, members: {} };
-    return { ...(await wrapped(session, to.aes!, enc, call)), members: {} };
+    if (wrap === null) return { key: to.secret!, encryptedKey: NOTHING, members: {} };
+    return { ...(await wrapped(session, to.secret as AesKey, enc, call)), members: {} };
   }
   const template = { type: 'EC', curve: to.curve!, usage: ['derive'], persistent: false } as const;
   const ephemeral = await session.generateKey(template, call);
@@ -185,46 +202,49 @@ async function contentKey(
     ...(apu && { apu: toBase64url(apu) }),
     ...(apv && { apv: toBase64url(apv) }),
   };
-  const agree = (usage: 'encrypt' | 'wrap') =>
-    agreedKey(session, ephemeral, to.publicKey!, alg, enc, parties, usage, call);
-  if (wrap === null) return { key: await agree('encrypt'), encryptedKey: NOTHING, members };
-  return { ...(await wrapped(session, await agree('wrap'), enc, call)), members };
+  const how = agreement(to.publicKey!, alg, enc, parties, call);
+  if (wrap === null) {
+    const key = await session.deriveKey(ephemeral, how, contentTemplate(enc, ['encrypt']));
+    return { key, encryptedKey: NOTHING, members };
+  }
+  const wrapping = await session.deriveKey(ephemeral, how, wrappingTemplate(wrap, 'wrap'));
+  return { ...(await wrapped(session, wrapping, enc, call)), members };
 }
 
 async function wrapped(session: Session, wrapping: AesKey, enc: JweEncryption, call: CallOptions) {
   // Both, as whoever unwraps it will have it: one secret has one purpose.
-  const usage = ['encrypt', 'decrypt'] as const;
-  const template = { type: 'AES', bits: ENCRYPTIONS[enc], usage, persistent: false } as const;
+  const template = contentTemplate(enc, ['encrypt', 'decrypt']);
   const key = await session.generateKey({ ...template, extractable: 'wrapped' }, call);
   return { key, encryptedKey: await session.wrapKey(wrapping, key, { ...call, mechanism: 'AES-KW' }) };
 }
 
+const contentTemplate = <const U extends 'encrypt' | 'decrypt'>(enc: JweEncryption, usage: readonly U[]) =>
+  ({ ...ENCRYPTIONS[enc].kind, usage, persistent: false }) as const;
+
+const wrappingTemplate = (bits: AesBits, usage: 'wrap' | 'unwrap') =>
+  ({ type: 'AES', bits, usage: [usage], persistent: false }) as const;
+
 /** RFC 7518 §4.6.2: the key is named after what it is for, `enc` itself or the `alg` that wraps; the cell adds the length. */
-function agreedKey(
-  session: Session,
-  own: EcKey,
+function agreement(
   publicKey: Uint8Array | ForeignJwk,
   alg: JweAlgorithm,
   enc: JweEncryption,
   { apu, apv }: Parties,
-  usage: UsageOf['AES'],
   call: CallOptions,
-): Promise<AesKey> {
-  const { wrap } = MANAGEMENT[alg];
-  const algorithm = wrap === null ? enc : alg;
+) {
+  const algorithm = MANAGEMENT[alg].wrap === null ? enc : alg;
   const kdf = { name: 'concat', hash: 'SHA-256', algorithm, ...(apu && { apu }), ...(apv && { apv }) } as const;
-  const template = { type: 'AES', bits: wrap ?? ENCRYPTIONS[enc], usage: [usage], persistent: false } as const;
-  return session.deriveKey(own, { ...call, mechanism: 'ECDH', publicKey, kdf }, template);
+  return { ...call, mechanism: 'ECDH', publicKey, kdf } as const;
 }
 
 /**
- * Decrypt a compact JWE with an EC key that derives, an AES key that decrypts (`dir`), or one that unwraps (AES Key Wrap).
- * The plaintext is the caller's to wipe. Throws TOKEN_INVALID (malformed, or an algorithm that the key or the options do not
- * allow), DECRYPT_FAILED (not authentic), and what the session's calls throw.
+ * Decrypt a compact JWE with an EC key that derives, an AES or AES-CBC-HMAC key that decrypts (`dir`), or an AES key that unwraps
+ * (AES Key Wrap). The plaintext is the caller's to wipe. Throws TOKEN_INVALID (malformed, or an algorithm that the key or the
+ * options do not allow), DECRYPT_FAILED (not authentic), and what the session's calls throw.
  */
 export async function decryptJwe(
   session: Session,
-  key: EcKey | AesKey,
+  key: EcKey | AesKey | AesCbcHmacKey,
   jwe: string,
   options: DecryptJweOptions = {},
 ): Promise<{ plaintext: Bytes; header: ProtectedHeader }> {
@@ -232,65 +252,69 @@ export async function decryptJwe(
   for (const list of [algorithms, encryptions]) {
     if (list !== undefined && !Array.isArray(list)) throw invalid('algorithms and encryptions are lists');
   }
-  if (key?.type !== 'EC' && key?.type !== 'AES') throw invalid('a key is an EC or AES key');
+  if (key?.type !== 'EC' && !isSecret(key)) throw invalid('a key is an EC, AES or AES-CBC-HMAC key');
   const names = ['header', 'encrypted key', 'iv', 'ciphertext', 'tag'];
   const parts = split(jwe, names, ['encrypted key', 'ciphertext']);
   const header = readHeader(parts[0]!);
   const [encryptedKey, iv, text, tag] = parts.slice(1).map((part, i) => fromBase64url(part, `the ${names[i + 1]}`));
   const { alg, enc } = header as { readonly alg: JweAlgorithm; readonly enc?: JweEncryption };
-  const shape = key.type === 'EC' ? { curve: key.curve, bits: null } : { curve: null, bits: key.bits };
+  const shape = key.type === 'EC' ? { curve: key.curve, secret: null } : { curve: null, secret: key };
   if (!suits(alg, shape) || (algorithms !== undefined && !algorithms.includes(alg))) {
     throw refused(`the key does not allow the algorithm ${JSON.stringify(alg)}`);
   }
-  const known = enc !== undefined && Object.hasOwn(ENCRYPTIONS, enc) && (encryptions?.includes(enc) ?? true);
-  if (!known || (alg === 'dir' && ENCRYPTIONS[enc] !== shape.bits)) {
+  if (enc === undefined || !takes(alg, shape.secret, enc) || encryptions?.includes(enc) === false) {
     throw refused(`the key does not allow the encryption ${JSON.stringify(enc)}`);
   }
-  const wrappedSize = MANAGEMENT[alg].wrap === null ? 0 : ENCRYPTIONS[enc] / 8 + KW_OVERHEAD;
+  const { kind, ivSize, tagSize } = ENCRYPTIONS[enc];
+  const wrappedSize = MANAGEMENT[alg].wrap === null ? 0 : kind.bits / 8 + KW_OVERHEAD;
   if (encryptedKey!.length !== wrappedSize) throw refused('the encrypted key does not suit alg and enc');
-  if (iv!.length !== IV_SIZE || tag!.length !== TAG_SIZE) throw refused('the iv or tag has the wrong length');
+  if (iv!.length !== ivSize || tag!.length !== tagSize) throw refused('the iv or tag has the wrong length');
   const call = callOptions(options);
   const content = await openContentKey(session, key, alg, enc, header, encryptedKey!, call);
   const ciphertext = Buffer.concat([text!, tag!]);
-  const aad = utf8(parts[0]!);
-  const plaintext = await session.decrypt(content, ciphertext, { ...call, mechanism: 'AES-GCM', iv: iv!, aad });
+  const how = { ...call, iv: iv!, aad: utf8(parts[0]!) };
+  const plaintext = await (content.type === 'AES'
+    ? session.decrypt(content, ciphertext, { ...how, mechanism: 'AES-GCM' })
+    : session.decrypt(content, ciphertext, { ...how, mechanism: 'AES-CBC-HMAC' }));
   return { plaintext, header };
 }
 
 async function openContentKey(
   session: Session,
-  key: EcKey | AesKey,
+  key: EcKey | ContentHandle,
   alg: JweAlgorithm,
   enc: JweEncryption,
   header: ProtectedHeader,
   encryptedKey: Uint8Array,
   call: CallOptions,
-): Promise<AesKey> {
+): Promise<ContentHandle> {
   const { wrap } = MANAGEMENT[alg];
-  const usage = wrap === null ? 'decrypt' : 'unwrap';
-  const outer = key.type === 'AES' ? key : await openAgreed(session, key, alg, enc, header, usage, call);
-  if (wrap === null) return outer;
-  const narrowed = { usage: ['decrypt'], extractable: false, persistent: false } as const;
-  const template = { type: 'AES', bits: ENCRYPTIONS[enc], ...narrowed } as const;
-  return session.unwrapKey(outer, encryptedKey, template, { ...call, mechanism: 'AES-KW' });
+  const template = contentTemplate(enc, ['decrypt']);
+  if (wrap === null) return key.type === 'EC' ? openAgreed(session, key, alg, enc, header, template, call) : key;
+  const outer =
+    key.type === 'EC' ? await openAgreed(session, key, alg, enc, header, wrappingTemplate(wrap, 'unwrap'), call) : key;
+  const narrowed = { ...template, extractable: false } as const;
+  return session.unwrapKey(outer as AesKey, encryptedKey, narrowed, { ...call, mechanism: 'AES-KW' });
 }
 
-async function openAgreed(
+type AgreedTemplate = ReturnType<typeof wrappingTemplate> | ReturnType<typeof contentTemplate<'decrypt'>>;
+
+async function openAgreed<T extends AgreedTemplate>(
   session: Session,
   key: EcKey,
   alg: JweAlgorithm,
   enc: JweEncryption,
   header: ProtectedHeader,
-  usage: 'decrypt' | 'unwrap',
+  template: T,
   call: CallOptions,
-): Promise<AesKey> {
+) {
   const { epk } = header;
   if (!isObject(epk) || epk['kty'] !== 'EC' || epk['crv'] !== key.curve)
     throw refused("epk is no key of the key's curve");
   const parties = { apu: readParty(header, 'apu'), apv: readParty(header, 'apv') };
   const { kty, crv, x, y } = epk as ForeignJwk;
   try {
-    return await agreedKey(session, key, { kty, crv, x, y }, alg, enc, parties, usage, call);
+    return await session.deriveKey(key, agreement({ kty, crv, x, y }, alg, enc, parties, call), template);
   } catch (error) {
     // What the cell did not take is the token's point: the rest is ours.
     if (error instanceof HsmError && error.code === 'KEYCELL_INPUT_INVALID') throw refused('epk is not valid', error);

@@ -1,7 +1,7 @@
 /** A key's attributes as its record holds them: what is authenticated with the key and decides what may be done with it. */
 import type { Curve, Extractable, KeyClass, KeyType, Origin, Usage } from './key.ts';
 
-export const TYPES: readonly KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC'];
+export const TYPES: readonly KeyType[] = ['AES', 'EC', 'HMAC', 'GENERIC', 'AES-CBC-HMAC'];
 export const CLASSES: readonly KeyClass[] = ['secret', 'private', 'public'];
 export const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
 export const EXTRACTABLES: readonly Extractable[] = [false, 'wrapped', 'plaintext'];
@@ -13,6 +13,7 @@ export const DEFAULT_USAGE: Readonly<Record<KeyType, readonly Usage[]>> = {
   EC: ['sign', 'verify'],
   HMAC: ['sign', 'verify'],
   GENERIC: ['derive'],
+  'AES-CBC-HMAC': ['encrypt', 'decrypt'],
 };
 export const FLAGS = [
   'neverExtractable',

@@ -2,6 +2,7 @@
 /// <reference types="node" preserve="true" />
 import type { HsmErrorCode } from '../errors.ts';
 import type {
+  AesCbcHmacKey,
   AesKey,
   Bytes,
   Curve,
@@ -374,6 +375,16 @@ export interface BlockModeEncryptOptions extends CallOptions {
   readonly mechanism: 'AES-CTR' | 'AES-CBC';
   readonly iv?: Uint8Array;
 }
+/** AES_CBC_HMAC_SHA2 of RFC 7518 §5.2, for JOSE: the key's size says which of the three. */
+export interface CbcHmacEncryptOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-CBC-HMAC';
+}
+export interface CbcHmacDecryptOptions extends CallOptions, AadOption {
+  readonly mechanism: 'AES-CBC-HMAC';
+  /** 16 bytes. */
+  readonly iv: Uint8Array;
+}
+
 /**
  * AES-CTR needs `encrypt` beside `decrypt`: with an IV of one's choice it is one operation both ways, and any ciphertext
  * decrypts to something. Wrong padding of AES-CBC is KEYCELL_DECRYPT_FAILED, by nature a padding oracle: whoever may try
@@ -413,7 +424,7 @@ export interface RewrapToKeyOptions extends RewrapCommon {
   readonly as: 'AES-KW' | 'AES-KWP' | 'AES-GCM';
 }
 export interface RewrapToJweOptions extends RewrapCommon {
-  readonly to: Exclude<Recipient, AesKey | HmacKey | GenericKey>;
+  readonly to: Exclude<Recipient, AesKey | HmacKey | GenericKey | AesCbcHmacKey>;
   readonly as: 'JWE';
   /** Members of the protected header besides alg, enc and epk: one object for all, or one a blob (a kid, say). */
   readonly header?: Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[];
@@ -572,11 +583,18 @@ export interface Session extends AsyncDisposable {
     plaintext: Uint8Array,
     options: BlockModeEncryptOptions,
   ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
+  /** Ciphertext with the tag of 16, 24 or 32 bytes at its end, and the IV that the cell drew. */
+  encrypt(
+    key: AesCbcHmacKey,
+    plaintext: Uint8Array,
+    options: CbcHmacEncryptOptions,
+  ): Promise<{ iv: Bytes; ciphertext: Bytes }>;
   decrypt(
     key: AesKey,
     ciphertext: Uint8Array,
     options?: EnvelopeOptions | GcmDecryptOptions | BlockModeDecryptOptions,
   ): Promise<Bytes>;
+  decrypt(key: AesCbcHmacKey, ciphertext: Uint8Array, options: CbcHmacDecryptOptions): Promise<Bytes>;
   /**
    * Open an envelope under `from` and seal what it holds under `to`, in the cell: the plaintext never leaves it.
    * Asks for `decrypt` of the one and `encrypt` of the other. KEYCELL_DECRYPT_FAILED as `decrypt`.
@@ -603,7 +621,7 @@ export interface Session extends AsyncDisposable {
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }>;
 
   /**
-   * A key, encrypted under another: AES, HMAC and GENERIC keys raw, EC keys as PKCS#8.
+   * A key, encrypted under another: EC keys as PKCS#8, all others raw.
    * KEYCELL_PERMISSION_DENIED unless `key` is extractable, and `wrapping` trusted where `key` asks for that (`wrapWithTrusted`).
    */
   wrapKey(wrapping: AesKey, key: Key, options: WrapOptions): Promise<Bytes>;

@@ -3,10 +3,12 @@
 /** What comes out: an array over an ArrayBuffer of its own, which the caller may transfer or wipe. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-export type KeyType = 'AES' | 'EC' | 'HMAC' | 'GENERIC';
+export type KeyType = 'AES' | 'EC' | 'HMAC' | 'GENERIC' | 'AES-CBC-HMAC';
 export type Curve = 'P-256' | 'P-384' | 'secp256k1';
 export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512';
 export type AesBits = 128 | 192 | 256;
+/** Of A128CBC-HS256, A192CBC-HS384 and A256CBC-HS512: the key of the MAC, then the cipher's, each half of it. */
+export type AesCbcHmacBits = 256 | 384 | 512;
 
 /** PKCS#11's classes: a public key has no secret part, a private one has both. */
 export type KeyClass = 'secret' | 'private' | 'public';
@@ -17,6 +19,7 @@ export interface UsageOf {
   EC: 'sign' | 'verify' | 'derive';
   HMAC: 'sign' | 'verify' | 'derive';
   GENERIC: 'derive';
+  'AES-CBC-HMAC': 'encrypt' | 'decrypt';
 }
 /** Any usage. */
 export type Usage = UsageOf[KeyType];
@@ -49,13 +52,13 @@ export interface IssuerPolicy {
  * key is made. Members that are left out have the defaults given here.
  */
 export interface KeyPattern {
-  /** Default AES. */
+  /** Default AES. An unwrap template of AES lets keys of AES-CBC-HMAC come back, too: a wrapped content key does not say which. */
   readonly type?: KeyType;
   /** Default: any size. */
   readonly bits?: number;
   /** EC. Default: any curve. */
   readonly curve?: Curve;
-  /** Default: encrypt and decrypt (AES), sign and verify (EC, HMAC), derive (GENERIC). */
+  /** Default: encrypt and decrypt (AES, AES-CBC-HMAC), sign and verify (EC, HMAC), derive (GENERIC). */
   readonly usage?: readonly Usage[];
   /** Default false. */
   readonly callerIv?: boolean;
@@ -154,8 +157,17 @@ export interface GenericTemplate extends CommonTemplate {
    */
   readonly deriveTemplate?: KeyPattern | 'any';
 }
+/**
+ * The composite content key of RFC 7518 §5.2: A128CBC-HS256, A192CBC-HS384 or A256CBC-HS512, as its size says. It serves that
+ * authenticated encryption as a whole; neither half can be used alone.
+ */
+export interface AesCbcHmacTemplate extends CommonTemplate {
+  readonly type: 'AES-CBC-HMAC';
+  readonly bits: AesCbcHmacBits;
+  readonly usage: readonly UsageOf['AES-CBC-HMAC'][];
+}
 /** What a key shall be; sealed in with it, and read by the cell at each use. */
-export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate;
+export type KeyTemplate = AesTemplate | EcTemplate | HmacTemplate | GenericTemplate | AesCbcHmacTemplate;
 
 /** A public key as RFC 7518 §6.2.1 writes it; secp256k1 as RFC 8812 §3.1 does. */
 export interface PublicJwk {
@@ -266,15 +278,22 @@ export interface GenericKey extends CommonKey {
   readonly deriveTemplate: PatternInfo | 'any' | undefined;
 }
 
+export interface AesCbcHmacKey extends CommonKey {
+  readonly type: 'AES-CBC-HMAC';
+  readonly bits: AesCbcHmacBits;
+  readonly usage: readonly UsageOf['AES-CBC-HMAC'][];
+}
+
 /** A handle: names a sealed record and holds no secret. */
-export type Key = AesKey | EcKey | HmacKey | GenericKey;
+export type Key = AesKey | EcKey | HmacKey | GenericKey | AesCbcHmacKey;
 
 /** What `unwrapKey` and `deriveKey` take: members that are left out come from the template of the other key. */
 export type PartialTemplate =
   | (Partial<Omit<AesTemplate, 'type'>> & { readonly type?: 'AES' })
   | (Partial<Omit<EcTemplate, 'type'>> & { readonly type: 'EC' })
   | (Partial<Omit<HmacTemplate, 'type'>> & { readonly type: 'HMAC' })
-  | (Partial<Omit<GenericTemplate, 'type'>> & { readonly type: 'GENERIC' });
+  | (Partial<Omit<GenericTemplate, 'type'>> & { readonly type: 'GENERIC' })
+  | (Partial<Omit<AesCbcHmacTemplate, 'type'>> & { readonly type: 'AES-CBC-HMAC' });
 
 /** The handle that a template asks for. */
 export type KeyOf<T> = T extends { readonly type: infer Type extends KeyType } ? Extract<Key, { type: Type }> : Key;

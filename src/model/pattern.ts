@@ -14,6 +14,7 @@ const USAGES_OF: Readonly<Record<KeyType, readonly Usage[]>> = {
   EC: ['sign', 'verify', 'derive'],
   HMAC: ['sign', 'verify', 'derive'],
   GENERIC: ['derive'],
+  'AES-CBC-HMAC': ['encrypt', 'decrypt'],
 };
 /** Patterns inside of a key's template, that template included. */
 export const NESTING_MAX = 3;
@@ -71,6 +72,8 @@ export function bitsFit(type: KeyType, bits: number): boolean {
       return bits >= 112 && bits <= KEY_BITS_MAX && bits % 8 === 0;
     case 'GENERIC':
       return bits >= 8 && bits <= KEY_BITS_MAX && bits % 8 === 0;
+    case 'AES-CBC-HMAC':
+      return bits === 256 || bits === 384 || bits === 512;
   }
 }
 
@@ -141,7 +144,7 @@ export function isKeyWithin(key: Pattern, b: Pattern): boolean {
 /** Of keys of one size: may the one do nothing that the other may not? */
 export function hasNoMoreRights(a: Pattern, b: Pattern): boolean {
   return (
-    a.type === b.type &&
+    typeIsWithin(a.type, b.type) &&
     a.callerIv === b.callerIv &&
     a.usage.every((usage) => b.usage.includes(usage)) &&
     rank(a.extractable) <= rank(b.extractable) &&
@@ -151,6 +154,13 @@ export function hasNoMoreRights(a: Pattern, b: Pattern): boolean {
     (!derives(a) || derivesWithin(a.deriveTemplate, b.deriveTemplate))
   );
 }
+
+/**
+ * A wrapped content key does not say for which encryption it is: of 256 bits it may be AES-256's or that of A128CBC-HS256, and
+ * only the message's own header tells (RFC 7516 §4.1.2). So what may come as an AES key may come as a composite one, which
+ * does less: it gives no plaintext but an authentic one. The other way it never goes.
+ */
+const typeIsWithin = (a: KeyType, b: KeyType): boolean => a === b || (a === 'AES-CBC-HMAC' && b === 'AES');
 
 /** Does what ends at `end` end no later than `limit`? 0 is no end. */
 export const endsBy = (end: number, limit: number): boolean => limit === 0 || (end !== 0 && end <= limit);
@@ -165,8 +175,13 @@ export function isTemplateWithin(a: Template, b: Template | null): boolean {
 
 /** With and without a template the same base gives different keys of the same input: neither is within the other. */
 function derivesWithin(a: Template | null, b: Template | null): boolean {
-  return a === null ? b === null : isTemplateWithin(a, b);
+  if (a === null || b === null) return a === b;
+  return isTemplateWithin(a, b) && isOfType(a, b);
 }
+
+/** Is what comes of the one of the very type of what comes of the other? What is derived, unlike what is unwrapped, says it. */
+export const isOfType = (a: Pick<Pattern, 'type'> | 'any', b: Template): boolean =>
+  b === 'any' || (a !== 'any' && a.type === b.type);
 
 function rewrapIsWithin(a: Rewrap, b: Rewrap): boolean {
   if (a.rewrap === 'trusted') return true;

@@ -15,6 +15,7 @@ import {
   hasDualUse,
   hasNoMoreRights,
   isKeyWithin,
+  isOfType,
   isTemplateWithin,
   rank,
   usagesFit,
@@ -165,8 +166,7 @@ const AGREED: Readonly<Record<string, Pattern>> = Object.fromEntries(
       [`A${bits}GCM`, content],
       [`A${bits}KW`, wrapping],
       [`ECDH-ES+A${bits}KW`, wrapping],
-      // The one composite whose two halves together have the size of an AES key.
-      ...(bits === 256 ? [['A128CBC-HS256', content]] : []),
+      [`A${bits}CBC-HS${2 * bits}`, { ...content, type: 'AES-CBC-HMAC', bits: 2 * bits }],
     ];
   }),
 );
@@ -213,7 +213,9 @@ export function checkDerived(base: KeyAttributes, key: KeyAttributes, most: Temp
   if (rank(key.extractable) > rank(base.extractable)) {
     throw new Refusal('KEYCELL_PERMISSION_DENIED', 'moreExtractable');
   }
-  if (most !== null) checkWithin(key, most, 'deriveTemplate');
+  if (most === null) return;
+  if (!isOfType(key, most)) throw new Refusal('KEYCELL_PERMISSION_DENIED', 'deriveTemplate');
+  checkWithin(key, most, 'deriveTemplate');
 }
 
 /** The owner's changes tighten; an admin's concern trust alone. Throws where `to` asks for anything else. */

@@ -219,10 +219,16 @@ function cipher(request: CellRequest): number {
       return SMALL + bytes / CTR_BYTES;
     case 'AES-CBC':
       return SMALL + bytes / (request.op === 'encrypt' ? CHAINED_BYTES : CBC_DECRYPT_BYTES);
+    case 'AES-CBC-HMAC':
+      return SMALL + bytes / (request.op === 'encrypt' ? CHAINED_BYTES : CBC_DECRYPT_BYTES) + authenticated(request);
     default:
       return SMALL + bytes / GCM_BYTES + sizeOf(request, 1) / AAD_BYTES;
   }
 }
+
+/** The HMAC over associated data and ciphertext, by the hash that the key's size names. */
+const authenticated = (request: CellRequest): number =>
+  SMALL + (sizeOf(request, 0) + sizeOf(request, 1)) / (keyBytes(request, 0) <= 32 ? SHA256_BYTES : SHA512_BYTES);
 
 /** So many keys, of so many bytes together, wrapped or unwrapped; key wrap works at this rate. */
 const wrapping = (byGcm: boolean, keys: number, bytes: number, rate: number): number =>

@@ -47,6 +47,7 @@ export const MECHANISM = {
   'AES-CMAC': 9,
   'AES-CTR': 10,
   'AES-CBC': 11,
+  'AES-CBC-HMAC': 12,
 } as const;
 export type MechanismName = keyof typeof MECHANISM;
 

@@ -43,6 +43,7 @@ const leaves: Pattern[] = [
   ...product({ type: ['HMAC'], usage: [[], ['sign'], ['sign', 'verify'], ['verify', 'derive'], ['derive']], ...MORE }),
   ...product({ type: ['EC'], curve: [null, 'P-256', 'secp256k1'], usage: [['sign'], ['sign', 'derive']], ...MORE }),
   ...product({ type: ['GENERIC'], usage: [['derive']], bits: [null, 128, 256], ...MORE }),
+  ...product({ type: ['AES-CBC-HMAC'], usage: AES_USAGES.slice(0, 4), bits: [null, 256], notAfter: [0, END], ...MORE }),
 ];
 
 const POLICIES = [
@@ -84,14 +85,14 @@ const three = above(thinned(two.filter(accepted), 8), POLICIES.slice(0, 1));
 export const looked = [...leaves, ...one, ...two, ...three];
 export const patterns: readonly Pattern[] = looked.filter(accepted);
 
-/** A key that has all that the pattern allows; open members get `bits`, or P-256. */
+/** A key that has all that the pattern allows; open members get `bits`, or P-256. A composite key has no fewer than 256. */
 export function keyOf(pattern: Pattern, bits = 128): KeyAttributes {
   const isEc = pattern.type === 'EC';
   const curve = isEc ? (pattern.curve ?? 'P-256') : null;
   return {
     ...pattern,
     curve,
-    bits: isEc ? 256 : (pattern.bits ?? bits),
+    bits: isEc || pattern.type === 'AES-CBC-HMAC' ? 256 : (pattern.bits ?? bits),
     class: isEc ? 'private' : 'secret',
     origin: 'generated',
     notBefore: 0,
@@ -127,8 +128,10 @@ export function rightsOf(pattern: Template | null, path = ''): Set<string> {
   const { type, callerIv, usage, extractable, wrapWithTrusted, notAfter, rewrap, issuer: by } = pattern;
   const bits = pattern.bits === null ? (type === 'EC' ? [256] : [128, 256]) : [pattern.bits];
   const curves = pattern.curve === null && type === 'EC' ? ['P-256', 'secp256k1', 'open'] : [pattern.curve ?? ''];
-  const kinds = bits.flatMap((size) =>
-    curves.map((curve) => `${type} ${size} ${curve} ${callerIv ? 'caller' : 'cell'}`),
+  // What is an AES key may be taken for a composite one of the same size, but not the other way.
+  const types = type === 'AES' ? ['AES', 'AES-CBC-HMAC'] : [type];
+  const kinds = types.flatMap((each) =>
+    bits.flatMap((size) => curves.map((curve) => `${each} ${size} ${curve} ${callerIv ? 'caller' : 'cell'}`)),
   );
   for (const kind of kinds) {
     for (const at of [BEFORE, AFTER]) {

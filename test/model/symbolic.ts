@@ -145,6 +145,7 @@ function wantedOf(
 const WRAP = { type: 'AES', bits: 256, usage: ['wrap', 'unwrap'] } as const;
 const CIPHER = { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'] } as const;
 const BOUND = { extractable: 'wrapped', wrapWithTrusted: true } as const;
+const CBC_HMAC = { type: 'AES-CBC-HMAC', bits: 256, usage: ['encrypt', 'decrypt'] } as const;
 const DERIVE = { bits: 256, usage: ['derive'] } as const;
 const EC = { type: 'EC', curve: 'P-256', usage: ['derive'] } as const;
 
@@ -161,6 +162,8 @@ export const GENERATED: readonly KeyTemplate[] = [
   { type: 'AES', bits: 256, usage: ['unwrap', 'decrypt'], dualUse: true },
   { type: 'HMAC', ...DERIVE, ...BOUND },
   { ...EC, deriveTemplate: CIPHER },
+  { ...WRAP, unwrapTemplate: CBC_HMAC },
+  { ...CBC_HMAC, ...BOUND },
 ];
 /** … and `importKey`, of bytes that the coalition knows. */
 export const IMPORTED: readonly KeyTemplate[] = [WRAP, CIPHER];
@@ -175,6 +178,7 @@ export const DERIVED: readonly PartialTemplate[] = [
   { type: 'HMAC', bits: 256, usage: ['sign'] },
   { type: 'HMAC', ...DERIVE },
   { type: 'GENERIC', ...DERIVE },
+  CBC_HMAC,
 ];
 export const DERIVATIONS: readonly Derivation[] = [
   { kdf: 'none', algorithm: '' },
@@ -182,6 +186,7 @@ export const DERIVATIONS: readonly Derivation[] = [
   { kdf: 'sp800-108', algorithm: '' },
   { kdf: 'concat', algorithm: 'A256KW' },
   { kdf: 'concat', algorithm: 'A256GCM' },
+  { kdf: 'concat', algorithm: 'A128CBC-HS256' },
 ];
 /** … and `unwrapKey`. */
 export const UNWRAPPED: readonly PartialTemplate[] = [
@@ -192,6 +197,7 @@ export const UNWRAPPED: readonly PartialTemplate[] = [
   { bits: 256, usage: ['wrap', 'unwrap'] },
   { type: 'HMAC', bits: 256, usage: ['sign'] },
   { type: 'HMAC', bits: 256, usage: ['derive'] },
+  CBC_HMAC,
 ];
 
 /** Keys that are there at first: those that wrap are marked, and have a blob that an honest partner made under them. */
@@ -482,6 +488,12 @@ export function computable({ keys, blobs }: State): Set<string> {
   });
 }
 
+/** An AES key for encryption and a composite content key count as one: a wrapped content key does not say which it is. */
+function isOneType(of: readonly KeyAttributes[]): boolean {
+  const types = new Set(of.map(({ type }) => type));
+  return types.size === 1 || (types.size === 2 && types.has('AES') && types.has('AES-CBC-HMAC'));
+}
+
 /** What is wrong in this state, if anything. */
 export function breach(state: State): string | undefined {
   const knows = known(state);
@@ -492,8 +504,9 @@ export function breach(state: State): string | undefined {
     const of = keys.filter(({ secret }) => secret === key.secret).map(({ attributes }) => attributes);
     const [{ type, callerIv, curve }] = of as [KeyAttributes];
     const usage = [...new Set(of.flatMap((each) => each.usage))];
-    const alike = of.every((each) => each.type === type && each.callerIv === callerIv && each.curve === curve);
-    if (!alike || hasDualUse({ type, callerIv, usage })) return `T1: ${key.secret} is ${type} ${usage}`;
+    const alike = of.every((each) => each.callerIv === callerIv && each.curve === curve) && isOneType(of);
+    if (!alike || hasDualUse({ type: of.some((each) => each.type === 'AES') ? 'AES' : type, callerIv, usage }))
+      return `T1: ${key.secret} is ${type} ${usage}`;
     if (returned.has(key.name)) return `T3: ${key.name} came back from ${returned.get(key.name)}`;
   }
   for (const { secret, trusted, name } of blobs) {

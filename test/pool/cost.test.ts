@@ -94,6 +94,8 @@ const texts = (count: number, bytes: number) => packList(Array.from({ length: co
 const template = (bits: number, label?: string) =>
   encodeAttributes(attributesOf({ type: 'HMAC', bits, usage: [], ...(label && { label }) }, true, 0));
 const symmetric = (bits: number) => keyOf(template(bits));
+const composite = (bits: 256 | 512) =>
+  keyOf(encodeAttributes(attributesOf({ type: 'AES-CBC-HMAC', bits, usage: [] }, true, 0)));
 
 /** Every parameter whose size a caller chooses: the request of so much, and the least charge a unit at its largest. */
 const PARAMETERS: [name: string, of: (size: number) => CellRequest, most: number, leastMicros: number][] = [
@@ -108,6 +110,19 @@ const PARAMETERS: [name: string, of: (size: number) => CellRequest, most: number
   ['encrypt: aad', (n) => ask('encrypt', 'envelope', [key(null)], [0, n]), 16 * MIB, 25_000],
   ['encrypt GCM: plaintext', (n) => ask('encrypt', 'AES-GCM', [key(null)], [n, 0, 12]), 16 * MIB, 70_000],
   ['encrypt CTR: plaintext', (n) => ask('encrypt', 'AES-CTR', [key(null)], [n, 0, 16]), 16 * MIB, 50_000],
+  [
+    'encrypt CBC-HMAC: plaintext',
+    (n) => ask('encrypt', 'AES-CBC-HMAC', [composite(512)], [n, 0, 0]),
+    16 * MIB,
+    130_000,
+  ],
+  ['encrypt CBC-HMAC: aad', (n) => ask('encrypt', 'AES-CBC-HMAC', [composite(256)], [0, n, 0]), 16 * MIB, 50_000],
+  [
+    'decrypt CBC-HMAC: ciphertext',
+    (n) => ask('decrypt', 'AES-CBC-HMAC', [composite(256)], [n, 0, 16]),
+    16 * MIB,
+    110_000,
+  ],
   ['encrypt CBC: plaintext', (n) => ask('encrypt', 'AES-CBC', [key(null)], [n, 0, 16]), 16 * MIB, 100_000],
   ['decrypt: ciphertext', (n) => ask('decrypt', 'envelope', [key(null)], [n, 0]), 16 * MIB, 70_000],
   ['decrypt: aad', (n) => ask('decrypt', 'AES-GCM', [key(null)], [16, n, 12]), 16 * MIB, 25_000],

@@ -5,7 +5,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { u32, u64 } from './reference.ts';
 
-const TYPES = ['AES', 'EC', 'HMAC', 'GENERIC'];
+const TYPES = ['AES', 'EC', 'HMAC', 'GENERIC', 'AES-CBC-HMAC'];
 const CURVES = ['P-256', 'P-384', 'secp256k1'];
 const USAGES = ['encrypt', 'decrypt', 'sign', 'verify', 'wrap', 'unwrap', 'derive'];
 const EXTRACTABLE = [false, 'wrapped', 'plaintext'];

@@ -3,6 +3,7 @@
  * What stands here is a contract; a change that breaks it breaks our users.
  */
 import type {
+  AesCbcHmacKey,
   AesKey,
   Bytes,
   EcKey,
@@ -175,6 +176,19 @@ export async function work(session: Session, key: EcKey, aes: AesKey, kek: AesKe
   await session.decrypt(aes, ctr.ciphertext, { mechanism: 'AES-CTR', iv: ctr.iv });
   // @ts-expect-error: CBC is opened with its IV
   await session.decrypt(aes, ciphertext, { mechanism: 'AES-CBC' });
+  const composite = await session.generateKey({ type: 'AES-CBC-HMAC', bits: 512, usage: ['encrypt', 'decrypt'] });
+  same<typeof composite, AesCbcHmacKey>(true);
+  const sealed = await session.encrypt(composite, bytes, { mechanism: 'AES-CBC-HMAC', aad: bytes });
+  same<typeof sealed, { iv: Bytes; ciphertext: Bytes }>(true);
+  await session.decrypt(composite, sealed.ciphertext, { mechanism: 'AES-CBC-HMAC', iv: sealed.iv, aad: bytes });
+  // @ts-expect-error: the cell draws its IV
+  await session.encrypt(composite, bytes, { mechanism: 'AES-CBC-HMAC', iv: bytes });
+  // @ts-expect-error: it makes no envelopes
+  await session.encrypt(composite, bytes);
+  // @ts-expect-error: an AES key is none of them
+  await session.encrypt(aes, bytes, { mechanism: 'AES-CBC-HMAC' });
+  // @ts-expect-error: and has no other mechanism
+  await session.encrypt(composite, bytes, { mechanism: 'AES-GCM' });
   const again = await session.reencrypt(aes, envelope, { to: aes, aad: bytes });
   same<typeof again, Bytes>(true);
   session.encryptStream(aes, { aad: bytes }) satisfies TransformStream<Uint8Array, Bytes>;

@@ -102,6 +102,15 @@ const baseAttributes: KeyAttributes = {
   ...{ type: 'GENERIC', class: 'secret', curve: null, bits: 512, point: null, usage: ['derive'], dualUse: true },
   ...{ origin: 'derived', deriveTemplate: 'any' },
 };
+/** A composite content key, and a wrapping key under which nothing but such keys comes back. */
+const cbcHmacAttributes: KeyAttributes = {
+  ...baseAttributes,
+  ...{ type: 'AES-CBC-HMAC', usage: ['encrypt', 'decrypt'], dualUse: false, deriveTemplate: null },
+};
+const cbcHmacKekAttributes: KeyAttributes = {
+  ...attributes,
+  unwrapTemplate: { ...CONTENT_KEY, type: 'AES-CBC-HMAC', bits: 512, usage: ['decrypt'], extractable: false },
+};
 const control = {
   incarnation: 1,
   sequence: 7,
@@ -229,6 +238,20 @@ const made: Record<string, Buffer> = {
     attributes: encodeAttributes(baseAttributes),
     secret: run(8, 64),
   }),
+  cbcHmacKey: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x28),
+    attributes: encodeAttributes(cbcHmacAttributes),
+    secret: run(9, 64),
+  }),
+  cbcHmacKek: sealRecord(master, {
+    ...common,
+    kind: 1,
+    id: id(0x29),
+    attributes: encodeAttributes(cbcHmacKekAttributes),
+    secret: run(10, 32),
+  }),
 };
 
 if (process.env['KEYCELL_WRITE_GOLDEN']) {
@@ -261,6 +284,8 @@ describe('decoders give back what was encoded', () => {
     ['ec384Key', ec384Attributes, 48],
     ['ec256k1Key', ec256k1Attributes],
     ['issuer384Key', issuer384Attributes],
+    ['cbcHmacKey', cbcHmacAttributes, 64],
+    ['cbcHmacKek', cbcHmacKekAttributes],
   ])('%s', (name, expected, secretLength = 32) => {
     const header = decodeRecordHeader(bytesOf(name));
     expect(header).toMatchObject({ hsmId, epoch, revision: 1, owner: id(0x70), secretLength });
@@ -310,6 +335,7 @@ describe('the short way to what a record says', () => {
       'GENERIC',
       { type: 'GENERIC', bits: 8, usage: ['derive'], extractable: 'plaintext', checkValue: new Uint8Array(0) },
     ],
+    ['AES-CBC-HMAC', { type: 'AES-CBC-HMAC', bits: 512, usage: ['encrypt'], checkValue: new Uint8Array(0) }],
     ['EC', { type: 'EC', class: 'private', curve: 'P-256', usage: ['sign'], ...pointOf(65) }],
     ['EC on P-384', { type: 'EC', class: 'private', curve: 'P-384', bits: 384, usage: ['derive'], ...pointOf(97) }],
     ['a public key', { type: 'EC', class: 'public', curve: 'secp256k1', usage: ['verify'], ...pointOf(65) }],
@@ -367,6 +393,7 @@ const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
   ecKey: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
   ec384Key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
   issuer384Key: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
+  cbcHmacKek: (bytes) => decodeAttributes(decodeRecordHeader(bytes).attributes),
   user: (bytes) => decodeUser(decodeRecordHeader(bytes).attributes),
   control: (bytes) => decodeControl(decodeRecordHeader(bytes).attributes),
   ticket: decodeTicket,

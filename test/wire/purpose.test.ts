@@ -114,7 +114,7 @@ const usages = (type: KeyType): fc.Arbitrary<Usage[]> =>
   fc.subarray(USAGES.filter((each) => usagesFit({ type, usage: [each] })));
 const patterns: fc.Arbitrary<Pattern> = fc.letrec<{ pattern: Pattern }>((tie) => ({
   pattern: fc
-    .constantFrom<KeyType>('AES', 'EC', 'HMAC', 'GENERIC')
+    .constantFrom<KeyType>('AES', 'EC', 'HMAC', 'GENERIC', 'AES-CBC-HMAC')
     .chain((type) => fc.tuple(fc.constant(type), usages(type)))
     .chain(([type, usage]) =>
       fc.record({

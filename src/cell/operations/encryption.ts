@@ -12,6 +12,7 @@ import {
 import { sameBytes } from '../../wire/fields.ts';
 import type { Call, OpenKey, Operation } from '../call.ts';
 import { decryptBlocks, encryptBlocks } from './blockmodes.ts';
+import { decryptCbcHmac, encryptCbcHmac } from './cbc-hmac.ts';
 
 const GCM_IV_SIZE = 12;
 
@@ -29,6 +30,8 @@ export const encrypt: Operation = (call) => {
     case MECHANISM['AES-CTR']:
     case MECHANISM['AES-CBC']:
       return encryptBlocks(call, key);
+    case MECHANISM['AES-CBC-HMAC']:
+      return encryptCbcHmac(call, key);
     default:
       throw new Refusal('KEYCELL_MECHANISM_INVALID');
   }
@@ -126,6 +129,8 @@ export const decrypt: Operation = (call) => {
     case MECHANISM['AES-CTR']:
     case MECHANISM['AES-CBC']:
       return [decryptBlocks(call, key)];
+    case MECHANISM['AES-CBC-HMAC']:
+      return [decryptCbcHmac(call, key)];
     default:
       throw new Refusal('KEYCELL_MECHANISM_INVALID');
   }

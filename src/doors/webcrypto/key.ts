@@ -85,7 +85,8 @@ export function secretKey(
 export function adopted(handle: Key, parameters: Named): HandleKey {
   const { name } = parameters;
   const { type, usages, publicUsages, callerIv = false } = ALGORITHMS[name];
-  if (handle?.type !== type) throw failure('InvalidAccessError', `the key is not for ${name}`);
+  if (handle?.type !== type || handle.type === 'AES-CBC-HMAC')
+    throw failure('InvalidAccessError', `the key is not for ${name}`);
   if (handle.type === 'EC') {
     const half = handle.class === 'public' ? 'public' : 'private';
     const known = half === 'public' ? publicUsages : usages;
