@@ -81,13 +81,13 @@ export class Cli {
   /** Open the folder's HSM, `ready` unless `sealed` is enough, and close it in the end. */
   async withHsm<T>(
     use: (hsm: Hsm) => Promise<T>,
-    options: { readonly sealed?: true; readonly wait?: number } = {},
+    options: { readonly sealed?: true; readonly wait?: number; readonly acceptLogLoss?: string } = {},
   ): Promise<T> {
     const { path } = this.options;
     mustHoldHsm(path);
     const passphrase = options.sealed ? undefined : await this.secret('passphrase', `Passphrase of ${path}`);
     try {
-      return await this.#opened(use, passphrase, options.wait);
+      return await this.#opened(use, passphrase, options);
     } finally {
       passphrase?.fill(0);
     }
@@ -151,10 +151,14 @@ export class Cli {
     }
   }
 
-  async #opened<T>(use: (hsm: Hsm) => Promise<T>, passphrase: Uint8Array | undefined, wait = this.wait): Promise<T> {
+  async #opened<T>(
+    use: (hsm: Hsm) => Promise<T>,
+    passphrase: Uint8Array | undefined,
+    { wait = this.wait, acceptLogLoss }: { readonly wait?: number; readonly acceptLogLoss?: string } = {},
+  ): Promise<T> {
     const { path } = this.options;
     const { openHsm } = await import('../index.ts');
-    const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000 });
+    const hsm = await openHsm({ path, workers: 1, lockTimeout: wait * 1000, ...(acceptLogLoss && { acceptLogLoss }) });
     try {
       followHsm(hsm, this.log);
       if (passphrase !== undefined) await hsm.unseal(passphrase, { wipe: true });

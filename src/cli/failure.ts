@@ -76,6 +76,8 @@ const ADVICE: Partial<Record<HsmErrorCode, string>> = {
   KEYCELL_USER_NOT_FOUND: '`keycell user list` shows the users',
 };
 
+const COPY_FIRST = 'put a copy in its place that has all entries; where there is none, whoever has the passphrase may';
+
 /** A mistake in how the tool is used; `advice` says what to type instead. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -99,13 +101,15 @@ export interface Failure {
   readonly retryable?: boolean;
   readonly outcome?: string;
   readonly index?: number | undefined;
+  readonly lossId?: string | undefined;
 }
 
 /** Any thrown value as what is told about it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof HsmError) {
-    const { code, message, retryable, outcome, index } = error;
-    return { code, exit: EXIT_OF[code] ?? 'internal', message, advice: ADVICE[code], retryable, outcome, index };
+    const { code, message, retryable, outcome, index, lossId } = error;
+    const advice = lossId === undefined ? ADVICE[code] : `${COPY_FIRST} \`keycell audit accept-loss ${lossId}\``;
+    return { code, exit: EXIT_OF[code] ?? 'internal', message, advice, retryable, outcome, index, lossId };
   }
   if (error instanceof UsageError) {
     return { code: error.code, exit: error.exit, message: error.message, advice: error.advice };

@@ -170,3 +170,32 @@ test('a long log needs little memory, and its reader may go away', async () => {
   const gone = await shell.bash('keycell audit show --log long.log | head -1', { env });
   expect(gone).toMatchObject({ code: 141, stdout: expect.stringMatching(/^TIME .*\n$/), stderr: '' });
 });
+
+test('a log that is lost: each command says how it is given up, which is done once and by who has the passphrase', async () => {
+  const log = shell.path('hsm/audit.log');
+  const whole = readFileSync(log);
+  const none = ['audit', 'accept-loss', `1-${'0'.repeat(64)}`, '--yes', '--json'];
+  expect((await shell.run(none)).error().message).toBe('the log is there, and whole as far as the HSM remembers');
+
+  writeFileSync(log, whole.subarray(0, whole.indexOf('\n') + 1));
+  const refused = await shell.run(['check', '--json']);
+  expect(refused.code).toBe(1);
+  const { message, advice } = (await shell.run(['random', '8', '--json'])).error();
+  const [, loss] = /`keycell audit accept-loss (\d+-[0-9a-f]{64})`/.exec(advice!)!;
+  expect(message).toContain('lines are missing from its end');
+  const another = (await shell.run(none)).error();
+  expect(another.advice).toContain(loss);
+
+  const accept = ['audit', 'accept-loss', loss!, '--yes'];
+  writeFileSync(shell.path('wrong'), 'wrong');
+  expect((await shell.run([...accept, '--passphrase-file', 'wrong'])).code).toBe(3);
+  expect(readFileSync(log).length).toBeLessThan(whole.length);
+  const done = await shell.ok([...accept, '--json']);
+  expect(done.json()).toMatchObject({ accepted: loss });
+  const [entries, head] = loss!.split('-');
+  const [first] = readFileSync(log, 'utf8').split('\n');
+  expect(JSON.parse(first!).body).toMatchObject({ event: 'log-given-up', entries: Number(entries), head });
+  expect(readFileSync(`${log}.lost-${entries}`).length).toBe(whole.indexOf('\n') + 1);
+  await shell.ok(['check']);
+  expect((await shell.run([...accept])).code).toBe(2);
+});

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { HsmError } from '../../../errors.ts';
+import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
 import { UsageError } from '../../failure.ts';
 import { command } from '../../group.ts';
@@ -169,10 +170,6 @@ const rowWith = (when: string, user: string, operation: string, what: string): s
   `${when.padEnd(TIME)}  ${user.padEnd(USER)}  ${operation.padEnd(OPERATION)}  ${what}`.trimEnd();
 const HEADING = rowWith('TIME (UTC)', 'USER', 'OPERATION', 'KEYS, AND WHAT ELSE');
 
-/** What a log holds may be anybody's: it reaches a terminal as text, and as one line. */
-const plain = (text: string): string =>
-  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
-
 const timeOf = (at: Date): string | undefined => (Number.isNaN(at.getTime()) ? undefined : at.toISOString());
 
 function rowOf(fact: Fact, log: LogReader, labels: Labels): string {
@@ -191,7 +188,7 @@ function rowOf(fact: Fact, log: LogReader, labels: Labels): string {
   ];
   const when = (timeOf(fact.at) ?? '-').replace('T', ' ').slice(0, TIME);
   const user = fact.user === undefined ? '-' : named(fact.user);
-  return rowWith(when, plain(user), plain(fact.operation), plain(said.filter(Boolean).join('; ')));
+  return rowWith(when, shown(user), shown(fact.operation), shown(said.filter(Boolean).join('; ')));
 }
 
 function documentOf(fact: Fact, log: LogReader, labels: Labels): object {
