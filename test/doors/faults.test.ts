@@ -55,6 +55,16 @@ const wrapsBesides = (algorithm: { readonly name?: string }, usages: unknown): b
   Array.isArray(usages) &&
   usages.some((each) => WRAPS.includes(each));
 
+/** … and so are this hash and this curve. */
+const SHA1 = { ...HMAC, hash: 'SHA-1' };
+const isElsewhere = (algorithm: object): boolean => {
+  const { hash, namedCurve } = algorithm as { readonly hash?: unknown; readonly namedCurve?: unknown };
+  return hash === 'SHA-1' || namedCurve === 'P-521';
+};
+/** Node's name, but NotSupportedError where it works with what is not offered here. */
+const unlessElsewhere = (algorithm: object, there: string): string =>
+  there === 'works' && isElsewhere(algorithm) ? 'NotSupportedError' : there;
+
 const GENERATED: { readonly name?: string; readonly [member: string]: unknown }[] = [
   ...[ECDSA, ECDH, HMAC, { name: 'ecdsa', namedCurve: 'P-384' }, { ...ECDSA, namedCurve: 'P-512' }, { name: 'ECDSA' }],
   ...[{ ...ECDSA, namedCurve: 'p-256' }, { name: 'HMAC' }, { ...HMAC, hash: 'MD5' }, { ...HMAC, length: 0 }],
@@ -68,6 +78,7 @@ const GENERATED: { readonly name?: string; readonly [member: string]: unknown }[
     [128, 256, 64, 0, 255.9, 65536, -1, '192', undefined].map((length) => ({ name, length })),
   ),
   ...[{ name: 'HKDF' }, { name: 'ROT13' }, { name: '' }, {}],
+  ...[SHA1, { ...SHA1, length: 0 }, { ...ECDSA, namedCurve: 'P-521' }, { ...ECDH, namedCurve: 'P-521' }],
 ];
 
 /** The specification has usages that an algorithm does not know before its length and curve, Node 20 behind them. */
@@ -85,7 +96,7 @@ describe('generateKey', () => {
     for (const usages of USAGES) {
       const there = await outcome(theirs.generateKey(algorithm, false, usages));
       const here = await outcome(ours.generateKey(algorithm, false, usages));
-      const elsewhere = there === 'works' && wrapsBesides(algorithm, usages);
+      const elsewhere = there === 'works' && (wrapsBesides(algorithm, usages) || isElsewhere(algorithm));
       const expected = elsewhere ? 'NotSupportedError' : await usagesFirst(algorithm, usages, there);
       expect([usages, here]).toEqual([usages, expected]);
     }
@@ -179,6 +190,7 @@ describe('importKey', async () => {
       { ...HMAC, length: 0 },
       { ...HMAC, hash: 'MD5' },
     ],
+    ...[SHA1, { ...SHA1, length: 264 }],
   ];
   test.each(RAW_ALGORITHMS)('a secret, %j', async (algorithm) => {
     for (const data of [bytes(32), bytes(16), bytes(17), bytes(0), 'text', undefined]) {
@@ -189,7 +201,7 @@ describe('importKey', async () => {
           const [here, there] = [ours, theirs].map((s) =>
             outcome(s.importKey('raw', data, algorithm, extractable, usages)),
           );
-          const elsewhere = (await there) === 'works' && wrapsBesides(algorithm, usages);
+          const elsewhere = (await there) === 'works' && (wrapsBesides(algorithm, usages) || isElsewhere(algorithm));
           const expected = elsewhere ? 'NotSupportedError' : await there;
           expect([data, usages, extractable, await here]).toEqual([data, usages, extractable, expected]);
         }
@@ -221,6 +233,70 @@ describe('importKey', async () => {
     expect(await secret('raw', bytes(16), { ...HMAC, length: 121 }, 'sign')).toBe('NotSupportedError');
   });
 
+  test('a secret JWK is not offered, after what is wrong with it beside the secret', async () => {
+    const oct = { kty: 'oct', k: 'AAAAAAAAAAAAAAAAAAAAAA' };
+    const { k: _, ...bare } = oct;
+    for (const [algorithm, usage, alg, use] of [
+      ['AES-GCM', 'encrypt', 'A128GCM', 'enc'],
+      ['AES-KW', 'wrapKey', 'A128KW', 'enc'],
+      [HMAC, 'sign', 'HS256', 'sig'],
+      [SHA1, 'sign', 'HS1', 'sig'],
+    ] as const) {
+      const given =
+        (data: object, usages: string[], extractable = true) =>
+        (s: Subtle) =>
+          outcome(s.importKey('jwk', data, algorithm, extractable, usages));
+      for (const good of [oct, { ...oct, alg, use, key_ops: [usage], ext: true }]) {
+        const call = given(good, [usage]);
+        expect([await call(ours), await call(theirs)]).toEqual(['NotSupportedError', 'works']);
+      }
+      for (const wrong of [
+        given(oct, ['deriveKey']),
+        given({ ...oct, kty: 'EC' }, [usage]),
+        given(bare, [usage]),
+        given({}, [usage]),
+        given({ ...oct, alg: 'A128CMAC' }, [usage]),
+        given({ ...oct, alg: alg.toLowerCase() }, [usage]),
+        given({ ...oct, use: use === 'sig' ? 'enc' : 'sig' }, [usage]),
+        given({ ...oct, key_ops: ['deriveKey'] }, [usage]),
+        given({ ...oct, ext: false }, [usage]),
+      ]) {
+        expect(await wrong(ours)).toBe(await wrong(theirs));
+        expect(await wrong(ours)).not.toBe('NotSupportedError');
+      }
+      // Node 20 looks at the usages of a key that it could not have imported.
+      expect(await given(oct, [])(ours)).toBe('SyntaxError');
+      expect(await given({ ...oct, kty: 'EC' }, [])(ours)).toBe('DataError');
+    }
+  });
+
+  test('P-521 is not offered, after the usages and what a JWK says', async () => {
+    const P521 = { ...ECDSA, namedCurve: 'P-521' };
+    const { privateKey, publicKey } = (await node.subtle.generateKey(P521, true, [
+      'sign',
+      'verify',
+    ])) as node.CryptoKeyPair;
+    const there = await node.subtle.exportKey('jwk', privateKey);
+    const { d: _, key_ops: __, ext: ___, ...jwk } = there;
+    for (const [format, data, usages] of [
+      ['jwk', jwk, ['verify']],
+      ['jwk', jwk, []],
+      ['raw', await node.subtle.exportKey('raw', publicKey), ['verify']],
+      ['spki', await node.subtle.exportKey('spki', publicKey), []],
+      ['pkcs8', await node.subtle.exportKey('pkcs8', privateKey), ['sign']],
+    ] as const) {
+      const call = (asked: readonly string[]) => (s: Subtle) => outcome(s.importKey(format, data, P521, true, asked));
+      expect([await call(usages)(ours), await call(usages)(theirs)]).toEqual(['NotSupportedError', 'works']);
+      expect([await call(['encrypt'])(ours), await call(['encrypt'])(theirs)]).toEqual(['SyntaxError', 'SyntaxError']);
+      if (format === 'pkcs8') expect(await call([])(ours)).toBe('SyntaxError');
+    }
+    for (const wrong of [{ kty: 'OKP' }, { crv: 'P-256' }, { x: undefined }, { x: 'AAAA' }, { alg: 'ES256' }]) {
+      const data = { ...jwk, ...wrong };
+      const [here, other] = [ours, theirs].map((s) => outcome(s.importKey('jwk', data, P521, true, ['verify'])));
+      expect([wrong, await here, await other]).toEqual([wrong, 'DataError', 'DataError']);
+    }
+  });
+
   test('a private JWK is not offered, after all that is wrong with it', async () => {
     const jwk = await node.subtle.exportKey('jwk', pair.privateKey);
     const given =
@@ -238,6 +314,8 @@ describe('importKey', async () => {
       given({ ...jwk, alg: 'ES384' }, ['sign']),
       given({ ...jwk, key_ops: ['verify'] }, ['sign']),
       given({ ...jwk, d: undefined }, ['sign']),
+      given({ ...jwk, x: jwk.x!.slice(0, -1) }, ['sign']),
+      given({ ...jwk, y: `${jwk.y}AA` }, ['sign']),
     ]) {
       expect(await wrong(ours)).toBe(await wrong(theirs));
     }
@@ -360,6 +438,11 @@ describe('every key in every operation', () => {
       await sameNames(['no data', algorithm], (s, keys) => s.sign(algorithm, keys[key]));
       await sameNames(['no signature', algorithm], (s, keys) => s.verify(algorithm, keys[key], 'x', bytes(3)));
     }
+    const old = { name: 'ECDSA', hash: 'SHA-1' };
+    const [here, there] = [[ours, mine] as const, [theirs, other] as const].map(([s, keys]) =>
+      outcome(s.sign(old, keys[key], bytes(3))),
+    );
+    expect(await here).toBe(unlessElsewhere(old, (await there)!));
     const ctr = { name: 'AES-CTR', counter: bytes(16), length: 64 };
     for (const algorithm of [
       ...[GCM, { ...GCM, tagLength: 24 }, { ...GCM, tagLength: 300 }, { name: 'AES-GCM' }, { ...GCM, iv: bytes(0) }],
@@ -378,6 +461,13 @@ describe('every key in every operation', () => {
       );
     }
     await sameNames('wrapKey, no format', (s, keys) => s.wrapKey('RAW', keys.gcm, keys[key], 'AES-KW'));
+  });
+
+  test('a key for HKDF is not exported, and so not wrapped, whatever else it is', async () => {
+    for (const key of ['hkdf', 'derivingBits'] as const) {
+      expect(await outcome(ours.wrapKey('raw', mine[key], mine.kw, 'AES-KW'))).toBe('NotSupportedError');
+      expect(await outcome(ours.wrapKey('raw', mine[key], mine.gcm, 'AES-KW'))).toBe('InvalidAccessError');
+    }
   });
 
   test('exportKey', async () => {
@@ -445,6 +535,28 @@ describe('deriving', () => {
         }
       }
     }
+  });
+
+  test('SHA-1, in the derivation and for the derived key: last', async () => {
+    for (const key of KEYS) {
+      for (const [how, wanted] of [
+        [
+          { ...HKDF, hash: 'SHA-1' },
+          { name: 'AES-GCM', length: 128 },
+        ],
+        [HKDF, SHA1],
+      ] as const) {
+        for (const usages of [['sign'], ['encrypt'], [], ['deriveKey']]) {
+          const derive = (s: Subtle, keys: Keys) => s.deriveKey(how, keys[key], wanted, false, usages);
+          const [here, there] = await Promise.all([outcome(derive(ours, mine)), outcome(derive(theirs, other))]);
+          expect([key, usages, here]).toEqual([key, usages, unlessElsewhere({ hash: 'SHA-1' }, there)]);
+        }
+      }
+      const old = { ...HKDF, hash: 'SHA-1' };
+      await sameNames(key, (s, keys) => s.deriveBits(old, keys[key], 8 * (255 * 20 + 1)));
+      await sameNames(key, (s, keys) => s.deriveBits(old, keys[key], 0));
+    }
+    expect(await outcome(ours.deriveBits({ ...HKDF, hash: 'SHA-1' }, mine.hkdf, 256))).toBe('NotSupportedError');
   });
 
   test('how long a key is has to be known before whether the base key may be asked, and in Node 20 after it', async () => {

@@ -48,24 +48,39 @@ export const usagesOf = (known: readonly Usage[], held: readonly CellUsage[]): U
 /** ASCII letters alone: `ſ` is no S. */
 export const upperCase = (name: string): string => name.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 
-const HASHES: readonly HashName[] = ['SHA-256', 'SHA-384', 'SHA-512'];
+/** The specification's, of which the HSM has all but the first. */
+export type SpecifiedHash = HashName | 'SHA-1';
+const HASHES: readonly SpecifiedHash[] = ['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'];
 
-export function hashNamed(asked: string): HashName {
+/** A hash of the specification: whether it is offered is asked last, by `offeredHash`. Throws NotSupportedError. */
+export function hashNamed(asked: string): SpecifiedHash {
   const name = HASHES.find((each) => each === upperCase(asked));
-  if (name === undefined) throw notSupported(`the HSM has no ${asked}: ${HASHES.join(', ')}`);
+  if (name === undefined) throw notSupported(`the HSM has no ${asked}: SHA-256, SHA-384, SHA-512`);
   return name;
 }
 
-/** The size of a coordinate in bytes. WebCrypto has no name for secp256k1. */
-const CURVES: Readonly<Partial<Record<Curve, number>>> = { 'P-256': 32, 'P-384': 48 };
+export function offeredHash(hash: SpecifiedHash): HashName {
+  if (hash === 'SHA-1') throw notSupported('the HSM has no SHA-1: SHA-256, SHA-384, SHA-512');
+  return hash;
+}
 
-export function curveOf(namedCurve: string): Curve {
-  if (!Object.hasOwn(CURVES, namedCurve)) throw notSupported(`the HSM's curves are P-256 and P-384`);
-  return namedCurve as Curve;
+/** The specification's curves, and the size of a coordinate in bytes. It has no name for secp256k1. */
+const CURVES = { 'P-256': 32, 'P-384': 48, 'P-521': 66 } as const;
+export type SpecifiedCurve = keyof typeof CURVES;
+
+/** A curve of the specification: whether it is offered is asked last, by `offeredCurve`. Throws NotSupportedError. */
+export function curveNamed(namedCurve: string): SpecifiedCurve {
+  if (!Object.hasOwn(CURVES, namedCurve)) throw notSupported("the HSM's curves are P-256 and P-384");
+  return namedCurve as SpecifiedCurve;
+}
+
+export function offeredCurve(curve: SpecifiedCurve): Curve {
+  if (curve === 'P-521') throw notSupported("the HSM's curves are P-256 and P-384");
+  return curve;
 }
 
 /** In bytes. */
-export const coordinateSize = (curve: string): number => CURVES[curve as Curve] ?? 0;
+export const coordinateSize = (curve: string): number => CURVES[curve as SpecifiedCurve] ?? 0;
 
 export function aesBits(length: number): AesBits {
   if (length !== 128 && length !== 192 && length !== 256) {
@@ -75,9 +90,11 @@ export function aesBits(length: number): AesBits {
 }
 
 /** WebCrypto's default for a new HMAC key: the hash's block. */
-const BLOCK_BITS: Readonly<Record<HashName, number>> = { 'SHA-256': 512, 'SHA-384': 1024, 'SHA-512': 1024 };
+const BLOCK_BITS: Readonly<Record<SpecifiedHash, number>> = {
+  ...{ 'SHA-1': 512, 'SHA-256': 512, 'SHA-384': 1024, 'SHA-512': 1024 },
+};
 
-export function hmacBits(length: number | undefined, hash: HashName): number {
+export function hmacBits(length: number | undefined, hash: SpecifiedHash): number {
   if (length === 0) throw failure('OperationError', 'a key has more than 0 bits');
   return length ?? BLOCK_BITS[hash];
 }

@@ -5,8 +5,7 @@
  * leave out the `additionalData` of a class without a word. Each is read once, so that what was checked is what is used: first
  * the name, then those of the table below, which are in the order of their names, as Web IDL reads them.
  */
-import type { HashName } from '../../model/key.ts';
-import { hashNamed, type Name, upperCase } from './algorithms.ts';
+import { hashNamed, type Name, type SpecifiedHash, upperCase } from './algorithms.ts';
 import { bytesOf } from './data.ts';
 import { notSupported } from './errors.ts';
 import { cryptoKey } from './key.ts';
@@ -45,7 +44,7 @@ const bytes: Member<Uint8Array> = (value, what) => {
   const source = bufferSource(value, what);
   return () => bytesOf(source).slice();
 };
-const hash: Member<HashName> = (value, what) => {
+const hash: Member<SpecifiedHash> = (value, what) => {
   const identifier = algorithmIdentifier(value, what);
   return () => hashNamed(nameIn(identifier, what));
 };

@@ -17,16 +17,17 @@ import {
   cellUsages,
   checkUsages,
   coordinateSize,
-  curveOf,
+  curveNamed,
   mustHaveUsages,
   type Name,
+  offeredCurve,
   type Usage,
 } from './algorithms.ts';
 import { bufferOf, bytesOf } from './data.ts';
 import type { Parameters } from './dictionaries.ts';
 import { failure, notSupported, translated } from './errors.ts';
-import { type Jwk, publicJwk, readJwk } from './jwk.ts';
-import { ecKey, type HandleKey, secretKey } from './key.ts';
+import { checkSecretJwk, type Jwk, publicJwk, readJwk } from './jwk.ts';
+import { ecKey, type HandleKey, offered, secretKey } from './key.ts';
 import { bufferSource, oneOf } from './webidl.ts';
 
 const AES_BITS: readonly number[] = [128, 192, 256];
@@ -77,22 +78,26 @@ async function importEc(
   const { usages: privateUsages, publicUsages } = ALGORITHMS[name];
   const isPrivate = key.format === 'jwk' ? key.jwk.d === true : key.format === 'pkcs8';
   checkUsages(name, usages, isPrivate ? privateUsages : publicUsages);
-  const curve = curveOf(namedCurve);
-  const material =
-    key.format === 'jwk' ? publicJwk(key.jwk, { name, curve, usages, extractable }) : formatted(key.source, key.format);
+  const specified = curveNamed(namedCurve);
+  const given =
+    key.format === 'jwk'
+      ? publicJwk(key.jwk, { name, curve: specified, usages, extractable })
+      : formatted(key.source, key.format);
+  if (isPrivate) mustHaveUsages(name, usages);
+  const curve = offeredCurve(specified);
   if (!isPrivate) {
+    const material = given instanceof Uint8Array ? given : { ...given, crv: curve };
     const usage = name === 'ECDH' ? (['derive'] as const) : (['verify'] as const);
     const template = { type: 'EC', class: 'public', curve, usage, persistent: false } as const;
     const handle = await translated(() => session.importKey(template, material), 'DataError');
     return ecKey(handle, name, 'public', extractable, usages);
   }
-  mustHaveUsages(name, usages);
-  if (!(material instanceof Uint8Array)) throw noSecretJwk('pkcs8');
+  if (!(given instanceof Uint8Array)) throw noSecretJwk('pkcs8');
   const template = {
     ...{ type: 'EC' as const, curve, usage: cellUsages(usages) as ('sign' | 'derive')[], ...transient(extractable) },
     ...(name === 'ECDH' && unbound.deriving),
   };
-  const handle = await translated(() => session.importKey(template, material), 'DataError');
+  const handle = await translated(() => session.importKey(template, given), 'DataError');
   return ecKey(handle, name, 'private', handle.extractable === 'plaintext', usages);
 }
 
@@ -127,15 +132,20 @@ async function importSecret(
   const { name } = parameters;
   // The specification has the formats of HKDF first, those of the others after their usages.
   if (name !== 'HKDF') checkUsages(name, usages, ALGORITHMS[name].usages);
-  if (key.format === 'jwk') throw noSecretJwk('raw');
+  if (key.format === 'jwk' && name !== 'HKDF') {
+    checkSecretJwk(key.jwk, { name, hash: 'hash' in parameters ? parameters.hash : undefined, usages, extractable });
+    mustHaveUsages(name, usages);
+    throw noSecretJwk('raw');
+  }
   if (key.format !== 'raw') throw notSupported(`a key for ${name} has no format ${key.format}`);
   const bytes = bytesOf(key.source);
   const bits = 8 * bytes.length;
   checkSecret(parameters, bits, usages, extractable);
+  const kept = offered(parameters);
   const template = templateFor(name, bits, usages, extractable);
   // All that is wrong with it is said: what is left are sizes that the HSM does not have.
   const handle = await translated(() => session.importKey(template, bytes), 'NotSupportedError');
-  return secretKey(handle as AesKey | HmacKey | GenericKey, parameters, usages);
+  return secretKey(handle as AesKey | HmacKey | GenericKey, kept, usages);
 }
 
 /** A secret key of so many bits, as the specification would have it imported, derived or unwrapped. */
@@ -202,10 +212,12 @@ export function templateFor(
   }
 }
 
+export const notExported = () => notSupported('a key for HKDF is not exported');
+
 /** A key on its way out. Public keys always; a private or secret one only if it is extractable as plaintext. */
 export async function exportFrom(session: Session, format: KeyFormat, key: HandleKey): Promise<object> {
   const { handle, type, algorithm } = key;
-  if (algorithm.name === 'HKDF') throw notSupported('a key for HKDF is not exported');
+  if (algorithm.name === 'HKDF') throw notExported();
   if (!key.extractable) throw failure('InvalidAccessError', 'the key is not extractable');
   if (type === 'public' && handle.type === 'EC') {
     const { kty, crv, x, y } = handle.jwk;

@@ -1,6 +1,6 @@
 /** A key in the shape of a CryptoKey: it holds a handle, which names a sealed record, and no secret. */
 import type { AesKey, EcKey, GenericKey, HashName, HmacKey, Key } from '../../model/key.ts';
-import { ALGORITHMS, type Name, type Usage, usagesOf } from './algorithms.ts';
+import { ALGORITHMS, type Name, offeredHash, type SpecifiedHash, type Usage, usagesOf } from './algorithms.ts';
 import { failure } from './errors.ts';
 import type { Convert } from './webidl.ts';
 
@@ -64,11 +64,17 @@ export function ecKey(
   return new HandleKey(handle, half, extractable, { name, namedCurve: handle.curve }, held);
 }
 
-/** As much of an algorithm's parameters as a key remembers. */
-interface Named {
+/** As much of an algorithm's parameters as a key remembers … */
+interface Named<H = HashName> {
   readonly name: Name;
-  readonly hash?: HashName | undefined;
+  readonly hash?: H | undefined;
 }
+
+/** … once the HSM has them. Throws NotSupportedError. */
+export const offered = ({ name, hash }: Named<SpecifiedHash>): Named => ({
+  name,
+  hash: hash && offeredHash(hash),
+});
 
 export function secretKey(
   handle: AesKey | HmacKey | GenericKey,
@@ -82,7 +88,7 @@ export function secretKey(
 }
 
 /** A key of the HSM as a CryptoKey for this algorithm, with all usages that it has. Throws InvalidAccessError. */
-export function adopted(handle: Key, parameters: Named): HandleKey {
+export function adopted(handle: Key, parameters: Named<SpecifiedHash>): HandleKey {
   const { name } = parameters;
   const { type, usages, publicUsages, callerIv = false } = ALGORITHMS[name];
   if (handle?.type !== type || handle.type === 'AES-CBC-HMAC')
@@ -101,7 +107,7 @@ export function adopted(handle: Key, parameters: Named): HandleKey {
   if (handle.type === 'AES' && handle.callerIv !== callerIv) {
     throw failure('InvalidAccessError', 'WebCrypto has the caller choose the IV, which only keys with callerIv allow');
   }
-  return secretKey(handle, parameters, usagesOf(usages, handle.usage));
+  return secretKey(handle, offered(parameters), usagesOf(usages, handle.usage));
 }
 
 /** A key of this module's as an argument. */

@@ -13,18 +13,30 @@ import {
   aesBits,
   cellUsages,
   checkUsages,
-  curveOf,
+  curveNamed,
   hmacBits,
   mustHaveUsages,
+  offeredCurve,
+  offeredHash,
   readUsages,
 } from './algorithms.ts';
 import { cipherOptions } from './ciphers.ts';
 import { bufferOf, bytesOf } from './data.ts';
-import { agreedBits, derivation, derivedBits, firstBits } from './derive.ts';
+import { agreedBits, checkDerivation, derivation, derivedBits, firstBits } from './derive.ts';
 import { normalize } from './dictionaries.ts';
 import { failure, notSupported, translated } from './errors.ts';
-import { checkSecret, exportFrom, importInto, keyData, keyFormat, templateFor, transient, unbound } from './formats.ts';
-import { checkKey, cryptoKey, type HandleKey, pairOf, secretKey } from './key.ts';
+import {
+  checkSecret,
+  exportFrom,
+  importInto,
+  keyData,
+  keyFormat,
+  notExported,
+  templateFor,
+  transient,
+  unbound,
+} from './formats.ts';
+import { checkKey, cryptoKey, type HandleKey, offered, pairOf, secretKey } from './key.ts';
 import { bufferSource } from './webidl.ts';
 
 type SymmetricKey = AesKey | HmacKey | GenericKey;
@@ -43,22 +55,24 @@ export class SessionSubtle {
     const { usages: own, publicUsages } = ALGORITHMS[name];
     checkUsages(name, usages, [...own, ...publicUsages]);
     if ('namedCurve' in parameters) {
-      const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
-      const template = {
-        ...{ type: 'EC' as const, curve: curveOf(parameters.namedCurve), usage, ...transient(Boolean(extractable)) },
-        ...(name === 'ECDH' && unbound.deriving),
-      } as const;
+      const curve = curveNamed(parameters.namedCurve);
       mustHaveUsages(
         name,
         usages.filter((usage) => own.includes(usage)),
       );
+      const usage = cellUsages(usages) as ('sign' | 'verify' | 'derive')[];
+      const template = {
+        ...{ type: 'EC' as const, curve: offeredCurve(curve), usage, ...transient(Boolean(extractable)) },
+        ...(name === 'ECDH' && unbound.deriving),
+      } as const;
       return pairOf(await translated(() => this.#session.generateKey(template)), parameters.name, usages);
     }
     const bits = parameters.name === 'HMAC' ? hmacBits(parameters.length, parameters.hash) : aesBits(parameters.length);
     mustHaveUsages(name, usages);
+    const kept = offered(parameters);
     const template = templateFor(name, bits, usages, Boolean(extractable));
     const handle = await translated(() => this.#session.generateKey(template), 'NotSupportedError');
-    return secretKey(handle as SymmetricKey, parameters, usages);
+    return secretKey(handle as SymmetricKey, kept, usages);
   }
 
   async importKey(
@@ -112,8 +126,9 @@ export class SessionSubtle {
     const length = wanted === null ? null : +(wanted as number) >>> 0;
     const parameters = normalize('deriveBits', algorithm);
     checkKey(base, parameters.name, 'deriveBits');
-    const options = derivation(parameters, base, length);
+    checkDerivation(parameters, base, length);
     if (length === 0) return new ArrayBuffer(0);
+    const options = derivation(parameters);
     const whole = parameters.name === 'ECDH' ? agreedBits(base) : length!;
     const template = { type: 'GENERIC', bits: whole, usage: [], ...transient(true) } as const;
     const all = await translated(async () => {
@@ -136,26 +151,28 @@ export class SessionSubtle {
     const wanted = normalize('derivedKey', derivedKeyType);
     checkKey(base, parameters.name, 'deriveKey');
     const length = derivedBits(wanted);
-    const options = derivation(parameters, base, length);
+    checkDerivation(parameters, base, length);
     const bits = length ?? agreedBits(base);
     checkSecret(wanted, bits, usages, Boolean(extractable));
     if (parameters.name === 'ECDH' && wanted.name !== 'HKDF') {
       // The cell makes no key of a bare coordinate, which is not uniform (SP 800-56C).
       throw notSupported(`ECDH derives a key for HKDF, and that one the key for ${wanted.name}`);
     }
+    const [options, kept] = [derivation(parameters), offered(wanted)];
     const handle = base.handle as EcKey | GenericKey;
     const template = templateFor(wanted.name, bits, usages, Boolean(extractable), handle.deriveTemplate);
     const key = await translated(() => this.#session.deriveKey(handle, options, template), 'NotSupportedError');
-    return secretKey(key as SymmetricKey, wanted, usages);
+    return secretKey(key as SymmetricKey, kept, usages);
   }
 
   async wrapKey(format: unknown, key: unknown, wrappingKey: unknown, wrapAlgorithm: unknown): Promise<ArrayBuffer> {
     const form = keyFormat(format, 'a format');
-    const { handle, type, extractable } = cryptoKey(key, 'the key');
+    const { handle, type, extractable, algorithm } = cryptoKey(key, 'the key');
     const wrapping = cryptoKey(wrappingKey, 'the wrapping key');
     // The one argument that would become a name, were it not there.
     if (wrapAlgorithm === undefined) throw new TypeError('wrapKey has four arguments');
     checkKey(wrapping, normalize('wrapKey', wrapAlgorithm).name, 'wrapKey');
+    if (algorithm.name === 'HKDF') throw notExported();
     // A key that goes out wrapped and no other way is more than WebCrypto knows of.
     if (!extractable && handle.extractable !== 'wrapped')
       throw failure('InvalidAccessError', 'the key is not extractable');
@@ -186,6 +203,7 @@ export class SessionSubtle {
     if (blob.length < 24 || blob.length % 8 !== 0) throw failure('OperationError', 'this is no wrapped key');
     const bits = 8 * (blob.length - 8);
     checkSecret(parameters, bits, usages, Boolean(extractable));
+    const kept = offered(parameters);
     const wrapping = key.handle as AesKey;
     const template = templateFor(parameters.name, bits, usages, Boolean(extractable), wrapping.unwrapTemplate);
     const options = { mechanism: 'AES-KW' } as const;
@@ -193,7 +211,7 @@ export class SessionSubtle {
       () => this.#session.unwrapKey(wrapping, blob, template, options),
       'NotSupportedError',
     );
-    return secretKey(handle as SymmetricKey, parameters, usages);
+    return secretKey(handle as SymmetricKey, kept, usages);
   }
 }
 
@@ -204,7 +222,7 @@ function signer(algorithm: unknown, key: unknown, usage: 'sign' | 'verify') {
   const own = cryptoKey(key, 'the key');
   const parameters = normalize('sign', algorithm);
   checkKey(own, parameters.name, usage);
-  const hash = parameters.name === 'ECDSA' ? parameters.hash : own.algorithm.hash!.name;
+  const hash = parameters.name === 'ECDSA' ? offeredHash(parameters.hash) : own.algorithm.hash!.name;
   return { handle: own.handle as EcKey | HmacKey, hash };
 }
 
