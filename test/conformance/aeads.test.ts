@@ -1,7 +1,7 @@
-/** Authenticated encryption: the envelope, and raw AES-GCM with every key size and with the caller's IVs. */
+/** Authenticated encryption: the envelope, raw AES-GCM with every key size and with the caller's IVs, AES-CBC-HMAC. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AesKey, Bytes, Session } from '../../dist/index.js';
-import { ephemeral, nodeGcm, nodeGcmOpen } from '../operations/support.ts';
+import type { AesCbcHmacKey, AesKey, AesTemplate, Bytes, Session } from '../../dist/index.js';
+import { ephemeral, nodeCbcHmac, nodeGcm, nodeGcmOpen } from '../operations/support.ts';
 import { sealEnvelope } from '../support/reference.ts';
 import {
   codesOf,
@@ -22,16 +22,19 @@ interface Sealed {
   readonly iv: Uint8Array;
 }
 
-interface Row {
+interface Row<Key extends AesKey | AesCbcHmacKey = AesKey> {
   readonly name: string;
-  readonly bits: 128 | 192 | 256;
-  readonly callerIv: boolean;
+  readonly bits: number;
+  /** The key's template, besides its usage. */
+  readonly template: { readonly type: string; readonly bits: number; readonly callerIv?: boolean };
+  /** The one length that an IV has, if it has one. */
+  readonly ivSize?: number;
   /** Bytes that sealing adds. */
-  readonly overhead: number;
-  seal(session: Session, key: AesKey, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed>;
-  open(session: Session, key: AesKey, sealed: Sealed, aad: Uint8Array): Promise<Bytes>;
+  overhead(length: number): number;
+  seal(session: Session, key: Key, plaintext: Uint8Array, aad: Uint8Array): Promise<Sealed>;
+  open(session: Session, key: Key, sealed: Sealed, aad: Uint8Array): Promise<Bytes>;
   /** The same by another implementation, from the nonce that was used. */
-  again(key: AesKey, secret: Uint8Array, sealed: Sealed, plaintext: Uint8Array, aad: Uint8Array): Uint8Array;
+  again(key: Key, secret: Uint8Array, sealed: Sealed, plaintext: Uint8Array, aad: Uint8Array): Uint8Array;
 }
 
 const NO_IV = new Uint8Array(0);
@@ -39,8 +42,8 @@ const NO_IV = new Uint8Array(0);
 const envelope = (bits: 128 | 192 | 256): Row => ({
   name: `envelope under ${bits} bits`,
   bits,
-  callerIv: false,
-  overhead: 68,
+  template: { type: 'AES', bits },
+  overhead: () => 68,
   seal: async (session, key, plaintext, aad) => ({
     ciphertext: await session.encrypt(key, plaintext, { aad }),
     iv: NO_IV,
@@ -54,14 +57,26 @@ let drawn = 0;
 const gcm = (bits: 128 | 192 | 256, callerIv: boolean, ivSize = 12): Row => ({
   name: `AES-${bits}-GCM${callerIv ? ` with the caller's IV of ${ivSize} bytes` : ''}`,
   bits,
-  callerIv,
-  overhead: 16,
+  template: { type: 'AES', bits, callerIv },
+  overhead: () => 16,
   seal: (session, key, plaintext, aad) => {
     const iv = pattern(ivSize, drawn++);
     return session.encrypt(key, plaintext, { mechanism: 'AES-GCM', aad, ...(callerIv && { iv }) });
   },
   open: (session, key, { ciphertext, iv }, aad) => session.decrypt(key, ciphertext, { mechanism: 'AES-GCM', iv, aad }),
   again: (_, secret, { iv }, plaintext, aad) => nodeGcm(secret, iv, aad, plaintext),
+});
+
+const cbcHmac = (bits: 256 | 384 | 512): Row<AesCbcHmacKey> => ({
+  name: `A${bits / 2}CBC-HS${bits}`,
+  bits,
+  template: { type: 'AES-CBC-HMAC', bits },
+  ivSize: 16,
+  overhead: (length) => 16 - (length % 16) + bits / 16,
+  seal: (session, key, plaintext, aad) => session.encrypt(key, plaintext, { mechanism: 'AES-CBC-HMAC', aad }),
+  open: (session, key, { ciphertext, iv }, aad) =>
+    session.decrypt(key, ciphertext, { mechanism: 'AES-CBC-HMAC', iv, aad }),
+  again: (_, secret, { iv }, plaintext, aad) => nodeCbcHmac(secret, iv, aad, plaintext),
 });
 
 const ROWS = [
@@ -73,15 +88,15 @@ const ROWS = [
   gcm(256, false),
   gcm(128, true),
   gcm(256, true, 16),
+  cbcHmac(256) as unknown as Row,
+  cbcHmac(384) as unknown as Row,
+  cbcHmac(512) as unknown as Row,
 ];
 
 describe.each(ROWS)('$name', (row) => {
   const secret = pattern(row.bits / 8, 5);
   const make = (bytes: Uint8Array) =>
-    it.session.importKey(
-      { type: 'AES', bits: row.bits, usage: ['encrypt', 'decrypt'], callerIv: row.callerIv, persistent: false },
-      bytes,
-    );
+    it.session.importKey({ ...row.template, usage: ['encrypt', 'decrypt'], persistent: false } as AesTemplate, bytes);
   let session: Session;
   let key: AesKey;
   beforeAll(async () => {
@@ -94,7 +109,7 @@ describe.each(ROWS)('$name', (row) => {
       throughTwoBlocks(128).map(async (length) => {
         const [plaintext, aad] = [pattern(length), pattern(length % 19, 3)];
         const sealed = await row.seal(session, key, plaintext, aad);
-        expect(sealed.ciphertext.length).toBe(length + row.overhead);
+        expect(sealed.ciphertext.length).toBe(length + row.overhead(length));
         expect(Buffer.compare(sealed.ciphertext, row.again(key, secret, sealed, plaintext, aad))).toBe(0);
         expect(Buffer.compare(await row.open(session, key, sealed, aad), plaintext)).toBe(0);
       }),
@@ -135,7 +150,10 @@ describe.each(ROWS)('$name', (row) => {
     const [plaintext, aad] = [pattern(33), pattern(9)];
     const sealed = await row.seal(session, key, plaintext, aad);
     const other = await make(pattern(row.bits / 8, 6));
-    const ivs = sealed.iv.length === 0 ? [] : [...damaged(sealed.iv)].filter(({ length }) => length > 0);
+    const ivs =
+      sealed.iv.length === 0
+        ? []
+        : [...damaged(sealed.iv)].filter(({ length }) => length === (row.ivSize ?? (length || 1)));
     const codes = await codesOf([
       ...[...damaged(sealed.ciphertext)].map(
         (bad) => () => row.open(session, key, { ...sealed, ciphertext: bad }, aad),

@@ -1,5 +1,5 @@
 /** An HSM in memory for a test file, and the counterparts that its results are compared with. */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,4 +91,32 @@ export function nodeGcmOpen(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, se
   const decipher = createDecipheriv(`aes-${8 * key.length}-gcm` as 'aes-256-gcm', key, iv).setAAD(aad);
   decipher.setAuthTag(sealed.subarray(sealed.length - 16));
   return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - 16)), decipher.final()]);
+}
+
+/** The tag of AES_CBC_HMAC_SHA2, RFC 7518 §5.2.2.1. */
+export const cbcHmacTag = (key: Uint8Array, iv: Uint8Array, aad: Uint8Array, text: Uint8Array): Buffer => {
+  const half = key.length / 2;
+  const al = Buffer.alloc(8);
+  al.writeBigUInt64BE(BigInt(8 * aad.length));
+  const mac = createHmac(`sha${8 * key.length}`, key.subarray(0, half))
+    .update(aad)
+    .update(iv)
+    .update(text)
+    .update(al);
+  return mac.digest().subarray(0, half);
+};
+/** The cipher's half of a composite key, as node names it. */
+export const cbcCipher = (key: Uint8Array) => [`aes-${4 * key.length}-cbc`, key.subarray(key.length / 2)] as const;
+
+export function nodeCbcHmac(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer {
+  const cipher = createCipheriv(...cbcCipher(key), iv);
+  const text = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([text, cbcHmacTag(key, iv, aad, text)]);
+}
+
+export function nodeCbcHmacOpen(key: Uint8Array, iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer {
+  const text = sealed.subarray(0, sealed.length - key.length / 2);
+  expect(cbcHmacTag(key, iv, aad, text).equals(sealed.subarray(text.length))).toBe(true);
+  const decipher = createDecipheriv(...cbcCipher(key), iv);
+  return Buffer.concat([decipher.update(text), decipher.final()]);
 }
