@@ -213,8 +213,18 @@ export type HsmErrorCode = keyof typeof TABLE;
 /** Whether a call that failed may have had an effect. */
 export type Outcome = 'not-executed' | 'unknown';
 
+/** The process that has a folder: of KEYCELL_STORE_LOCKED. */
+export interface FolderHolder {
+  /** Where `elsewhere` is true, a number of that container's or namespace's own. */
+  readonly pid: number;
+  readonly since?: Date;
+  /** It is of another container or pid namespace, which shares the folder. */
+  readonly elsewhere: boolean;
+}
+
 export interface HsmErrorOptions {
   readonly cause?: unknown;
+  readonly holder?: FolderHolder;
   /** `not-executed` unless told: policy and input are checked before anything is done. */
   readonly outcome?: Outcome;
   readonly lossId?: string | undefined;
@@ -234,6 +244,8 @@ export class HsmError extends Error {
   readonly lossId?: string;
   /** Of a call with a list (`signMany`, `rewrapKeys`, keys of a token): which item is at fault, from 0. */
   readonly index?: number;
+  /** Of KEYCELL_STORE_LOCKED alone. */
+  readonly holder?: FolderHolder;
 
   constructor(code: HsmErrorCode, detail?: string, options: HsmErrorOptions = {}) {
     const [, retryable, text] = TABLE[code];
@@ -245,6 +257,7 @@ export class HsmError extends Error {
     this.retryable = retryable;
     this.outcome = options.outcome ?? 'not-executed';
     if (options.lossId !== undefined) this.lossId = options.lossId;
+    if (options.holder !== undefined) this.holder = options.holder;
   }
 }
 

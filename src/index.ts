@@ -3,7 +3,7 @@ import { HsmError } from './errors.ts';
 import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
 
 export { type AuditFault, type VerifyOptions, verifyAuditLog } from './audit/verify.ts';
-export { HsmError, type HsmErrorCode, type HsmErrorOptions, type Outcome } from './errors.ts';
+export { type FolderHolder, HsmError, type HsmErrorCode, type HsmErrorOptions, type Outcome } from './errors.ts';
 export type * from './model/hsm.ts';
 export type * from './model/key.ts';
 

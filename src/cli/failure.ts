@@ -136,10 +136,15 @@ const SYSTEM: Record<string, Exit> = {
   EEXIST: 'conflict',
 };
 
+const UNSEAL =
+  'it comes with an HSM that goes on running between commands; `keycell check` tries a passphrase, and with --login a password';
+
 function usageOf(error: CommanderError): Failure {
   // What follows an unknown option's "=" may be a secret that was meant for a file.
   const message = error.message.replace(/^error: /, '').replace(/(--[\w-]+)=[^']*/g, '$1=…');
   const secret = /unknown option '--(passphrase|password|new-password|pin|secret)\b/.test(message);
+  // A command of before.
+  if (/unknown command 'unseal'/.test(message)) return { code: 'USAGE', exit: 'usage', message, advice: UNSEAL };
   const advice = secret
     ? 'secrets are never arguments, which every process on the machine can read: use --passphrase-file or -fd'
     : 'see --help';

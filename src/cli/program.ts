@@ -14,7 +14,6 @@ import { random } from './commands/random.ts';
 import { rewrap } from './commands/rewrap.ts';
 import { sign } from './commands/sign.ts';
 import { status } from './commands/status.ts';
-import { unseal } from './commands/unseal.ts';
 import { unwrap } from './commands/unwrap.ts';
 import { user } from './commands/user/index.ts';
 import { verify } from './commands/verify.ts';
@@ -59,7 +58,7 @@ export function createProgram(version: string): Command {
     .exitOverride()
     .addHelpText('after', `${SECRETS}\n\nExit codes:\n${codes.join('\n')}`);
 
-  for (const add of [init, status, unseal, user, key, sign, verify, encrypt, decrypt]) add(program);
+  for (const add of [init, status, user, key, sign, verify, encrypt, decrypt]) add(program);
   for (const add of [wrap, unwrap, rewrap, datakey, random, check, audit, demo, bench, completion]) add(program);
   return program;
 }

@@ -93,23 +93,31 @@ export async function acquireLock(folder: string, options: { timeout?: number } 
 }
 
 function lockedBy(rival: Rival, folder: string): HsmError {
+  const { pid } = rival;
+  const elsewhere = isElsewhere(rival);
+  const where = elsewhere
+    ? ' of another container or pid namespace, which shares this folder'
+    : pid === process.pid
+      ? ', which is this one'
+      : '';
+  const since = statSync(join(folder, rival.name), { throwIfNoEntry: false })?.mtime;
   return new HsmError(
     'KEYCELL_STORE_LOCKED',
-    `The folder ${folder} is in use by process ${rival.pid}${whereIs(rival)}. ` +
+    `The folder ${folder} is in use by process ${pid}${where}. ` +
       'One folder serves one process: stop the other, or give lockTimeout to wait for it.',
+    { holder: { pid, elsewhere, ...(since !== undefined && { since }) } },
   );
 }
 
 /** Containers that share a volume have pids of their own: a number that fits here may be somebody else there. */
-function whereIs({ name, pid }: Rival): string {
-  const elsewhere = ' of another container or pid namespace, which shares this folder';
-  if (pid === process.pid) return isOurSocket(name) ? ', which is this one' : elsewhere;
+function isElsewhere({ name, pid }: Rival): boolean {
+  if (pid === process.pid) return !isOurSocket(name);
   try {
     process.kill(pid, 0);
-    return '';
+    return false;
   } catch (error) {
     // It listens, so it lives, though not among the processes that are seen from here.
-    return (error as NodeJS.ErrnoException).code === 'ESRCH' ? elsewhere : '';
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 

@@ -52,7 +52,7 @@ test('bash completes commands, options, values and files', async () => {
 test('zsh and fish get all commands, in a form that they parse', needs('zsh', 'fish'), () => {
   for (const name of ['zsh', 'fish']) {
     const script = readFileSync(shell.path(`completion.${name}`), 'utf8');
-    for (const word of ['unseal', 'generate', 'passphrase-file', 'secp256k1']) expect(script).toContain(word);
+    for (const word of ['check', 'generate', 'passphrase-file', 'secp256k1']) expect(script).toContain(word);
     const parsed = spawnSync(name, ['-n', shell.path(`completion.${name}`)], { encoding: 'utf8' });
     expect(parsed.error).toBeUndefined();
     expect({ status: parsed.status, stderr: parsed.stderr }).toEqual({ status: 0, stderr: '' });

@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { startNode } from '../support/child.ts';
 import { fileFolder, SECRETS, Shell } from './support.ts';
 
+/** A file's time is that of the last tick. */
+const MTIME_GRAIN = 20;
 const shell = new Shell(fileFolder());
 beforeAll(() => shell.initialize());
 
@@ -54,54 +56,67 @@ test('status needs no passphrase, and makes no folder', async () => {
   expect(readdirSync(shell.path('empty'))).toEqual([]);
 });
 
-test('unseal tries passphrase and password', async () => {
-  const opened = await shell.ok(['unseal', '--json'], { env: { KEYCELL_USER: undefined } });
-  // What status says afterwards, too: nothing stays unsealed.
-  expect(opened.json()).toMatchObject({ opened: true, state: 'sealed' });
-  expect((await shell.ok(['unseal'])).stderr).toContain('`keycell check`');
-  expect((await shell.ok(['check', '--json'])).json()).toMatchObject({ ok: true, opened: true });
+test('check tries the passphrase, and with --login the password; nothing stays unsealed', async () => {
+  const nobody = { env: { KEYCELL_USER: undefined } };
+  expect((await shell.ok(['check', '--json'], nobody)).json()).toMatchObject({ ok: true, opened: true });
   expect((await shell.ok(['check'])).stdout).toMatch(/^the passphrase opens it\nsound: /);
-  expect((await shell.ok(['unseal', '--json'])).json()).toMatchObject({ user: 'alice', role: 'crypto-user' });
+  expect((await shell.ok(['status', '--json'])).json()).toMatchObject({ state: 'sealed' });
+  expect((await shell.ok(['check', '--login', '--json'])).json()).toMatchObject({
+    ok: true,
+    opened: true,
+    user: 'alice',
+    role: 'crypto-user',
+  });
+  expect((await shell.ok(['check', '--login'])).stdout).toMatch(/^alice may log in, as crypto-user$/m);
 
-  const wrong = await shell.run(['unseal', '--passphrase-file', 'fresh', '--json']);
-  expect(wrong.code).toBe(3);
+  const wrong = await shell.run(['check', '--passphrase-file', 'fresh', '--json']);
+  expect([wrong.code, wrong.stdout]).toEqual([3, '']);
   expect(wrong.error()).toMatchObject({ code: 'KEYCELL_PASSPHRASE_WRONG' });
-  const stranger = await shell.run(['unseal', '--password-file', 'fresh', '--json']);
-  expect(stranger.code).toBe(3);
+  const stranger = await shell.run(['check', '--login', '--password-file', 'fresh', '--json']);
+  expect([stranger.code, stranger.stdout]).toEqual([3, '']);
   expect(stranger.error()).toMatchObject({ code: 'KEYCELL_LOGIN_FAILED' });
+  expect(await shell.run(['check', '--login'], nobody)).toMatchObject({ code: 2 });
+});
+
+test('unseal says where it is, and what does its work', async () => {
+  const gone = await shell.run(['unseal', '--json']);
+  expect(gone.code).toBe(2);
+  expect(gone.error().advice).toMatch(/goes on running[\s\S]*`keycell check`[\s\S]*--login/);
 });
 
 describe('a secret', () => {
   const none = { env: { CREDENTIALS_DIRECTORY: undefined } };
 
   test('from file descriptors, which come before credentials', async () => {
-    const line = 'keycell unseal --json --passphrase-fd 3 --password-fd 4 3<passphrase 4<alice';
+    const line = 'keycell check --login --json --passphrase-fd 3 --password-fd 4 3<passphrase 4<alice';
     expect((await shell.bash(line, none)).json()).toMatchObject({ opened: true, user: 'alice' });
-    const wrong = await shell.bash('keycell unseal --passphrase-fd 3 3<fresh');
+    const wrong = await shell.bash('keycell check --login --passphrase-fd 3 3<fresh');
     expect(wrong.code).toBe(3);
-    const pipes = 'cat passphrase | keycell unseal --passphrase-fd 0 --password-file <(cat alice) --quiet';
+    const pipes = 'cat passphrase | keycell check --login --passphrase-fd 0 --password-file <(cat alice) --quiet';
     expect(await shell.bash(pipes, none)).toMatchObject({ code: 0 });
   });
 
   test('that nobody gave', async () => {
     for (const [args, text] of [
-      [['unseal'], 'no passphrase is given'],
-      [['unseal', '--passphrase-fd', '3', '--passphrase-file', 'passphrase'], 'both given'],
-      [['unseal', '--passphrase-fd', '97'], 'no file is open as descriptor 97'],
-      [['unseal', '--passphrase-file', 'passphrase'], 'no password is given'],
+      [['check', '--login'], 'no passphrase is given'],
+      [['check', '--login', '--passphrase-fd', '3', '--passphrase-file', 'passphrase'], 'both given'],
+      [['check', '--login', '--passphrase-fd', '97'], 'no file is open as descriptor 97'],
+      [['check', '--login', '--passphrase-file', 'passphrase'], 'no password is given'],
     ] as const) {
       const result = await shell.run(args, none);
       expect(result.code, result.stderr).toBe(2);
       expect(result.stderr).toContain(text);
     }
-    expect(await shell.run(['unseal', '--passphrase-file', 'missing'], none)).toMatchObject({ code: 4 });
+    expect(await shell.run(['check', '--login', '--passphrase-file', 'missing'], none)).toMatchObject({ code: 4 });
     const nobody = await shell.run(['key', 'list'], { env: { KEYCELL_USER: undefined } });
     expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('--user') });
   });
 
   test("a descriptor of Node's own is not read, which would never end", async () => {
     // Whatever is open below 20 and was not inherited belongs to the process itself.
-    const tried = await Promise.all([3, 5, 8].map((fd) => shell.run(['unseal', '--passphrase-fd', String(fd)], none)));
+    const tried = await Promise.all(
+      [3, 5, 8].map((fd) => shell.run(['check', '--login', '--passphrase-fd', String(fd)], none)),
+    );
     expect(tried.map(({ code }) => code)).toEqual([2, 2, 2]);
   });
 
@@ -110,14 +125,14 @@ describe('a secret', () => {
     shell.write('two', `${SECRETS.passphrase}\n\n`);
     shell.write('nothing', '\n');
     const opens = (file: string) =>
-      shell.run(['unseal', '--passphrase-file', file], { env: { KEYCELL_USER: undefined } });
+      shell.run(['check', '--passphrase-file', file], { env: { KEYCELL_USER: undefined } });
     expect(await opens('crlf')).toMatchObject({ code: 0 });
     expect(await opens('two')).toMatchObject({ code: 3 });
     expect(await opens('nothing')).toMatchObject({ code: 2, stderr: expect.stringContaining('empty') });
   });
 
   test('as an argument is refused, and not repeated', async () => {
-    const result = await shell.run(['unseal', '--passphrase=hunter2']);
+    const result = await shell.run(['check', '--login', '--passphrase=hunter2']);
     expect(result.code).toBe(2);
     expect(result.stderr).not.toContain('hunter2');
     expect(result.stderr).toContain('--passphrase-file');
@@ -125,7 +140,7 @@ describe('a secret', () => {
 
   test('in a file that others may read brings a warning', async () => {
     const open = await shell.bash(
-      'umask 0; cp --no-preserve=mode passphrase loose; keycell unseal --passphrase-file loose',
+      'umask 0; cp --no-preserve=mode passphrase loose; keycell check --login --passphrase-file loose',
     );
     expect(open).toMatchObject({ code: 0, stderr: expect.stringContaining('chmod 600') });
   });
@@ -156,7 +171,7 @@ test('users come, change their password, and go', async () => {
   expect(forbidden.code).toBe(3);
   expect(forbidden.error()).toMatchObject({ code: 'KEYCELL_PERMISSION_DENIED' });
 
-  const bob = (file: string) => shell.run(['unseal', '--user', 'bob', '--password-file', file, '--quiet']);
+  const bob = (file: string) => shell.run(['check', '--login', '--user', 'bob', '--password-file', file, '--quiet']);
   await shell.ok(['user', 'passwd', '--user', 'bob', '--password-file', 'fresh', '--new-password-file', 'alice']);
   expect(await bob('alice')).toMatchObject({ code: 0 });
   expect(await shell.officer(['user', 'passwd', 'bob', '--new-password-file', 'fresh'])).toMatchObject({ code: 0 });
@@ -180,6 +195,7 @@ test('users come, change their password, and go', async () => {
 });
 
 test('a folder in use is waited for, and then told by a code of its own', async () => {
+  const begin = Date.now();
   const holder = startNode('hsm/support/hold.mjs', shell.path('hsm'));
   await holder.said('open');
   // Who has it, status says: whoever runs a service asks that.
@@ -188,9 +204,15 @@ test('a folder in use is waited for, and then told by a code of its own', async 
     expect(held.json()).toEqual({
       path: './hsm',
       state: 'in use',
-      holder: expect.stringContaining(`${holder.child.pid}`),
+      holder: { pid: holder.child.pid, elsewhere: false, since: expect.any(String) },
     });
+    const since = new Date(held.json().holder.since).getTime();
+    expect(since).toBeGreaterThanOrEqual(begin - MTIME_GRAIN);
+    expect(since).toBeLessThanOrEqual(Date.now() + MTIME_GRAIN);
   }
+  expect((await shell.ok(['status'])).stdout).toMatch(
+    new RegExp(`^holder +process ${holder.child.pid}, since \\d{4}-`, 'm'),
+  );
   const busy = await shell.run(['check', '--wait', '0.2', '--json']);
   expect(busy.code).toBe(5);
   expect(busy.error()).toMatchObject({ code: 'KEYCELL_STORE_LOCKED', retryable: true });

@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 
 test('the prompts set the very secrets that files give', async () => {
-  expect((await shell.ok(['unseal', '--json'])).json()).toMatchObject({ user: 'alice', role: 'admin' });
+  expect((await shell.ok(['check', '--login', '--json'])).json()).toMatchObject({ user: 'alice', role: 'admin' });
 });
 
 test('prompts work while stdin and stdout are pipes', async () => {

@@ -1,5 +1,6 @@
 /** keycell check */
 import { type Command, Option } from 'commander';
+import type { Hsm, Role } from '../../model/hsm.ts';
 import { type Cli, run } from '../context.ts';
 import { EXIT, failureOf } from '../failure.ts';
 import { command } from '../group.ts';
@@ -9,19 +10,33 @@ export function check(parent: Command): void {
   command(
     parent,
     'check',
-    'Unseal the HSM, and compare log and records with what the HSM remembers: exit code 1 if anything was altered, removed or put back.\n\n' +
+    'Try the passphrase, and compare log and records with what the HSM remembers: exit code 1 if anything was altered, removed or put back.\n\n' +
+      "It says that the passphrase opens the HSM, and with --login that the user's password opens a session, as before a service starts.\n" +
+      'Nothing stays unsealed after it.\n\n' +
       'With --log, only the chain of a log file is verified, and no passphrase is needed: for a copy kept elsewhere.\n' +
       'Whole entries missing from its end are not seen so, nor a chain that somebody made anew.',
-    ['keycell check', 'keycell check --log backup/audit.log', 'keycell check --json && echo sound'],
+    [
+      'keycell check',
+      'keycell check --login --user licences --passphrase-fd 3 --password-fd 4 3<pass.txt 4<licences.txt',
+      'keycell check --log backup/audit.log',
+      'keycell check --json && echo sound',
+    ],
   )
-    .addOption(new Option('--log <file>', "verify this log's chain alone"))
+    .option('--login', 'log in as --user as well')
+    .addOption(new Option('--log <file>', "verify this log's chain alone").conflicts('login'))
     .action(run(task));
 }
 
-async function task(cli: Cli, options: { readonly log?: string }): Promise<void> {
+interface CheckOptions {
+  readonly log?: string;
+  readonly login?: true;
+}
+
+async function task(cli: Cli, { log, login }: CheckOptions): Promise<void> {
   try {
-    if (options.log === undefined) await checkHsm(cli);
-    else await checkLog(cli, options.log);
+    if (log !== undefined) await checkLog(cli, log);
+    else if (login) await cli.withSession(({ user: { name, role } }, hsm) => checkHsm(cli, hsm, { user: name, role }));
+    else await cli.withHsm((hsm) => checkHsm(cli, hsm));
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit !== 'no') throw error;
@@ -29,18 +44,20 @@ async function task(cli: Cli, options: { readonly log?: string }): Promise<void>
   }
 }
 
-async function checkHsm(cli: Cli): Promise<void> {
-  await cli.withHsm(async (hsm) => {
-    const bar = await progress(cli, 'entries and records');
-    try {
-      const { records, logEntries } = await hsm.check({ onProgress: ({ checked, total }) => bar.at(checked, total) });
-      bar.end();
-      const text = `the passphrase opens it\nsound: ${records} records, ${logEntries} log entries`;
-      cli.answer({ ok: true, opened: true, records, logEntries }, text);
-    } finally {
-      bar.end();
-    }
-  });
+async function checkHsm(cli: Cli, hsm: Hsm, login?: { readonly user: string; readonly role: Role }): Promise<void> {
+  const bar = await progress(cli, 'entries and records');
+  try {
+    const { records, logEntries } = await hsm.check({ onProgress: ({ checked, total }) => bar.at(checked, total) });
+    bar.end();
+    const said = [
+      'the passphrase opens it',
+      ...(login === undefined ? [] : [`${login.user} may log in, as ${login.role}`]),
+      `sound: ${records} records, ${logEntries} log entries`,
+    ];
+    cli.answer({ ok: true, id: hsm.id, opened: true, ...login, records, logEntries }, said.join('\n'));
+  } finally {
+    bar.end();
+  }
 }
 
 async function checkLog(cli: Cli, file: string): Promise<void> {
