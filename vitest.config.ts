@@ -54,7 +54,7 @@ const FILES = again
  */
 const ONCE = again
   ? [
-      'test/package/{container,contents,install,types}.test.ts',
+      'test/package/{container,contents,install,recipe,types}.test.ts',
       'test/operations/policy-walks.test.ts',
       'test/doors/faults.test.ts',
     ]
