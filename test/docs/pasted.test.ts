@@ -1,7 +1,7 @@
 /**
  * What a reader does who pastes: a project of their own, the packed package installed in it as the README says, each snippet
  * in a file of TypeScript, and what `tsc --init` writes, unchanged. The snippets of all pages compile; what the compiler made of
- * the README's and the guide's prints what they show. (The others run in examples.test.ts.)
+ * the README's and the guide's prints what they show, in one folder, as in a first hour. (The others run in examples.test.ts.)
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -24,8 +24,6 @@ const pages = all
   .map((page) => ({ path: page.path, modules: modulesOf(page), setup: setupOf(page) }))
   .filter(({ modules }) => modules.length > 0);
 
-const folderOf = (page: string): string => page.replace(/\W/g, '-');
-
 function tsc(compiler: string, ...args: string[]): void {
   const name = compiler === 'typescript' ? 'tsc.js' : '_tsc.js';
   node(project, join(ROOT, 'node_modules', compiler, 'lib', name), ...args);
@@ -42,11 +40,8 @@ beforeAll(() => {
     mkdirSync(dirname(path), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules', name), path);
   }
-  for (const { path, modules } of pages) {
-    const folder = join(project, folderOf(path));
-    mkdirSync(folder);
-    for (const { name, code } of modules) writeFileSync(join(folder, `${name}.ts`), code);
-  }
+  for (const { modules } of pages)
+    for (const { name, code } of modules) writeFileSync(join(project, `${name}.ts`), code);
 }, 240_000);
 
 test.each(COMPILERS)('%s compiles all snippets by the defaults of tsc --init', (compiler) => {
@@ -57,14 +52,13 @@ test.each(COMPILERS)('%s compiles all snippets by the defaults of tsc --init', (
 
 const FIRST = /^(README\.md|docs\/guide\/)/;
 
-describe.each(pages.filter(({ path }) => FIRST.test(path)))('$path', ({ path, modules, setup }) => {
+describe.each(pages.filter(({ path }) => FIRST.test(path)))('$path', ({ modules, setup }) => {
   beforeAll(async () => {
-    await run('bash', ['-euo', 'pipefail', '-c', setup], { cwd: join(project, folderOf(path)) });
+    await run('bash', ['-euo', 'pipefail', '-c', setup], { cwd: project });
   });
 
   test.each(modules)('prints what it shows ($name)', async ({ name, code }) => {
-    const folder = join(project, folderOf(path));
-    const { stdout } = await run(process.execPath, [`${name}.js`], { cwd: folder, env: ENV, timeout: 60_000 });
+    const { stdout } = await run(process.execPath, [`${name}.js`], { cwd: project, env: ENV, timeout: 60_000 });
     compare(stdout, code);
   });
 });
