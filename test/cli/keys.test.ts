@@ -306,6 +306,8 @@ test('keys are derived within the template of their base, or bound to what they 
   await generate('agree', '--curve', 'P-256', '--usage', 'derive');
   const agreed = await derive('agree', '--peer', 'peer.pem', '--kdf', 'concat', '--info', 'A192KW');
   expect(agreed.json()).toMatchObject({ type: 'AES', bits: 192, usage: ['wrap', 'unwrap'], extractable: false });
+  const composite = await derive('agree', '--peer', 'peer.pem', '--kdf', 'concat', '--info', 'A256CBC-HS512');
+  expect(composite.json()).toMatchObject({ type: 'AES-CBC-HMAC', bits: 512, usage: ['encrypt', 'decrypt'] });
   for (const how of [letter, ['--peer', 'peer.pem', '--kdf', 'concat', '--info', 'A192']]) {
     const unknown = await derive('agree', ...how);
     expect(unknown).toMatchObject({ code: 3, stderr: expect.stringContaining('name what may be derived') });
@@ -322,6 +324,19 @@ test('keys are derived within the template of their base, or bound to what they 
   expect(other!.json().checkValue).not.toBe(one!.json().checkValue);
   const standard = await derive('base', '--info', 'rows');
   expect(standard).toMatchObject({ code: 3, stderr: expect.stringContaining("kdf: { name: 'bound'") });
+});
+
+test('a composite key for JOSE: imported by its length, shown without what it does not have', async () => {
+  const options = ['--type', 'AES-CBC-HMAC', '--label', 'dir'];
+  await shell.ok(['key', 'import', ...options], { input: randomBytes(48) });
+  const shown = JSON.parse((await shell.ok(['key', 'show', 'dir', '--json'])).stdout);
+  expect(shown).toMatchObject({ type: 'AES-CBC-HMAC', bits: 384, usage: ['encrypt', 'decrypt'], class: 'secret' });
+  expect(Object.keys(shown)).not.toEqual(expect.arrayContaining(['checkValue']));
+  expect(Object.keys(shown)).not.toEqual(expect.arrayContaining(['deriveTemplate']));
+  const file = await shell.run(['encrypt', '--key', 'dir'], { input: 'text' });
+  expect(file.code).not.toBe(0);
+  const odd = await shell.run(['key', 'import', ...options.with(3, 'odd')], { input: randomBytes(40) });
+  expect(odd.code).not.toBe(0);
 });
 
 test('an officer vouches for an imported key only where they say so', async () => {
