@@ -29,6 +29,7 @@ import { packList } from '../../dist/wire/list.js';
 import { encodeTicketBody, type Ticket } from '../../dist/wire/ticket.js';
 import type { KeyAttributes } from '../../src/model/attributes.ts';
 import { CONTENT_KEY } from '../../src/model/pattern.ts';
+import { cbcCipher, cbcHmacTag, nodeCbcHmac } from '../operations/support.ts';
 import {
   checkValue,
   hmac,
@@ -276,6 +277,7 @@ const record = (keyId: string, attributes: Partial<KeyAttributes> = {}, secret =
 const AES = record(id(1));
 const AES128 = record(id(4), { bits: 128 }, SECRET.subarray(0, 16));
 const KEK = record(id(2), { usage: ['wrap', 'unwrap'], unwrapTemplate: CONTENT_KEY });
+const CBC_HMAC = record(id(5), { type: 'AES-CBC-HMAC', checkValue: new Uint8Array(0) });
 const EC = record(id(3), {
   type: 'EC',
   class: 'private',
@@ -777,7 +779,18 @@ describe('a batch leaves nothing in linear memory', () => {
       parts: [sealEnvelope(SECRET, AES.id, 1, run(7, 24), run(0, 3), plaintext), run(0, 3), run(0, 4)],
     }),
     request('wrapKey', { mechanism: 'AES-GCM', keys: [KEK, AES], parts: [run(0, 5)] }),
+    request('encrypt', { mechanism: 'AES-CBC-HMAC', keys: [CBC_HMAC], parts: [plaintext, run(0, 7), run(0, 0)] }),
+    cbcHmac(nodeCbcHmac(SECRET, run(0, 16), run(0, 7), plaintext)),
   ];
+  const cbcHmac = (sealed: Uint8Array) =>
+    request('decrypt', { mechanism: 'AES-CBC-HMAC', keys: [CBC_HMAC], parts: [sealed, run(0, 7), run(0, 16)] });
+  /** A true tag over blocks that end in no padding: of these, plaintext was there before they were refused. */
+  const unpadded = (): CellRequest => {
+    const [iv, aad] = [run(0, 16), run(0, 7)];
+    const cipher = createCipheriv(...cbcCipher(SECRET), iv).setAutoPadding(false);
+    const text = Buffer.concat([cipher.update(new Uint8Array(64).fill(0x77)), cipher.final()]);
+    return cbcHmac(Buffer.concat([text, cbcHmacTag(SECRET, iv, aad, text)]));
+  };
   const BUSY = busy().length;
 
   test('after the self-test; and the search finds what is there', () => {
@@ -830,6 +843,8 @@ describe('a batch leaves nothing in linear memory', () => {
         parts: [sealEnvelope(SECRET, AES.id, 1, run(7, 24), run(0, 3), plaintext), run(0, 4), run(0, 4)],
       }),
       request('decrypt', { mechanism: 'AES-CBC', keys: [AES], parts: [run(0, 64), run(0, 0), run(0, 16)] }),
+      cbcHmac(run(0, 80)),
+      unpadded(),
       request('sign', { mechanism: 'ECDSA', keys: [AES], parts: [plaintext] }),
       request('random', { parts: [Uint8Array.of(0xff, 0, 0, 0)] }),
       request('random', { ticket: ticketOf({ expiresAt: Date.now() - 1 }), parts: [Uint8Array.of(0, 0, 0, 1)] }),
@@ -849,6 +864,22 @@ describe('a batch leaves nothing in linear memory', () => {
     ]);
     expect(left()).toEqual({});
     serve(busy(), lease({ number: 1, time: 0 }));
+    expect(left()).toEqual({});
+  });
+
+  test('nor a refused decryption in the reply, even before the wipe', () => {
+    const place = new Uint8Array(1 << 20);
+    const good = cbcHmac(nodeCbcHmac(SECRET, run(0, 16), run(0, 7), new Uint8Array(40).fill(0x66)));
+    const length = writeBatch(place, lease(), [unpadded(), good]);
+    core.bytes.set(place.subarray(0, length), core.call.WINDOW.value);
+    const reply = Buffer.from(server.serve(length));
+    const { REPLY, WINDOW_SIZE } = core.call;
+    const region = Buffer.from(core.bytes.buffer, REPLY.value, WINDOW_SIZE.value);
+    for (const bytes of [reply, region]) {
+      expect(bytes.includes(Buffer.alloc(8, 0x77))).toBe(false);
+      expect(bytes.includes(Buffer.alloc(40, 0x66))).toBe(true);
+    }
+    server.wipe(length);
     expect(left()).toEqual({});
   });
 
