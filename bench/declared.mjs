@@ -90,6 +90,13 @@ for (const curve of CURVES) {
     const der = await session.exportKey(k);
     return () => session.importKey({ type: 'EC', curve, usage, ...transient }, der);
   });
+  add(`importKey ${curve}, PEM with 60 KiB around it`, async () => {
+    const k = await key({ type: 'EC', curve, usage, extractable: 'plaintext' });
+    const der = Buffer.from(await session.exportKey(k)).toString('base64');
+    const pem = `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`;
+    const around = Buffer.from('- '.repeat(30 * 1024) + pem);
+    return () => session.importKey({ type: 'EC', curve, usage, ...transient }, around);
+  });
   add(`importKey ${curve}, compressed point`, async () => {
     const k = await key({ type: 'EC', curve, usage });
     const y = Buffer.from(k.jwk.y, 'base64url');

@@ -161,6 +161,29 @@ export const REASONS = {
   blobsLimit: [122, 'the blobs of one call have at most 512 KiB together'],
   ivLimit: [123, 'an IV has at most 1 KiB'],
   randomLimit: [124, 'at most 64 KiB of random bytes come at once'],
+  keyAlgorithm: [140, 'RSA, Ed25519 and other keys that are not EC are not offered'],
+  keyCurve: [141, 'the key is of a curve that is not offered: P-256, P-384 and secp256k1 are'],
+  curveMismatch: [142, 'the key names another curve than its template does'],
+  explicitCurve: [
+    143,
+    'the key spells its curve out in numbers: openssl ec -in key.pem -param_enc named_curve writes it with the name',
+  ],
+  encryptedKey: [
+    144,
+    'the key is encrypted under a passphrase: openssl pkey -in key.pem -out plain.pem decrypts it; destroy plain.pem afterwards',
+  ],
+  severalKeys: [145, 'the PEM holds more than one key: give the one that is meant'],
+  privateGiven: [
+    146,
+    'a private key where a public one belongs: openssl pkey -in key.pem -pubout writes its public half',
+  ],
+  publicGiven: [147, 'a public key or certificate where a private key belongs'],
+  otherPair: [148, 'the public key that comes with the private one is not its own'],
+  bareShort: [
+    149,
+    'a scalar that lacks its leading zeros does not say its curve: write it in full, or with the curve or public key beside it',
+  ],
+  materialLimit: [150, 'a key that comes in has at most 64 KiB'],
 } as const satisfies Record<string, readonly [number, string]>;
 export type Reason = keyof typeof REASONS;
 

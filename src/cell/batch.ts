@@ -291,6 +291,6 @@ function attempt<T>(make: () => T): T | Refusal {
 
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (error instanceof FormatError) return new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
+  if (error instanceof FormatError) return new Refusal('KEYCELL_INPUT_INVALID', error.reason);
   throw error;
 }

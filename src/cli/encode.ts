@@ -71,16 +71,6 @@ export function pem(der: Uint8Array, label: string): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** The DER of the first block of PEM, or undefined where there is none. The caller wipes it. */
-export function fromPem(text: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  const view = Buffer.from(text.buffer, text.byteOffset, text.length);
-  const begin = view.indexOf('-----BEGIN ');
-  const first = begin < 0 ? -1 : view.indexOf('-----', begin + 11);
-  const end = first < 0 ? -1 : view.indexOf('-----END ', first + 5);
-  if (end < 0) return undefined;
-  return fromBase64(text.subarray(first + 5, end));
-}
-
 const isSpace = (char: number): boolean => char === 32 || (char >= 9 && char <= 13);
 const DEL = 127;
 const C1_LEAD = 0xc2;
@@ -174,25 +164,4 @@ export function textForm(bytes: Uint8Array): 'hex' | 'base64' | undefined {
     if (decoded && (form === 'hex' ? decoded.length >= 16 : KEY_BYTES.has(decoded.length))) return form;
   }
   return undefined;
-}
-
-/** What base64 digits stand for; white space, padding and anything else is passed over. */
-function fromBase64(text: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = room(Math.floor((3 * text.length) / 4));
-  let bits = 0;
-  let held = 0;
-  let size = 0;
-  for (const char of text) {
-    const digit = STANDARD.indexOf(char);
-    if (digit < 0) continue;
-    held = ((held << 6) | digit) & 0xffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    out[size++] = (held >> bits) & 255;
-  }
-  const own = room(size);
-  own.set(out.subarray(0, size));
-  out.fill(0);
-  return own;
 }

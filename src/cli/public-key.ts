@@ -1,15 +1,14 @@
 /** A public key as a file holds it. */
-import type { PublicJwk } from '../model/key.ts';
-import { fromPem } from './encode.ts';
+import type { Jwk } from '../model/key.ts';
 import { UsageError } from './failure.ts';
 
 const OPENING_BRACE = 0x7b;
 
-/** A JWK, PEM, or what is bytes already: DER or a raw point. Whether it is one, the HSM says. */
-export function publicKey(given: Uint8Array): Uint8Array | PublicJwk {
-  if (given[0] !== OPENING_BRACE) return fromPem(given) ?? given;
+/** A JWK, or what the HSM reads itself: PEM, DER or a point. */
+export function publicKey(given: Uint8Array): Uint8Array | Jwk {
+  if (given[0] !== OPENING_BRACE) return given;
   try {
-    return JSON.parse(new TextDecoder().decode(given)) as PublicJwk;
+    return JSON.parse(new TextDecoder().decode(given)) as Jwk;
   } catch {
     throw new UsageError('this public key begins as a JWK and is none');
   }

@@ -2,14 +2,14 @@
 import { HsmError, REASONS } from '../errors.ts';
 import { HASH, isHash } from '../model/algorithms.ts';
 import type { Kdf, Recipient, SigningKey, SignOptions, WrapOptions } from '../model/hsm.ts';
-import type { Curve, Key, PublicJwk } from '../model/key.ts';
+import type { Curve, Jwk, Key } from '../model/key.ts';
 import { KDF_ALGORITHM_MAX, KDF_FIELD_MAX, PROOF_BOUNDS } from '../model/limits.ts';
 import { isWellFormed } from '../model/text.ts';
 import { isBytes } from '../model/values.ts';
 import { FLAG, hashFlag, KDF, type MechanismName } from '../wire/batch.ts';
-import { readJwk, readPublicKey, type StatedPoint } from '../wire/encodings.ts';
 import { FormatError } from '../wire/fields.ts';
 import { packList } from '../wire/list.ts';
+import { readJwk, readPublicKey, type StatedPoint } from '../wire/public-key.ts';
 import { boundedCopy, copy, flag, invalid, limitExceeded, NOTHING, object, viewOf } from './inputs.ts';
 
 /** What nearly every signature asks for. */
@@ -68,10 +68,13 @@ export function wrapAad(options: WrapOptions): Uint8Array {
 
 function publicKeyOf(key: unknown): StatedPoint {
   try {
-    return isBytes(key) ? readPublicKey(copy(key)) : readJwk(key as PublicJwk);
+    if (typeof key === 'string') return readPublicKey(key);
+    return isBytes(key) ? readPublicKey(copy(key)) : readJwk(key as Jwk);
   } catch (error) {
-    if (error instanceof FormatError) throw invalid(error.message);
-    throw error instanceof HsmError ? error : invalid('not a public key');
+    if (error instanceof HsmError) throw error;
+    if (!(error instanceof FormatError)) throw invalid('not a public key');
+    if (error.reason === 'materialLimit') throw limitExceeded('materialLimit');
+    throw invalid(error.message);
   }
 }
 

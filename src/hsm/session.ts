@@ -36,12 +36,12 @@ import type {
   AesKey,
   Bytes,
   Curve,
-  ForeignJwk,
   Key,
   KeyClass,
   KeyOf,
   KeyTemplate,
   PartialTemplate,
+  PublicKeyInput,
 } from '../model/key.ts';
 import { BLOBS_MAX, BLOBS_SIZE_MAX, DATA_KEY_MAX, IV_MAX, RANDOM_MAX, SIGN_MANY_MAX } from '../model/limits.ts';
 import { CONTENT_KEY } from '../model/pattern.ts';
@@ -260,7 +260,7 @@ export class SessionImpl implements Session {
 
   async importKey<const T extends KeyTemplate>(
     template: T & { readonly class?: KeyClass },
-    material: Secret | ForeignJwk,
+    material: Secret | PublicKeyInput,
     options: CallOptions & { readonly wipe?: boolean } = {},
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {
@@ -271,6 +271,11 @@ export class SessionImpl implements Session {
       flag(wipe, 'wipe', false);
       return cancellationOf(bag(options, MEMBERS.importKey));
     });
+    if (!isPublic && typeof material === 'string') {
+      throw invalid(
+        'a private key comes as bytes, PEM too, since nothing can wipe a string: read its file without an encoding',
+      );
+    }
     const own = isPublic ? pointOn(curve, material) : await orWiped(cancellation, takeSecret(material as Secret, wipe));
     let handed = false;
     try {

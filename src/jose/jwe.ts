@@ -4,11 +4,11 @@
  */
 import { HsmError } from '../errors.ts';
 import type { CallOptions, Session } from '../model/hsm.ts';
-import type { AesBits, AesCbcHmacKey, AesKey, Bytes, Curve, EcKey, ForeignJwk } from '../model/key.ts';
+import type { AesBits, AesCbcHmacKey, AesKey, Bytes, Curve, EcKey, Jwk, PublicKeyInput } from '../model/key.ts';
 import { HEADER_BOUNDS } from '../model/limits.ts';
 import { isBytes } from '../model/values.ts';
 import { ENCRYPTIONS, encryptionOf, isFor, type JweAlgorithm, type JweEncryption, MANAGEMENT } from './algorithms.ts';
-import { curveOfJwk, curveOfSpki, isJwk, mayBeFor } from './keys.ts';
+import { curveOfJwk, curveOfPublicKey, isJwk, mayBeFor } from './keys.ts';
 import {
   bytesOf,
   callOptions,
@@ -31,8 +31,11 @@ import {
 /** A key that encrypts content itself: by AES-GCM, or by CBC and HMAC. */
 type ContentHandle = AesKey | AesCbcHmacKey;
 
-/** An EC key (a handle, a JWK or SPKI), or a secret key of the session's user: AES, or AES-CBC-HMAC for `dir`. */
-export type JweRecipient = EcKey | ContentHandle | ForeignJwk | Uint8Array;
+/**
+ * An EC key (a handle, or a public key that names its curve: a JWK, or SPKI or a certificate in DER or PEM), or a secret key of
+ * the session's user: AES, or AES-CBC-HMAC for `dir`.
+ */
+export type JweRecipient = EcKey | ContentHandle | PublicKeyInput;
 
 export interface EncryptJweOptions extends CallOptions {
   /**
@@ -110,7 +113,7 @@ const seal = (
 
 interface Recipient {
   /** Either the EC public key … */
-  readonly publicKey: Uint8Array | ForeignJwk | null;
+  readonly publicKey: PublicKeyInput | null;
   readonly curve: Curve | null;
   /** … or the secret key. */
   readonly secret: ContentHandle | null;
@@ -121,14 +124,14 @@ interface Recipient {
   readonly pinned?: boolean;
 }
 
-const outside = (publicKey: Uint8Array | ForeignJwk, curve: Curve, kid: string | undefined): Recipient => ({
+const outside = (publicKey: PublicKeyInput, curve: Curve, kid: string | undefined): Recipient => ({
   ...{ publicKey, curve, kid, secret: null, algorithm: 'ECDH-ES' },
 });
 
 function readRecipient(recipient: JweRecipient): Recipient {
-  if (isBytes(recipient)) {
-    const spki = bytesOf(recipient, 'SPKI');
-    return outside(spki, curveOfSpki(spki), undefined);
+  if (isBytes(recipient) || typeof recipient === 'string') {
+    const publicKey = isBytes(recipient) ? bytesOf(recipient, 'a public key') : recipient;
+    return outside(publicKey, curveOfPublicKey(publicKey), undefined);
   }
   if (isJwk(recipient)) {
     const { kid, alg } = recipient;
@@ -142,7 +145,7 @@ function readRecipient(recipient: JweRecipient): Recipient {
     if (!key.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
     return outside(key.publicKey, key.curve, key.kid);
   }
-  if (!isSecret(key)) throw invalid('a recipient is an EC, AES or AES-CBC-HMAC key, a JWK or SPKI');
+  if (!isSecret(key)) throw invalid('a recipient is an EC, AES or AES-CBC-HMAC key, a JWK, SPKI or a certificate');
   const { id: kid } = key;
   const wraps = key.type === 'AES' && key.usage.some((each) => each === 'wrap' || each === 'unwrap');
   const algorithm = wraps ? (`A${key.bits}KW` as const) : 'dir';
@@ -226,7 +229,7 @@ const wrappingTemplate = (bits: AesBits, usage: 'wrap' | 'unwrap') =>
 
 /** RFC 7518 §4.6.2: the key is named after what it is for, `enc` itself or the `alg` that wraps; the cell adds the length. */
 function agreement(
-  publicKey: Uint8Array | ForeignJwk,
+  publicKey: PublicKeyInput,
   alg: JweAlgorithm,
   enc: JweEncryption,
   { apu, apv }: Parties,
@@ -312,7 +315,7 @@ async function openAgreed<T extends AgreedTemplate>(
   if (!isObject(epk) || epk['kty'] !== 'EC' || epk['crv'] !== key.curve)
     throw refused("epk is no key of the key's curve");
   const parties = { apu: readParty(header, 'apu'), apv: readParty(header, 'apv') };
-  const { kty, crv, x, y } = epk as ForeignJwk;
+  const { kty, crv, x, y } = epk as Jwk;
   try {
     return await session.deriveKey(key, agreement({ kty, crv, x, y }, alg, enc, parties, call), template);
   } catch (error) {

@@ -1,8 +1,10 @@
 /** The keys a token is checked with, and those a service publishes. */
 import { eachOf } from '../errors.ts';
 import type { CallOptions, KeyFilter, Session } from '../model/hsm.ts';
-import type { Curve, EcKey, ForeignJwk, HmacKey, PublicJwk } from '../model/key.ts';
+import type { Curve, EcKey, HmacKey, Jwk, PublicJwk, PublicKeyInput } from '../model/key.ts';
 import { isBytes } from '../model/values.ts';
+import { FormatError } from '../wire/fields.ts';
+import { readPublicKey, type StatedPoint } from '../wire/public-key.ts';
 import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
 import { bytesOf, invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 
@@ -14,16 +16,15 @@ export interface PublishedJwk extends PublicJwk {
 }
 /** RFC 7517 §5. */
 export interface JsonWebKeySet {
-  readonly keys: readonly ForeignJwk[];
+  readonly keys: readonly Jwk[];
 }
 
-/** A handle, a JWK, SPKI in DER, or any of these under the `kid` that its tokens have. */
+/** A handle, a public key that names its curve (a JWK, or SPKI or a certificate in DER or PEM), or either under the `kid` that its tokens have. */
 export type VerificationKey =
   | EcKey
   | HmacKey
-  | ForeignJwk
-  | Uint8Array
-  | { readonly kid: string; readonly key: EcKey | HmacKey | ForeignJwk | Uint8Array };
+  | PublicKeyInput
+  | { readonly kid: string; readonly key: EcKey | HmacKey | PublicKeyInput };
 /** One key, which is then the key whatever `kid` the token names; or those among which the token's `kid` chooses. */
 export type VerificationKeys = VerificationKey | readonly VerificationKey[] | JsonWebKeySet;
 
@@ -40,23 +41,22 @@ interface Candidate {
 const CURVES: readonly Curve[] = ['P-256', 'P-384', 'secp256k1'];
 const isCurve = (name: unknown): name is Curve => CURVES.includes(name as Curve);
 
-/** SubjectPublicKeyInfo as far as the curve's name (RFC 5480 §2.1.1), behind its own length; the session reads the rest. */
-const SPKI_CURVES: Readonly<Record<string, Curve>> = {
-  '301306072a8648ce3d020106082a8648ce3d030107': 'P-256',
-  '301006072a8648ce3d020106052b81040022': 'P-384',
-  '301006072a8648ce3d020106052b8104000a': 'secp256k1',
-};
-
-/** Throws INPUT_INVALID. */
-export function curveOfSpki(spki: Uint8Array): Curve {
-  const head = Buffer.from(spki.subarray(2, 32)).toString('hex');
-  const found = Object.entries(SPKI_CURVES).find(([algorithm]) => head.startsWith(algorithm));
-  if (found === undefined) throw invalid('not a public key of a known curve in SPKI');
-  return found[1];
+/** Of a public key that names its curve. Throws INPUT_INVALID. */
+export function curveOfPublicKey(publicKey: Uint8Array | string): Curve {
+  const { curve } = readable(publicKey);
+  if (curve === undefined) throw invalid('a bare point does not say its curve: give SPKI, a certificate or a JWK');
+  return curve;
 }
 
-export const isJwk = (value: unknown): value is ForeignJwk & { readonly kty: unknown } =>
-  isObject(value) && 'kty' in value;
+function readable(publicKey: Uint8Array | string): StatedPoint {
+  try {
+    return readPublicKey(publicKey);
+  } catch (error) {
+    throw invalid(error instanceof FormatError ? error.message : 'not a public key');
+  }
+}
+
+export const isJwk = (value: unknown): value is Jwk & { readonly kty: unknown } => isObject(value) && 'kty' in value;
 
 /**
  * What a public key does in a token's life, in the words of RFC 7517 §4.3. An EC key that is encrypted to does nothing by
@@ -69,7 +69,7 @@ const OPERATIONS = {
 };
 
 /** Whether a JWK's `use` and `key_ops` allow it (RFC 7517 §4.2, §4.3). A list that names an operation twice is none. */
-export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }: ForeignJwk): boolean {
+export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }: Jwk): boolean {
   if (only !== undefined && only !== use) return false;
   if (operations === undefined) return true;
   const list = Array.isArray(operations) && new Set(operations).size === operations.length;
@@ -77,7 +77,7 @@ export function mayBeFor(use: 'sig' | 'enc', { use: only, key_ops: operations }:
 }
 
 /** Throws INPUT_INVALID. */
-export function curveOfJwk(jwk: ForeignJwk): Curve {
+export function curveOfJwk(jwk: Jwk): Curve {
   const { kty, crv } = jwk;
   if (kty !== 'EC' || !isCurve(crv)) throw invalid('not a public EC key of a known curve as a JWK');
   return crv;
@@ -88,10 +88,11 @@ export const kidOf = (key: EcKey | HmacKey): string => (key.type === 'EC' ? key.
 
 function candidate(given: VerificationKey): Candidate {
   if (isBytes(given)) {
-    const spki = bytesOf(given, 'SPKI');
-    return { ...publicCandidate(spki, curveOfSpki(spki), {}), given };
+    const publicKey = bytesOf(given, 'a public key');
+    return { ...publicCandidate(publicKey, curveOfPublicKey(publicKey), {}), given };
   }
-  if (!isObject(given)) throw invalid('a key is a handle, a JWK, SPKI, or { kid, key }');
+  if (typeof given === 'string') return publicCandidate(given, curveOfPublicKey(given), {});
+  if (!isObject(given)) throw invalid('a key is a handle, a JWK, SPKI, a certificate, or { kid, key }');
   if (isJwk(given)) {
     if (!mayBeFor('sig', given)) throw invalid('the JWK is not for signatures (use, key_ops)');
     return publicCandidate(given, curveOfJwk(given), given);
@@ -104,11 +105,7 @@ function candidate(given: VerificationKey): Candidate {
 }
 
 /** A public key from outside becomes a session key, and so is checked before it is used. */
-function publicCandidate(
-  given: Uint8Array | ForeignJwk,
-  curve: Curve,
-  { kid, alg }: Pick<ForeignJwk, 'kid' | 'alg'>,
-): Candidate {
+function publicCandidate(given: PublicKeyInput, curve: Curve, { kid, alg }: Pick<Jwk, 'kid' | 'alg'>): Candidate {
   const template = { type: 'EC', class: 'public', curve, usage: ['verify'], persistent: false } as const;
   const handle: Candidate['handle'] = (session, options) => session.importKey(template, given, options);
   return { given, kid, shape: { curve }, alg, handle };
@@ -117,8 +114,7 @@ function publicCandidate(
 const isSet = (keys: VerificationKeys): keys is JsonWebKeySet => isObject(keys) && Object.hasOwn(keys, 'keys');
 
 /** A set that others publish may hold keys that are not for us: they are passed over, as RFC 7517 §5 says. */
-const forSignatures = (jwk: ForeignJwk): boolean =>
-  isJwk(jwk) && jwk.kty === 'EC' && isCurve(jwk.crv) && mayBeFor('sig', jwk);
+const forSignatures = (jwk: Jwk): boolean => isJwk(jwk) && jwk.kty === 'EC' && isCurve(jwk.crv) && mayBeFor('sig', jwk);
 
 /**
  * The keys to try for a token with this header. From a list, a token's `kid` chooses; only without one are all tried.

@@ -7,15 +7,16 @@ import type {
   Bytes,
   Curve,
   EcKey,
-  ForeignJwk,
   GenericKey,
   HashName,
   HmacKey,
+  Jwk,
   Key,
   KeyOf,
   KeyTemplate,
   KeyType,
   PartialTemplate,
+  PublicKeyInput,
 } from './key.ts';
 
 /** A secret on its way in: an array is copied and left alone unless `wipe`; a function's result is always wiped. */
@@ -411,8 +412,9 @@ export type WrapOptions = KwOptions | GcmWrapOptions;
  */
 export type Recipient =
   | Key
-  | { readonly jwk: ForeignJwk; readonly proof?: string }
-  | { readonly spki: Uint8Array; readonly proof?: string };
+  | { readonly jwk: Jwk; readonly proof?: string }
+  /** SPKI, or any other form of a public key that is bytes or PEM: `PublicKeyInput`. */
+  | { readonly spki: Uint8Array | string; readonly proof?: string };
 
 interface RewrapCommon extends CallOptions {
   readonly from: AesKey;
@@ -455,18 +457,18 @@ export type DeriveOptions = CallOptions &
   (
     | {
         readonly mechanism: 'ECDH';
-        /** SPKI DER, a raw point, or a JWK. */
-        readonly publicKey: Uint8Array | ForeignJwk;
+        readonly publicKey: PublicKeyInput;
         readonly kdf: Kdf;
       }
     | { readonly mechanism: 'KDF'; readonly kdf: Exclude<Kdf, { name: 'none' }> }
   );
 
 /**
- * What `importKey` takes: raw bytes; for EC private keys PKCS#8, SEC 1 (`EC PRIVATE KEY`) or the raw scalar; for public ones
- * SPKI, a point, or a JWK. No private JWK: its `d` is a string, which nothing can wipe. Decode it, and give the scalar.
+ * What `importKey` takes: raw bytes; for EC private keys PKCS#8 (RFC 5958, both versions), SEC 1 (RFC 5915), either in DER or
+ * PEM, or the raw scalar, always as bytes; for public ones `PublicKeyInput`. No private key in a string, which nothing can wipe:
+ * of a private JWK decode `d`, and give the scalar.
  */
-export type KeyMaterial = Secret | ForeignJwk;
+export type KeyMaterial = Secret | PublicKeyInput;
 
 /** What a key must be; a member that is left out matches all. */
 export interface KeyFilter {
@@ -529,8 +531,8 @@ export interface Session extends AsyncDisposable {
     template: T,
     options?: CallOptions,
   ): Promise<KeyOf<T>>;
-  /** A public key: SPKI (DER), a point (compressed or not) or a JWK, validated in full (SP 800-56A §5.6.2.3.3). KEYCELL_INPUT_INVALID. */
-  importKey(template: PublicKeyTemplate, material: Uint8Array | ForeignJwk, options?: CallOptions): Promise<EcKey>;
+  /** A public key in any form of PublicKeyInput, validated in full (SP 800-56A §5.6.2.3.3). KEYCELL_INPUT_INVALID. */
+  importKey(template: PublicKeyTemplate, material: PublicKeyInput, options?: CallOptions): Promise<EcKey>;
   /**
    * A key that exists elsewhere; see KeyMaterial. It is checked against the template: KEYCELL_INPUT_INVALID.
    * The material is copied and the copy wiped; yours is wiped with `wipe: true`, a function's result always.

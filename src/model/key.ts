@@ -179,10 +179,10 @@ export interface PublicJwk {
 }
 
 /**
- * A public key as a JWK from elsewhere: npm jose's `JWK`, a `JsonWebKey`, what `KeyObject.export` gives. It must be what
- * PublicJwk is, which is checked where it is used.
+ * A JWK from elsewhere, as jose, node and the DOM type theirs: they leave open what it is. What is not an EC public key is
+ * refused where it is given, a private one, too.
  */
-export interface ForeignJwk {
+export interface Jwk {
   readonly kty?: string | undefined;
   readonly crv?: string | undefined;
   readonly x?: string | undefined;
@@ -191,7 +191,16 @@ export interface ForeignJwk {
   readonly alg?: string | undefined;
   readonly use?: string | undefined;
   readonly key_ops?: readonly string[] | undefined;
+  /** No handle is one. */
+  readonly type?: undefined;
 }
+
+/**
+ * A public key from elsewhere: SubjectPublicKeyInfo or an X.509 certificate, in DER, or in PEM as bytes or string; a point,
+ * compressed or not, bare or in an OCTET STRING (PKCS#11's CKA_EC_POINT); or a JWK. Of a certificate the key alone is
+ * read: neither its dates nor who issued it are checked.
+ */
+export type PublicKeyInput = Uint8Array | string | Jwk;
 
 interface CommonKey {
   /** 32 hex digits. */

@@ -49,6 +49,9 @@ export const RANDOM_MAX = 65536;
 /** Bytes of the key that `generateDataKey` makes. */
 export const DATA_KEY_MAX = 4096;
 
+/** Bytes of an EC key that comes in: PEM may have certificates and text around it. */
+export const KEY_MATERIAL_MAX = 65536;
+
 /** Bits of an HMAC or GENERIC key. */
 export const KEY_BITS_MAX = 4096;
 

@@ -127,7 +127,7 @@ function refuse(reason: 'nesting' | 'usageOfType' | 'keySize' | 'keyType' | 'enc
 
 /**
  * a ⊑ b: whatever is within `a` is within `b`. A partial order on canonical patterns. An open curve stays open: were it
- * closed to one here and to another there, a bare scalar would be taken for a key of both (`checkScalar`).
+ * closed to one here and to another there, a bare scalar would be taken for a key of both (`mustNameCurve`).
  */
 export const isWithin = (a: Pattern, b: Pattern): boolean => a.curve === b.curve && isKeyWithin(a, b);
 

@@ -97,16 +97,13 @@ export function checkUnwrap(wrapping: KeyAttributes, key: KeyAttributes): void {
 }
 
 /**
- * May `length` bytes from under `wrapping` be this key? A bare scalar does not say its curve. Taken for a key of P-256 and for
- * one of secp256k1, which have orders of one size, it would sign one digest on both with one deterministic nonce: two
- * equations in two unknowns. So its curve is the template's; any other encoding names it.
+ * Must an EC key from under `wrapping` name its curve? A bare scalar does not. Taken for a key of P-256 and for one of secp256k1,
+ * which have orders of one size, it would sign one digest on both with one deterministic nonce: two equations in two unknowns.
+ * So its curve is the template's. One that may come out in the clear has nothing to lose.
  */
-export function checkScalar(wrapping: KeyAttributes, { curve }: KeyAttributes, length: number): void {
+export function mustNameCurve(wrapping: KeyAttributes): boolean {
   const template = templateOf(wrapping);
-  if (curve === null || length !== CURVE[curve].size || template === 'any') return;
-  // One that may come out in the clear has nothing to lose.
-  if (template.curve !== null || template.extractable === 'plaintext') return;
-  throw new Refusal('KEYCELL_INPUT_INVALID', 'bareScalar');
+  return template !== 'any' && template.curve === null && template.extractable !== 'plaintext';
 }
 
 function checkWithin(key: KeyAttributes, template: Template, reason: 'template' | 'deriveTemplate'): void {

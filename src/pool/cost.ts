@@ -88,6 +88,8 @@ const CBC_DECRYPT_BYTES = 220;
 const KEY_WRAP_BYTES = 22;
 const KEY_UNWRAP_BYTES = 17;
 const RANDOM_BYTES = 70;
+/** PEM: its armour looked for, its base64 decoded. */
+const MATERIAL_BYTES = 100;
 /** A JOSE header that is parsed, written and encoded; and one that is as the one before: authenticated and copied. */
 const HEADER_BYTES = 55;
 const SAME_HEADER_BYTES = 350;
@@ -147,7 +149,10 @@ function work(request: CellRequest, tabled: boolean): number {
     case 'generateKey':
       return record(request, 'make') + askedBytes(request) / RANDOM_BYTES;
     case 'importKey':
-      return record(request, isPoint(sizeOf(request, 2)) ? 'read' : 'derive', sizeOf(request, 2));
+      return (
+        record(request, isPoint(sizeOf(request, 2)) ? 'read' : 'derive', sizeOf(request, 2)) +
+        sizeOf(request, 2) / MATERIAL_BYTES
+      );
     case 'exportKey':
       return 5;
     case 'random':

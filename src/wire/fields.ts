@@ -1,9 +1,20 @@
 /** Big-endian fields over bytes that came from outside: every read is checked against the end. */
+import { REASONS, type Reason } from '../errors.ts';
 
 /** What a decoder throws; its caller knows which error code the case deserves. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
+  /** What of it crosses the boundary. */
+  readonly reason: Reason;
+
+  constructor(message: string, reason: Reason = 'encoding') {
+    super(message);
+    this.reason = reason;
+  }
 }
+
+/** What cannot be read for this reason. */
+export const unreadable = (reason: Reason): FormatError => new FormatError(REASONS[reason][1], reason);
 
 export const ID_SIZE = 16;
 /** The upper half of 2^53. */

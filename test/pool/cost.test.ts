@@ -169,6 +169,12 @@ const PARAMETERS: [name: string, of: (size: number) => CellRequest, most: number
   ['deriveKey: bits of the base', (n) => derive({ info: new Uint8Array(2 * KIB), bits: 4096, base: n }), 4096, 145],
   ['generateKey: bits', (n) => request('generateKey', { parts: [nothing, template(n)] }), 4096, 12],
   ['importKey: bits', (n) => request('importKey', { parts: [nothing, template(n), new Uint8Array(n / 8)] }), 4096, 7],
+  [
+    'importKey: PEM',
+    (n) => request('importKey', { parts: [nothing, template(256), new Uint8Array(n)] }),
+    64 * KIB,
+    650,
+  ],
   ['random: bytes', (n) => request('random', { parts: [number(n)] }), 64 * KIB, 850],
   ['generateDataKey: bytes', (n) => request('generateDataKey', { parts: [number(n), nothing] }), 4096, 65],
   [

@@ -4,9 +4,10 @@ import { CURVE } from '../../model/algorithms.ts';
 import type { KeyAttributes } from '../../model/attributes.ts';
 import type { Curve } from '../../model/key.ts';
 import type { Span } from '../../wire/batch.ts';
-import { PRIVATE_FORMS } from '../../wire/encodings.ts';
+import { PRIVATE_FORM } from '../../wire/encodings.ts';
 import type { Call, OpenKey } from '../call.ts';
 import { IntegrityError } from '../core.ts';
+import { readPrivateKey } from './private-key.ts';
 
 /** More than a scalar: FIPS 186-5 A.2.1 wants 64 bits, the core 128. */
 const SEED_EXTRA = 16;
@@ -48,14 +49,17 @@ export function generatePair(call: Call, curve: Curve, scalar: number): () => Ui
   };
 }
 
-/** Read a key that came from outside, in the clear inside linear memory. Throws INPUT_INVALID. */
-export function read(call: Call, attributes: KeyAttributes, input: Span): Material {
+/**
+ * Read a key that came from outside, in the clear inside linear memory. `mustNameCurve`: a scalar that may be of another curve
+ * is refused. Throws INPUT_INVALID.
+ */
+export function read(call: Call, attributes: KeyAttributes, input: Span, mustNameCurve = false): Material {
   const { type, class: keyClass, curve } = attributes;
   if (type !== 'EC' || curve === null) {
     if (input.length * 8 !== attributes.bits) throw new Refusal('KEYCELL_INPUT_INVALID', 'keySize');
     return { secret: input.offset, length: input.length, point: null };
   }
-  if (keyClass !== 'public') return readScalar(call, curve, input);
+  if (keyClass !== 'public') return readScalar(call, curve, input, mustNameCurve);
   return { secret: input.offset, length: 0, point: validPoint(call, curve, input) };
 }
 
@@ -70,35 +74,25 @@ export function validPoint(call: Call, curve: Curve, input: Span): Uint8Array<Ar
   return core.bytes.slice(point, point + pointSize);
 }
 
-/** A raw scalar, or one of the fixed DER forms: only the form's public bytes are looked at here. */
-function readScalar(call: Call, curve: Curve, input: Span): Material {
+/** An EC private key, in range, and with no public key beside it that is not its own. */
+function readScalar(call: Call, curve: Curve, input: Span, mustNameCurve: boolean): Material {
   const { core, work } = call.bench;
   const { number, size, pointSize } = CURVE[curve];
-  let secret = input.offset;
-  let stated = new Uint8Array(0);
-  if (input.length !== size) {
-    const holds = (bytes: Uint8Array, at: number) => bytes.every((byte, i) => core.bytes[at + i] === byte);
-    const form = PRIVATE_FORMS[curve].find(
-      ({ prefix, middle, size: whole }) =>
-        whole === input.length && holds(prefix, input.offset) && holds(middle, input.offset + prefix.length + size),
-    );
-    if (form === undefined) throw new Refusal('KEYCELL_INPUT_INVALID', 'encoding');
-    secret = input.offset + form.prefix.length;
-    const end = input.offset + input.length;
-    stated = core.bytes.slice(end - form.pointSize, end);
-  }
+  const { scalar, named, points } = readPrivateKey(call, curve, input);
+  if (mustNameCurve && !named && points.length === 0) throw new Refusal('KEYCELL_INPUT_INVALID', 'bareScalar');
   const at = work.take(pointSize);
-  if (core.call.ecPublicKey(number, secret, at) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'scalar');
+  if (core.call.ecPublicKey(number, scalar, at) !== 1) throw new Refusal('KEYCELL_INPUT_INVALID', 'scalar');
   const point = core.bytes.slice(at, at + pointSize);
-  if (!isSamePoint(stated, point)) throw new Refusal('KEYCELL_INPUT_INVALID', 'point');
-  return { secret, length: size, point };
+  if (!points.every((stated) => isSamePoint(stated, point))) throw new Refusal('KEYCELL_INPUT_INVALID', 'otherPair');
+  return { secret: scalar, length: size, point };
 }
 
-/** Does what a private key says of its public half, full, compressed or nothing at all, fit the point? */
+/** Is this the point, in full or compressed? */
 function isSamePoint(stated: Uint8Array, point: Uint8Array): boolean {
-  if (stated.length === 0 || stated.length === point.length) return stated.every((byte, i) => byte === point[i]);
+  if (stated.length === point.length) return stated.every((byte, i) => byte === point[i]);
   const sign = 2 + (point.at(-1)! & 1);
-  return stated[0] === sign && stated.every((byte, i) => i === 0 || byte === point[i]);
+  const isCompressed = 2 * stated.length - 1 === point.length && stated[0] === sign;
+  return isCompressed && stated.every((byte, i) => i === 0 || byte === point[i]);
 }
 
 /** The form in which a key leaves: raw, or PKCS#8 for EC private keys. `at` must have room for `plainSize`. */
@@ -109,7 +103,7 @@ export function writePlain(call: Call, key: OpenKey, at: number): void {
     bytes.copyWithin(at, key.secret, key.secret + key.length);
     return;
   }
-  const [{ prefix, middle }] = PRIVATE_FORMS[curve];
+  const { prefix, middle } = PRIVATE_FORM[curve];
   const scalar = at + prefix.length;
   bytes.set(prefix, at);
   bytes.copyWithin(scalar, key.secret, key.secret + key.length);
@@ -119,5 +113,5 @@ export function writePlain(call: Call, key: OpenKey, at: number): void {
 
 export function plainSize(key: OpenKey): number {
   const { curve } = key.attributes;
-  return curve === null ? key.length : PRIVATE_FORMS[curve][0].size;
+  return curve === null ? key.length : PRIVATE_FORM[curve].size;
 }

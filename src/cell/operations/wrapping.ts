@@ -9,10 +9,10 @@ import {
   checkRecipientKey,
   checkRecipientWrapping,
   checkRewrapSize,
-  checkScalar,
   checkUnwrap,
   checkWrap,
   isBound,
+  mustNameCurve,
 } from '../../model/policy.ts';
 import { FLAG, MECHANISM, type Span } from '../../wire/batch.ts';
 import { encodeJwk, thumbprint } from '../../wire/encodings.ts';
@@ -166,8 +166,7 @@ export const unwrapKey: Operation = (call) => {
   const unwrapped = unwrapOne(call, by, call.part(2));
   return () => {
     const plain = unwrapped();
-    checkScalar(parent, wanted, plain.length);
-    return [sealNew(call, wanted, read(call, wanted, plain), source)];
+    return [sealNew(call, wanted, read(call, wanted, plain, mustNameCurve(parent)), source)];
   };
 };
 

@@ -110,18 +110,21 @@ function formatted(source: unknown, format: KeyFormat): Uint8Array {
 }
 
 /**
- * Which format this can be, if any. The session reads all of them, and SEC 1's ECPrivateKey besides: here a key is in the one
- * that was said. The tags tell: both structures begin with an AlgorithmIdentifier, a private one after its version, where SEC 1
- * has an OCTET STRING.
+ * Which format this can be, if any. The session reads all of them, and SEC 1, certificates, PEM and PKCS#11's points besides:
+ * here a key is in the one that was said. The tags tell: SPKI and PKCS#8 begin with an AlgorithmIdentifier, the latter after its
+ * version, where SEC 1 has an OCTET STRING; a certificate has no OBJECT IDENTIFIER there. A point has a length of its own.
  */
 function formatOf(bytes: Uint8Array): KeyFormat | undefined {
-  const [SEQUENCE, INTEGER] = [0x30, 0x02];
-  if (bytes[0] !== SEQUENCE) return 'raw';
-  const lengthByte = bytes[1] ?? 0;
-  const first = lengthByte < 0x80 ? 2 : 2 + (lengthByte & 0x7f);
-  if (bytes[first] === SEQUENCE) return 'spki';
+  const [SEQUENCE, INTEGER, OBJECT_IDENTIFIER] = [0x30, 0x02, 0x06];
+  if (bytes[0] !== SEQUENCE) return POINT_SIZES.includes(bytes.length) ? 'raw' : undefined;
+  const contentOf = (at: number): number => at + 2 + ((bytes[at + 1] ?? 0) < 0x80 ? 0 : bytes[at + 1]! & 0x7f);
+  const first = contentOf(0);
+  if (bytes[first] === SEQUENCE) return bytes[contentOf(first)] === OBJECT_IDENTIFIER ? 'spki' : undefined;
   return bytes[first] === INTEGER && bytes[first + 3] === SEQUENCE ? 'pkcs8' : undefined;
 }
+
+/** SEC 1 §2.3.3, compressed and not. */
+const POINT_SIZES: readonly number[] = [33, 49, 65, 97];
 
 async function importSecret(
   session: Session,

@@ -4,7 +4,7 @@ import type { PublicKeyTemplate, Session } from '../../../model/hsm.ts';
 import type { Key } from '../../../model/key.ts';
 import { type Cli, findKey, run } from '../../context.ts';
 import { keyDocument, nameOf } from '../../describe.ts';
-import { decode, encode, fromPem, textForm } from '../../encode.ts';
+import { decode, encode, textForm } from '../../encode.ts';
 import { UsageError } from '../../failure.ts';
 import { readInput } from '../../files.ts';
 import { command } from '../../group.ts';
@@ -19,8 +19,9 @@ export function importKey(parent: Command): void {
       parent,
       'import [file]',
       'Bring a key in, from a file or stdin; what is left outside is for you to destroy.\n\n' +
-        'Secret keys are raw bytes; EC private keys PKCS#8 (PEM or DER) or the raw scalar; with --public, EC public keys\n' +
-        'as SPKI (PEM or DER), a raw point or a JWK. The length of the file says --bits unless you do. Prints its id.',
+        'Secret keys are raw bytes; EC private keys PKCS#8 or SEC 1 (PEM or DER) or the raw scalar; with --public, EC public\n' +
+        'keys as SPKI or a certificate (PEM or DER), a raw point or a JWK. The length of the file says --bits unless you\n' +
+        'do. Prints its id.',
       [
         'openssl rand 32 | keycell key import --type AES --label shared',
         'keycell key import --type AES --decode hex --label partner-key partner.hex',
@@ -86,6 +87,5 @@ async function imported(session: Session, material: Uint8Array, options: Options
   const bits = options.bits ?? (secret ? 8 * material.length : undefined);
   const given = bits === undefined ? options : { ...options, bits };
   const template = templateOf(given, issuer === undefined ? undefined : await findKey(session, issuer));
-  const der = secret ? undefined : fromPem(material);
-  return session.importKey(template, der ?? material, { wipe: true });
+  return session.importKey(template, material, { wipe: true });
 }
