@@ -123,8 +123,8 @@ function formatOf(bytes: Uint8Array): KeyFormat | undefined {
   return bytes[first] === INTEGER && bytes[first + 3] === SEQUENCE ? 'pkcs8' : undefined;
 }
 
-/** SEC 1 §2.3.3, compressed and not. */
-const POINT_SIZES: readonly number[] = [33, 49, 65, 97];
+/** SEC 1 §2.3.3, compressed and not; those of P-521, which is refused by its name, too. */
+const POINT_SIZES: readonly number[] = [33, 49, 67, 65, 97, 133];
 
 async function importSecret(
   session: Session,
