@@ -8,11 +8,10 @@ import { readPublicKey, type StatedPoint } from '../wire/public-key.ts';
 import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
 import { bytesOf, invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
 
-/** A public key as others publish it: RFC 7517 §4. */
+/** A public key as `jwks` publishes it: RFC 7517 §4. */
 export interface PublishedJwk extends PublicJwk {
   readonly alg?: string;
   readonly use?: string;
-  readonly key_ops?: string[];
 }
 /** RFC 7517 §5. */
 export interface JsonWebKeySet {

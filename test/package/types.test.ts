@@ -13,11 +13,23 @@ const SETTINGS = [
 ];
 
 const folder = emptyFolder();
-unpack(folder, '@types/node', 'prom-client', '@opentelemetry/api');
+unpack(folder, '@types/node', 'prom-client', '@opentelemetry/api', 'jose');
 const programs = join(folder, 'programs');
 mkdirSync(programs);
-const design = readFileSync(join(ROOT, 'test/types/design.ts'), 'utf8');
-writeFileSync(join(programs, 'design.ts'), design.replaceAll(/'\.\.\/\.\.\/src\/index\.ts'/g, "'keycell'"));
+/** A program of test/types as a consumer writes it. */
+const program = (name: string) =>
+  readFileSync(join(ROOT, 'test/types', name), 'utf8')
+    .replaceAll("'../../src/index.ts'", "'keycell'")
+    .replaceAll("'../../src/jose/index.ts'", "'keycell/jose'");
+for (const name of ['design.ts', 'public-keys.ts']) writeFileSync(join(programs, name), program(name));
+// Where the DOM's types are, their JsonWebKey stands for what is spelled out elsewhere.
+const dom = join(folder, 'dom');
+mkdirSync(dom);
+const spelledOut = /interface DomJsonWebKey \{[\s\S]*?\n\}\n/;
+writeFileSync(
+  join(dom, 'public-keys.ts'),
+  program('public-keys.ts').replace(spelledOut, 'type DomJsonWebKey = JsonWebKey;\n'),
+);
 writeFileSync(
   join(programs, 'entries.ts'),
   `import { type EcKey, openEphemeralHsm, openHsm, type HsmChannels, type HsmStats, type Session } from 'keycell';
@@ -92,6 +104,10 @@ describe.each(Object.entries(COMPILERS))('TypeScript %s', (version, compiler) =>
 
   test.each(SETTINGS)('$module, exactOptionalPropertyTypes $exactOptionalPropertyTypes', (settings) => {
     expect(compile(compiler, settings, ['programs'])).toBe('');
+  });
+
+  test('beside the types of the DOM', () => {
+    expect(compile(compiler, { module: 'nodenext', lib: ['es2023', 'dom', 'dom.asynciterable'] }, ['dom'])).toBe('');
   });
 
   test('CommonJS requires it', () => {
