@@ -104,6 +104,26 @@ test('a key that openssl made comes in, signs, and leaves as it came if it may',
   expect(lines).toEqual([ID, lines[1], lines[1], ID, 'valid', 'Verified OK']);
 });
 
+test(
+  'so do one with its parameters before it, and the key of a certificate; an encrypted one does not',
+  needs('openssl'),
+  async () => {
+    const made = await shell.bash(`
+    openssl ecparam -name secp384r1 -genkey -out plain.pem
+    keycell key import plain.pem --curve P-384 --label plain --quiet
+    openssl req -x509 -new -key plain.pem -subj /CN=films -days 1 -out films.crt
+    keycell key import films.crt --public --curve P-384 --label films --quiet
+    printf message | keycell sign --key plain --out plain.sig
+    printf message | keycell verify --key films --signature plain.sig
+    openssl pkcs8 -topk8 -in plain.pem -passout pass:secret -out locked.pem
+  `);
+    expect(made, made.stderr).toMatchObject({ code: 0 });
+    expect(made.stdout.trim().split('\n')).toEqual([ID, ID, 'valid']);
+    const refused = await shell.run(['key', 'import', 'locked.pem', '--curve', 'P-384', '--label', 'locked', '--json']);
+    expect(refused.error().message).toMatch(/encrypted under a passphrase: openssl pkey/);
+  },
+);
+
 test('a raw key comes in by its length and leaves readable by its owner alone', async () => {
   const key = randomBytes(24);
   const imported = await shell.ok(

@@ -182,6 +182,20 @@ describe('importKey', async () => {
     }
   });
 
+  test('a public key in a form that the session reads, and WebCrypto does not', async () => {
+    const pem = KeyObject.from(pair.publicKey).export({ type: 'spki', format: 'pem' });
+    const ckaEcPoint = Buffer.concat([Buffer.of(4, 65), Buffer.from(point)]);
+    // A certificate's frame, as far as it is one.
+    const certificate = Buffer.concat([Buffer.of(0x30, 97, 0x30, 95, 2, 1, 1), Buffer.from(spki), Buffer.of(5, 0)]);
+    for (const format of ['raw', 'spki'] as const) {
+      for (const data of [Buffer.from(pem), ckaEcPoint, certificate]) {
+        const [here, there] = [ours, theirs].map((s) => outcome(s.importKey(format, data, ECDSA, false, ['verify'])));
+        expect([format, data, await here]).toEqual([format, data, await there]);
+        expect((await there) as unknown).toMatch(/DataError/);
+      }
+    }
+  });
+
   const RAW_ALGORITHMS: { readonly name: string; readonly [member: string]: unknown }[] = [
     ...[{ name: 'AES-GCM' }, { name: 'AES-KW' }, { name: 'HKDF' }, HMAC, { name: 'HMAC' }, { ...HMAC, length: 256 }],
     ...[
