@@ -123,6 +123,12 @@ export async function ahead(file: string | undefined): Promise<Ahead> {
   };
 }
 
+/** Stdin can be one input only: what the first takes, the second lacks. */
+export function mustBeOneStdin(...paths: readonly (string | undefined)[]): void {
+  if (paths.filter((path) => path === '-').length < 2) return;
+  throw new UsageError('stdin is named for more than one input', 'name a file for each but one');
+}
+
 /** Whether an input is what somebody types, and sees. */
 export function isTyped(path: string | undefined): boolean {
   if (isStandard(path)) return isatty(STDIN);

@@ -20,6 +20,7 @@ import { verify } from './commands/verify.ts';
 import { wrap } from './commands/wrap.ts';
 import { EXIT } from './failure.ts';
 import { seconds, whole } from './options.ts';
+import { wrapHelp } from './wrap.ts';
 
 const SECRETS = `
 Secrets are never arguments. Each of them (the HSM's passphrase, a user's password) is taken from the first of:
@@ -56,7 +57,7 @@ export function createProgram(version: string): Command {
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError(true)
     .exitOverride()
-    .addHelpText('after', `${SECRETS}\n\nExit codes:\n${codes.join('\n')}`);
+    .addHelpText('after', () => wrapHelp(`${SECRETS}\n\nExit codes:\n${codes.join('\n')}`, process.stdout.columns));
 
   for (const add of [init, status, user, key, sign, verify, encrypt, decrypt]) add(program);
   for (const add of [wrap, unwrap, rewrap, datakey, random, check, audit, demo, bench, completion]) add(program);

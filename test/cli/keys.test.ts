@@ -2,6 +2,7 @@
 import { createHash, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import { startNode } from '../support/child.ts';
 import { claimsFor, digestOf, jws } from '../support/proof.ts';
 import { needs } from '../support/tools.ts';
 import { fileFolder, Shell } from './support.ts';
@@ -187,11 +188,37 @@ test('wrapped keys leave, come back, and go from one wrapping key to another', a
   );
   expect(opened.json()).toMatchObject({ checkValue: content.checkValue });
 
+  const hex = await shell.ok(['rewrap', '--key', 'kek', '--to', 'next-kek', '--encode', 'hex', 'content.kw']);
+  expect(hex.stdout).toBe(`${Buffer.from(first!, 'base64').toString('hex')}\n`);
+  const twice = ['rewrap', '--key', 'kek', '--to', 'next-kek', '--lines', '--encode', 'hex'];
+  expect(await shell.run(twice, { input: lines })).toMatchObject({ code: 2, stdout: '' });
+
   // To a device with a key of its own.
   await shell.bash('openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout > device.pem');
   const jwe = await shell.ok(['rewrap', '--key', 'kek', '--to-public', 'device.pem', 'content.kw']);
   expect(jwe.stdout.split('.')).toHaveLength(5);
   expect(await shell.run(['rewrap', '--key', 'kek', 'content.kw'])).toMatchObject({ code: 2 });
+});
+
+test('every input is read before the folder is taken, and stdin is one of them', async () => {
+  shell.write('some.kw', randomBytes(24));
+  shell.write('some.jwk', JSON.stringify({ kty: 'EC' }));
+  const holder = startNode('hsm/support/hold.mjs', shell.path('hsm'));
+  await holder.said('open');
+  const rewrap = ['rewrap', '--key', 'kek', '--wait', '0', 'some.kw', '--json'];
+  const broken = await shell.run([...rewrap, '--to-public', '-'], { input: '{ "kty": ' });
+  expect([broken.code, broken.error().code]).toEqual([2, 'USAGE']);
+  const missing = await shell.run([...rewrap, '--to-public', 'some.jwk', '--proof', 'nowhere.jws']);
+  expect([missing.code, missing.error().code]).toEqual([4, 'ENOENT']);
+  const busy = await shell.run([...rewrap, '--to-public', 'some.jwk', '--proof', '-'], { input: 'a.b.c' });
+  expect([busy.code, busy.error().code]).toEqual([5, 'KEYCELL_STORE_LOCKED']);
+  for (const args of [
+    ['rewrap', '--key', 'kek', '--to-public', '-'],
+    ['rewrap', '--key', 'kek', 'some.kw', '--to-public', '-', '--proof', '-'],
+    ['verify', '--key', 'kek', '--signature', '-'],
+  ]) {
+    expect(await shell.run(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('stdin') });
+  }
 });
 
 test('a wrapping key asks for a proof that names this HSM, the device and the blobs', async () => {

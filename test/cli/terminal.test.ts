@@ -1,6 +1,8 @@
 /** At a terminal: hidden prompts, questions before what can't be taken back, and nothing binary on the screen. */
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { beforeAll, expect, test } from 'vitest';
+import { createProgram } from '../../src/cli/program.ts';
 import { fileFolder, SECRETS, Shell } from './support.ts';
 
 const shell = new Shell(fileFolder());
@@ -10,6 +12,12 @@ const asking = { env: { CREDENTIALS_DIRECTORY: undefined } };
 /** What a person sees, without the control sequences that draw it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const seen = (text: string): string => text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
+
+/** The words of every command and group. */
+const leavesOf = (command: Command, path = ''): string[] => [
+  path,
+  ...command.commands.flatMap((child) => leavesOf(child, `${path} ${child.name()}`)),
+];
 
 beforeAll(async () => {
   const made = await shell.terminal(
@@ -129,6 +137,19 @@ test('lines break between words at the width of the terminal, and no command is 
   expect(stdout).toContain('`keycell init`');
   expect(stdout.split('\r\n').length).toBeGreaterThan(3);
   for (const line of stdout.split('\r\n')) expect(line.length, line).toBeLessThanOrEqual(40);
+});
+
+test('help, demo, bench and tables keep within 80 columns', async () => {
+  const commands = leavesOf(createProgram('0'));
+  expect(commands.length).toBeGreaterThan(30);
+  const helps = commands.map((path) => `keycell ${path} --help`).join('; ');
+  const bench = 'keycell bench --cells 1 --seconds 0.02 --only encrypt --quiet';
+  const { stdout } = await shell.terminal(`stty cols 80; ${helps}; keycell demo; ${bench}`, []);
+  const lines = seen(stdout).split('\r\n');
+  expect(lines).toContainEqual(expect.stringMatching(/^encrypt 65536 B +[\d.]+ (ms|µs)( +[\d ]+\/s){3} /));
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  // A command that is broken is still one.
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}\$ keycell .* \\$/));
 });
 
 test('a mistyped repetition changes nothing', async () => {

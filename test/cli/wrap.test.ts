@@ -1,7 +1,7 @@
 /** Where lines are broken, and where they are not. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { wrap } from '../../src/cli/wrap.ts';
+import { wrap, wrapHelp } from '../../src/cli/wrap.ts';
 
 test('a line is broken between words, under its indent', () => {
   expect(wrap('one two three', 9)).toBe('one two\nthree');
@@ -15,6 +15,15 @@ test('neither a command nor a word nor a row is broken, and without a width noth
   expect(wrap('name   role   locked', 8)).toBe('name   role   locked');
   expect(wrap('one two three', undefined)).toBe('one two three');
   expect(wrap('an odd ` stays', 8)).toBe('an odd `\nstays');
+});
+
+test('in help a command goes on behind a backslash, and a row under its last cell', () => {
+  expect(wrapHelp('  $ keycell sign --key "a b" --out x y', 24)).toBe(
+    '  $ keycell sign \\\n      --key "a b" \\\n      --out x y',
+  );
+  expect(wrapHelp('  1  one two three', 12)).toBe('  1  one two\n     three');
+  expect(wrapHelp('one two three', 9)).toBe('one two\nthree');
+  expect(wrapHelp('  $ keycell sign --key "a b"', undefined)).toBe('  $ keycell sign --key "a b"');
 });
 
 test('nothing is lost', () => {

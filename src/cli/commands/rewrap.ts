@@ -1,11 +1,11 @@
 /** keycell rewrap */
 import { type Command, Option } from 'commander';
-import type { Recipient, RewrapToJweOptions, RewrapToKeyOptions, Session } from '../../model/hsm.ts';
+import type { Recipient, RewrapToJweOptions, RewrapToKeyOptions } from '../../model/hsm.ts';
 import { type Cli, type DataOptions, findAes, findKey, isStdout, run } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { readInput } from '../files.ts';
+import { mustBeOneStdin, readInput } from '../files.ts';
 import { command } from '../group.ts';
-import { keyOption, outOption } from '../options.ts';
+import { encodeOption, keyOption, outOption } from '../options.ts';
 import { publicKey } from '../public-key.ts';
 
 export function rewrap(parent: Command): void {
@@ -27,12 +27,18 @@ export function rewrap(parent: Command): void {
     )
     .option('--to <key>', 'a key of this HSM: AES, or EC for a JWE')
     .addOption(new Option('--to-public <file>', 'a public key as JWK, or as SPKI in PEM or DER').conflicts('to'))
-    .option('--proof <file>', "the recipient's proof, a compact JWS, where the key's policy asks for one")
+    .addOption(
+      new Option(
+        '--proof <file>',
+        "the recipient's proof, a compact JWS, where the key's policy asks for one",
+      ).conflicts('to'),
+    )
     .addOption(
       new Option('--as <form>', 'default: AES-KW, and JWE for a public key').choices(['AES-KW', 'AES-KWP', 'JWE']),
     )
     .option('--lines', 'many: a line each')
     .addOption(outOption())
+    .addOption(encodeOption())
     .action(run(task));
 }
 
@@ -48,12 +54,15 @@ interface Options extends DataOptions {
 
 async function task(cli: Cli, file: string | undefined, options: Options): Promise<void> {
   const { mechanism } = options;
+  mustBeOneStdin(file ?? '-', options.toPublic, options.proof);
   await cli.beforeInput(file, options.lines ? 'text' : 'binary');
+  // What comes through a pipe is read before the folder is taken: its writer may want the folder first.
+  const outside = await outsideOf(cli, options);
   const input = await readInput(file);
   const blobs = options.lines ? blobsOf(input) : [input];
   await cli.withSession(async (session) => {
     const from = await findAes(session, options.key);
-    const to = await recipientOf(session, options);
+    const to = outside ?? (await findKey(session, options.to!));
     const as = options.as ?? (to !== null && 'type' in to && to.type === 'AES' ? 'AES-KW' : 'JWE');
     // The HSM says which of these suit each other.
     const call = { from, mechanism, to, as } as RewrapToKeyOptions;
@@ -68,6 +77,7 @@ async function task(cli: Cli, file: string | undefined, options: Options): Promi
     }
     const [first] = wrapped;
     const raw = !options.lines && first instanceof Uint8Array;
+    if (!raw && options.encode !== undefined) throw new UsageError('the result is text already', 'leave --encode out');
     const bytes = raw ? first : new TextEncoder().encode(texts.map((text) => `${text}\n`).join(''));
     const document = { key: from.id, as, count: wrapped.length };
     await cli.data(bytes, options, { kind: raw ? 'binary' : 'text', document, member: 'wrapped' });
@@ -85,14 +95,14 @@ function blobsOf(input: Uint8Array): Uint8Array[] {
   });
 }
 
-async function recipientOf(session: Session, options: Options): Promise<Recipient> {
-  const proof = options.proof === undefined ? {} : { proof: (await readText(options.proof)).trim() };
-  if (options.to !== undefined) return findKey(session, options.to);
-  if (options.toPublic !== undefined) {
-    const key = publicKey(await readInput(options.toPublic));
-    return key instanceof Uint8Array ? { spki: key, ...proof } : { jwk: key, ...proof };
-  }
-  throw new UsageError('no recipient is named', 'give --to KEY or --to-public FILE');
+/** Somebody outside; undefined where a key of this HSM is named. */
+async function outsideOf(cli: Cli, { to, toPublic, proof }: Options): Promise<Recipient | undefined> {
+  if (to !== undefined) return undefined;
+  if (toPublic === undefined) throw new UsageError('no recipient is named', 'give --to KEY or --to-public FILE');
+  await cli.beforeInput(toPublic, 'text');
+  const key = publicKey(await readInput(toPublic));
+  const known = key instanceof Uint8Array ? { spki: key } : { jwk: key };
+  if (proof === undefined) return known;
+  await cli.beforeInput(proof, 'text');
+  return { ...known, proof: new TextDecoder().decode(await readInput(proof)).trim() };
 }
-
-const readText = async (file: string): Promise<string> => new TextDecoder().decode(await readInput(file));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Cli, findKeyOf, run } from '../context.ts';
 import { EXIT } from '../failure.ts';
-import { readInput } from '../files.ts';
+import { mustBeOneStdin, readInput } from '../files.ts';
 import { command } from '../group.ts';
 import { keyOption } from '../options.ts';
 import { messageOf, type SigningOptions, signingOptions, signOptionsOf } from './sign.ts';
@@ -28,6 +28,7 @@ async function task(
   file: string | undefined,
   options: SigningOptions & { readonly signature: string },
 ): Promise<void> {
+  mustBeOneStdin(file ?? '-', options.signature);
   await cli.beforeInput(options.signature, 'binary');
   await cli.beforeInput(file, options.prehashed ? 'binary' : 'text');
   const signature = await readInput(options.signature);

@@ -50,7 +50,7 @@ async function task(cli: Cli, options: Options): Promise<void> {
   for (const cells of numbers) {
     const rows = await measure(cli, cells, options);
     results.push({ cells, rows });
-    say(`\n${table(cells, IN_FLIGHT, rows)}`);
+    say(`\n${table(cells, IN_FLIGHT, rows, process.stdout.columns)}`);
   }
   say('\nThe main thread is shared by all cells: a service’s own work on it comes on top.');
   if (cli.json) cli.answer({ ...machine, secondsEach: options.seconds, results }, '');

@@ -6,26 +6,43 @@ export interface Row {
   readonly loads: readonly Load[];
 }
 
-export function table(cells: number, inFlight: readonly number[], rows: readonly Row[]): string {
-  const heading = [
-    `${cells} ${cells === 1 ? 'cell' : 'cells'}`,
-    'one call waits',
-    ...inFlight.flatMap((count) => [`${count} in flight`, 'p99']),
-  ];
+/** Where a terminal is too narrow for all, the last load alone tells what the slowest calls wait. */
+export function table(cells: number, inFlight: readonly number[], rows: readonly Row[], columns?: number): string {
+  const whole = laid(full(cells, inFlight, rows), '   ');
+  const fits = columns === undefined || whole.every((line) => line.length <= columns);
+  return (fits ? whole : laid(narrow(cells, inFlight, rows), '  ')).join('\n');
+}
+
+const cellsOf = (cells: number): string => `${cells} ${cells === 1 ? 'cell' : 'cells'}`;
+
+function full(cells: number, inFlight: readonly number[], rows: readonly Row[]): string[][] {
+  const heading = [cellsOf(cells), 'one call waits', ...inFlight.flatMap((count) => [`${count} in flight`, 'p99'])];
   const lines = rows.map(({ name, loads: [alone, ...more] }) => {
     if (more.length === 0)
       return [name, '', ...inFlight.slice(1).flatMap(() => ['', '']), rate(alone!), wait(alone!.p99Milliseconds)];
     return [name, wait(alone!.p50Milliseconds), ...more.flatMap((load) => [rate(load), wait(load.p99Milliseconds)])];
   });
-  const all = [heading, ...lines];
-  const widths = heading.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
-  const laid = all.map((line) =>
+  return [heading, ...lines];
+}
+
+function narrow(cells: number, inFlight: readonly number[], rows: readonly Row[]): string[][] {
+  const heading = [cellsOf(cells), 'alone', ...inFlight.map((count) => `at ${count}`), 'p99'];
+  const lines = rows.map(({ name, loads: [alone, ...more] }) => {
+    if (more.length === 0)
+      return [name, '', ...inFlight.slice(1).map(() => ''), rate(alone!), wait(alone!.p99Milliseconds)];
+    return [name, wait(alone!.p50Milliseconds), ...more.map(rate), wait(more.at(-1)!.p99Milliseconds)];
+  });
+  return [heading, ...lines];
+}
+
+function laid(lines: readonly (readonly string[])[], gap: string): string[] {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines.map((line) =>
     line
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('   ')
+      .join(gap)
       .trimEnd(),
   );
-  return laid.join('\n');
 }
 
 const rate = ({ operationsPerSecond }: Load): string => `${digits(operationsPerSecond)}/s`;
