@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: both tables. `npm run bench -- sign wrap`: the cases whose names contain one of these words.
- * What each flag does stands in USAGE; what the tables hold, in targets.mjs and README.md.
+ * What each flag does stands in USAGE; what the tables hold, in targets.mjs and docs/performance.md.
  */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
