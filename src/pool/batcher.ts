@@ -16,7 +16,7 @@ import {
   partMax,
   requestSize,
 } from '../wire/batch.ts';
-import { background } from '../wire/clock.ts';
+import { background, foreground } from '../wire/clock.ts';
 import { wipeAll } from '../wire/own.ts';
 import { decodeTicket } from '../wire/ticket.ts';
 import { Caller, CallingUser } from './callers.ts';
@@ -505,13 +505,13 @@ export class Batcher {
   /** Of the first request where nothing was under way: 50 ns, with the `unref` after the last. */
   #keep(): void {
     this.#keeping = true;
-    this.#look?.ref();
+    if (this.#look !== undefined) foreground(this.#look);
   }
 
   #checkIdle(): void {
     if (!this.#isIdle()) return;
     this.#keeping = false;
-    this.#look?.unref();
+    if (this.#look !== undefined) background(this.#look);
     for (const tell of this.#idle.splice(0)) tell();
   }
 }

@@ -15,3 +15,9 @@ export function background<T extends NodeJS.Timeout>(timer: T): T {
   (timer as Partial<T>).unref?.();
   return timer;
 }
+
+/** A timer that keeps the process alive, again. */
+export function foreground<T extends NodeJS.Timeout>(timer: T): T {
+  (timer as Partial<T>).ref?.();
+  return timer;
+}

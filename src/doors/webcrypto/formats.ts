@@ -116,15 +116,15 @@ function formatted(source: unknown, format: KeyFormat): Uint8Array {
  */
 function formatOf(bytes: Uint8Array): KeyFormat | undefined {
   const [SEQUENCE, INTEGER, OBJECT_IDENTIFIER] = [0x30, 0x02, 0x06];
-  if (bytes[0] !== SEQUENCE) return POINT_SIZES.includes(bytes.length) ? 'raw' : undefined;
+  if (bytes[0] !== SEQUENCE) return POINT_SIZES[bytes[0] ?? 0]?.includes(bytes.length) ? 'raw' : undefined;
   const contentOf = (at: number): number => at + 2 + ((bytes[at + 1] ?? 0) < 0x80 ? 0 : bytes[at + 1]! & 0x7f);
   const first = contentOf(0);
   if (bytes[first] === SEQUENCE) return bytes[contentOf(first)] === OBJECT_IDENTIFIER ? 'spki' : undefined;
   return bytes[first] === INTEGER && bytes[first + 3] === SEQUENCE ? 'pkcs8' : undefined;
 }
 
-/** SEC 1 §2.3.3, compressed and not; those of P-521, which is refused by its name, too. */
-const POINT_SIZES: readonly number[] = [33, 49, 67, 65, 97, 133];
+/** SEC 1 §2.3.3, by the first byte; also of P-521, which is refused by its name. */
+const POINT_SIZES: Readonly<Record<number, readonly number[]>> = { 2: [33, 49, 67], 3: [33, 49, 67], 4: [65, 97, 133] };
 
 async function importSecret(
   session: Session,
