@@ -12,7 +12,8 @@ export interface CellStart {
   readonly digest: string;
   /** Batches and control. */
   readonly port: MessagePort;
-  readonly places: readonly SharedArrayBuffer[];
+  /** In shared memory. */
+  readonly places: readonly Uint8Array[];
   /** A BigUint64 that the cell raises by one with each entry that it makes: how the warden counts. */
   readonly counter: SharedArrayBuffer;
   /** An Int32 that rises by one with each batch that was sent: doorbell.ts. */

@@ -20,7 +20,7 @@ export default async function serve(start: CellStart): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const cell = new Cell(core, work, start, (error) => {
       core.call.wipeAll();
-      for (const place of start.places) new Uint8Array(place).fill(0, 0, 64);
+      for (const place of start.places) place.fill(0, 0, 64);
       start.port.close();
       if (error === undefined) resolve();
       else reject(error);
@@ -62,7 +62,7 @@ class Cell {
     this.#start = start;
     this.#end = end;
     this.#vault = new Vault(core, work);
-    this.#places = start.places.map((place) => new PlaceView(new Uint8Array(place)));
+    this.#places = start.places.map((place) => new PlaceView(place));
     this.#counter = new BigUint64Array(start.counter);
     this.#bell = new Doorbell(start.bell);
   }

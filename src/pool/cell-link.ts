@@ -12,9 +12,8 @@ import {
   writeBatch,
 } from '../wire/batch.ts';
 import type { Pending } from './pending.ts';
+import { letPlacesGo, PLACES, takePlaces } from './places.ts';
 
-/** One in work, one that waits at its door: a cell never idles for the main thread, and no more than that is lost to it. */
-const PLACES = 2;
 const NO_REQUESTS: readonly CellRequest[] = [];
 
 export interface Reply {
@@ -26,7 +25,6 @@ export type ReplyListener = (link: CellLink, batch: readonly Pending[], reply: R
 type Answer = Exclude<FromCell, number>['type'];
 
 interface Place {
-  readonly shared: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly view: PlaceView;
   batch: readonly Pending[] | null;
@@ -70,10 +68,8 @@ export class CellLink {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#farPort = port2;
-    for (let i = 0; i < PLACES; i++) {
-      const shared = new SharedArrayBuffer(PLACE_SIZE);
-      const bytes = new Uint8Array(shared);
-      this.#places.push({ shared, bytes, view: new PlaceView(bytes), batch: null, cost: 0, requests: NO_REQUESTS });
+    for (const bytes of takePlaces()) {
+      this.#places.push({ bytes, view: new PlaceView(bytes), batch: null, cost: 0, requests: NO_REQUESTS });
     }
     this.died = new Promise((resolve) => {
       this.#die = resolve;
@@ -85,7 +81,7 @@ export class CellLink {
 
   /** What the cell's task is started with; the port in it must be transferred. */
   startMessage(core: Uint8Array, digest: string): CellStart {
-    const places = this.#places.map((place) => place.shared);
+    const places = this.#places.map((place) => place.bytes);
     return {
       cell: this.cell,
       core,
@@ -208,6 +204,8 @@ export class CellLink {
       clearPlace(place.view, PLACE_SIZE);
     }
     this.#inside.length = 0;
+    // Who broke the protocol may have written where it had no batch.
+    if (this.#trusted) letPlacesGo(this.#places.splice(0).map(({ bytes }) => bytes));
     return lost;
   }
 

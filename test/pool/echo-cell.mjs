@@ -17,7 +17,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
   let warden = null;
 
   const answer = (index) => {
-    const place = new Uint8Array(places[index]);
+    const place = places[index];
     const copy = place.slice(0, batchLength(new PlaceView(place)));
     place.fill(0, 0, copy.length);
     const batch = readBatch({ view: new DataView(copy.buffer), text: Buffer.from(copy.buffer) }, 0, copy.length);
@@ -44,7 +44,7 @@ export default function serve({ cell, core, port, places, counter, bell }) {
       if (command === 'quiet') quiet = true;
       if (command === 'big') return { status: 0, reason: 0, parts: [put(new Uint8Array(Number(argument)).fill(7))] };
       if (command === 'peek') {
-        const clean = places.every((one) => new BigUint64Array(one).every((word) => word === 0n));
+        const clean = places.every((one) => one.every((byte) => byte === 0));
         return { status: clean ? 0 : 1, reason: 0, parts: [] };
       }
       if (command === 'bell') return { status: Atomics.load(new Int32Array(bell), 0), reason: 0, parts: [] };
@@ -65,7 +65,13 @@ export default function serve({ cell, core, port, places, counter, bell }) {
     };
     const audit = quiet ? { offset: 0, length: 0 } : put(Buffer.from(JSON.stringify(entry)));
     if (!quiet) Atomics.add(made, 0, 1n);
-    writeReply({ view: new DataView(place.buffer) }, 0, head === 'malformed' ? 0x7fffffff : at, results, audit);
+    writeReply(
+      { view: new DataView(place.buffer, place.byteOffset, place.length) },
+      0,
+      head === 'malformed' ? 0x7fffffff : at,
+      results,
+      audit,
+    );
     port.postMessage(index);
   };
 
