@@ -1,4 +1,6 @@
 /** What the package exports. What an open HSM is made of is loaded when one is opened: importing this is cheap. */
+import { devNull } from 'node:os';
+import { lacksDescriptors, mustHaveDescriptors } from './descriptors.ts';
 import { HsmError } from './errors.ts';
 import type { EphemeralOptions, Hsm, OpenOptions, Session } from './model/hsm.ts';
 
@@ -12,23 +14,40 @@ export type OpenHsm = (options: OpenOptions) => Promise<Hsm>;
 /** An HSM in memory with one crypto-user logged in: to try it, and for tests. */
 export type OpenEphemeralHsm = (options?: EphemeralOptions) => Promise<{ hsm: Hsm; session: Session }>;
 
+/** More than are open at once while all of Keycell's modules load: 29 were seen. */
+const LOAD_DESCRIPTORS = 40;
+const loaded = new Set<unknown>();
+
 /**
- * Throws KEYCELL_INPUT_INVALID, as a program without its files does: what failed to load once, for want of a descriptor or a
- * permission, Node never loads again in the same process.
+ * What failed to load once Node never loads again in the same process: so nothing is, unless there are descriptors. Throws
+ * STORE_UNAVAILABLE without; and INPUT_INVALID, as a program without its files does, where something else failed, a permission.
  */
-const load = () =>
-  import('./open.ts').catch((cause: unknown) => {
+async function loadBy<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    if (!loaded.has(load)) mustHaveDescriptors(LOAD_DESCRIPTORS);
+    const module = await load();
+    loaded.add(load);
+    return module;
+  } catch (cause) {
     if (!(cause instanceof Error) || !('syscall' in cause)) throw cause;
+    if (lacksDescriptors(cause) && 'path' in cause && cause.path === devNull) {
+      const detail = `Keycell needs ${LOAD_DESCRIPTORS} files to load: ${cause.message}. Raise the limit of open files (ulimit -n)`;
+      throw new HsmError('KEYCELL_STORE_UNAVAILABLE', detail, { cause });
+    }
     const detail = `Keycell's own modules can't be loaded: ${cause.message}. Mend that, and start the process anew`;
     throw new HsmError('KEYCELL_INPUT_INVALID', detail, { cause });
-  });
+  }
+}
+
+const OPEN = () => import('./open.ts');
+const SECRET_FILE = () => import('./secret-file.ts');
 
 /**
  * Open the HSM of a folder, made if it is missing: `uninitialized`, `sealed`, or `ready` where `unseal` gave the passphrase.
  * Throws STORE_LOCKED, STORE_CORRUPT, STORE_MISSING, STORE_TOO_OLD, STORE_TOO_NEW, AUDIT_CORRUPT, AUDIT_MISSING,
  * PASSPHRASE_WRONG, TAMPERED (a self-test failed).
  */
-export const openHsm: OpenHsm = async (options) => (await load()).openHsm(options);
+export const openHsm: OpenHsm = async (options) => (await loadBy(OPEN)).openHsm(options);
 
 /** A secret that a file holds, to pass as `unseal`, `passphrase` or `password`. */
 export type SecretFile = (path: string) => () => Promise<Uint8Array>;
@@ -38,7 +57,7 @@ export type SecretFile = (path: string) => () => Promise<Uint8Array>;
  * One newline (LF or CRLF) at the end is dropped, as the command line does, so that both open the same HSM; at most 64 KiB.
  * What it gives throws INPUT_INVALID where the file can't be read, or is empty.
  */
-export const secretFile: SecretFile = (path) => async () => (await import('./secret-file.ts')).readSecretFile(path);
+export const secretFile: SecretFile = (path) => async () => (await loadBy(SECRET_FILE)).readSecretFile(path);
 
 /** An HSM in memory with one crypto-user logged in; it is gone when it is closed. */
-export const openEphemeralHsm: OpenEphemeralHsm = async (options) => (await load()).openEphemeralHsm(options);
+export const openEphemeralHsm: OpenEphemeralHsm = async (options) => (await loadBy(OPEN)).openEphemeralHsm(options);

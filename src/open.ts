@@ -8,6 +8,7 @@ import type { AuditHead, AuditLog } from './audit/log.ts';
 import { memoryAuditLog } from './audit/memory.ts';
 import { verifyAuditLog } from './audit/verify.ts';
 import { type CoreBuild, chooseBuild } from './cell/builds.ts';
+import { lacksDescriptors } from './descriptors.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY, type Parts } from './hsm/hsm.ts';
@@ -130,7 +131,7 @@ const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && !(error instanceof HsmError) && ('syscall' in error || 'permission' in error);
 
 function adviceOn(code: string | undefined): string {
-  if (code === 'EMFILE' || code === 'ENFILE') return 'Raise the limit of open files (ulimit -n)';
+  if (lacksDescriptors({ code })) return 'Raise the limit of open files (ulimit -n)';
   if (code === 'ERR_ACCESS_DENIED') return 'Keycell needs to read and write its folder, threads, and the addon of lmdb';
   return 'See to the path, its permissions and the disk';
 }
@@ -258,7 +259,7 @@ function locate(assets: string | URL | undefined): CoreBuild & { modules?: Threa
       return readFileSync(url);
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
-      if (code === 'EMFILE' || code === 'ENFILE') {
+      if (lacksDescriptors(cause)) {
         throw new HsmError('KEYCELL_STORE_UNAVAILABLE', `${message}. ${adviceOn(code)}`, { cause });
       }
       throw new HsmError('KEYCELL_INPUT_INVALID', `${url.pathname} is missing: is "assets" right?`, { cause });

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
+import { lacksDescriptors } from './descriptors.ts';
 import { HsmError } from './errors.ts';
 import { ownBytes, ownCopy } from './wire/own.ts';
 
@@ -50,6 +51,7 @@ export async function readSecretFile(path: string): Promise<Uint8Array<ArrayBuff
   } catch (cause) {
     if (cause instanceof HsmError) throw cause;
     const text = cause instanceof Error ? cause.message : String(cause);
+    if (lacksDescriptors(cause)) throw new HsmError('KEYCELL_STORE_UNAVAILABLE', text, { cause });
     throw new HsmError('KEYCELL_INPUT_INVALID', `the secret's file can't be read: ${text}`, { cause });
   }
   // Shorter than any passphrase, and mostly a file that was made and never filled.

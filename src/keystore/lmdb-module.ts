@@ -1,19 +1,23 @@
 /** The only importer of lmdb, which is loaded with the first store: an HSM in memory runs without its native binary. */
 import { createRequire } from 'node:module';
+import { mustHaveDescriptors } from '../descriptors.ts';
 import { HsmError } from '../errors.ts';
 
 type Lmdb = typeof import('lmdb');
 
+/** More than it opens at once while it loads: without any, Node says that there is no such module. */
+const LOAD_DESCRIPTORS = 8;
 const NO_BINARY = /^No native build was found/;
 
 let lmdb: Lmdb | undefined;
 
 /**
  * From `dist/assets`, or the folder of a bundled program; its binary is a package of its own, looked for from there. What was
- * loaded first serves the whole process. Throws INPUT_INVALID where one of them is missing.
+ * loaded first serves the whole process. Throws INPUT_INVALID where one of them is missing, and EMFILE.
  */
 export function loadLmdb(folder?: URL): Lmdb {
   if (lmdb !== undefined) return lmdb;
+  mustHaveDescriptors(LOAD_DESCRIPTORS);
   try {
     const loaded: Lmdb = createRequire(folder ?? new URL('../../dist/assets/', import.meta.url))('./lmdb/index.js');
     lmdb = loaded;

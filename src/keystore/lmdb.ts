@@ -23,6 +23,7 @@ import {
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
+import { mustHaveDescriptors } from '../descriptors.ts';
 import { HsmError } from '../errors.ts';
 import { checkLmdbFile, DamagedFile, lmdbFileSteps } from './lmdb-check.ts';
 import { loadLmdb } from './lmdb-module.ts';
@@ -163,7 +164,8 @@ async function openLmdb(path: string): Promise<Db> {
   rmSync(`${path}-lock`, { force: true });
   // It has holes as lmdb makes it, and writing into a hole of a map is a SIGBUS where the disk is full.
   makeFile(`${path}-lock`, LOCK_BYTES);
-  mustHaveDescriptors(path);
+  // lmdb-js ends the process by a SIGSEGV where lmdb could open the first of its files and not the next.
+  mustHaveDescriptors(LMDB_DESCRIPTORS);
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,
@@ -175,16 +177,6 @@ async function openLmdb(path: string): Promise<Db> {
     maxDbs: 1,
     ...UNMARKED,
   });
-}
-
-/** lmdb-js ends the process by a SIGSEGV where lmdb could open the first of its files and not the next. Throws EMFILE. */
-function mustHaveDescriptors(path: string): void {
-  const taken: number[] = [];
-  try {
-    while (taken.length < LMDB_DESCRIPTORS) taken.push(openSync(path, 'r'));
-  } finally {
-    for (const fd of taken) closeSync(fd);
-  }
 }
 
 function checkFormat(path: string, meta: Buffer | undefined): void {

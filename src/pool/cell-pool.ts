@@ -1,5 +1,6 @@
 /** The pool: threads (cells.ts) and batches (batcher.ts) under one life: sealed, open, sealed again, closed. */
 import type { MessagePort } from 'node:worker_threads';
+import { lacksDescriptors } from '../descriptors.ts';
 import { HsmError, type HsmErrorCode } from '../errors.ts';
 import type { CellRequest } from '../wire/batch.ts';
 import { Batcher } from './batcher.ts';
@@ -107,9 +108,9 @@ class Pool implements CellPool {
     loadPiscina(this.#options.modules?.piscina).then(
       (piscina) => this.#startCells(piscina),
       (cause: unknown) => {
-        const error = new HsmError('KEYCELL_INPUT_INVALID', 'piscina could not be loaded: is "assets" right?', {
-          cause,
-        });
+        const error = lacksDescriptors(cause)
+          ? new HsmError('KEYCELL_CELL_LOST', `no cell can be started: ${(cause as Error).message}`, { cause })
+          : new HsmError('KEYCELL_INPUT_INVALID', 'piscina could not be loaded: is "assets" right?', { cause });
         this.#starting?.reject(error);
       },
     );

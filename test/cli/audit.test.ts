@@ -137,8 +137,8 @@ test('what a log holds is text to the terminal, one line each, whatever it is', 
   const read = await shell.ok(['audit', 'show', '--log', 'forged.log'], nobody);
   const lines = read.stdout.trimEnd().split('\n');
   expect(lines.length).toBe(5);
-  expect(lines[1]).toContain('eve\\u{1b}[2J\\u{a}\\u{202e}\\u{2028}');
-  expect(lines[1]).toContain('\\u{9b}m \\u{7}');
+  expect(lines[1]).toContain('eve\\u{001b}[2J\\u{000a}\\u{202e}\\u{2028}');
+  expect(lines[1]).toContain('\\u{009b}m \\u{0007}');
   expect(lines.slice(2).every((line) => line.includes('unreadable'))).toBe(true);
   expect(rowsOf((await shell.ok(['audit', 'show', '--log', 'forged.log', '--json'], nobody)).stdout)[0]).toMatchObject({
     user: { name },

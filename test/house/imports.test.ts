@@ -49,8 +49,9 @@ const isPackage = (to: string): boolean => to.startsWith('node:') || !/\.(ts|js)
 /** Which rooms a room may import from, besides itself. What only types need is marked so. */
 const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   'errors.ts': { values: [] },
+  'descriptors.ts': { values: [] },
   // One reader of secrets for the public door and the command line, which see nothing else of each other's insides.
-  'secret-file.ts': { values: ['errors.ts', 'wire/own.ts'] },
+  'secret-file.ts': { values: ['descriptors.ts', 'errors.ts', 'wire/own.ts'] },
   model: { values: ['errors.ts'] },
   wire: { values: ['model', 'errors.ts'] },
   cell: { values: ['wire', 'model', 'errors.ts'] },
@@ -58,6 +59,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   pool: {
     values: [
       'wire',
+      'descriptors.ts',
       'errors.ts',
       'model/limits.ts',
       'cell/worker.js',
@@ -67,7 +69,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['cell', 'model'],
   },
-  keystore: { values: ['errors.ts'] },
+  keystore: { values: ['descriptors.ts', 'errors.ts'] },
   audit: { values: ['errors.ts', 'keystore/identity.ts', 'keystore/owner-only.ts'] },
   // Entries of their own: they see the HSM through its public interface alone.
   observe: { values: ['model'] },
@@ -129,7 +131,7 @@ const DOORS: Record<string, RegExp> = {
   '@inquirer/password': /^cli\/terminal\.ts$/,
   'cli-progress': /^cli\/progress\.ts$/,
   pino: /^cli\/log\.ts$/,
-  'node:fs': /^(keystore\/|audit\/|cli\/|(open|secret-file)\.ts$|cell\/entropy\.ts$)/,
+  'node:fs': /^(keystore\/|audit\/|cli\/|(open|secret-file|descriptors)\.ts$|cell\/entropy\.ts$)/,
   'node:fs/promises': /^(keystore\/|audit\/|open\.ts$)/,
   'node:net': /^(keystore\/lock|cli\/files)\.ts$/,
 };
@@ -153,6 +155,7 @@ test('importing keycell loads no package and little of ours: the rest comes with
   expect([...loaded].filter((to) => isPackage(to) && !to.startsWith('node:'))).toEqual([]);
   expect([...new Set([...loaded].filter((to) => !isPackage(to)).map(room))].sort()).toEqual([
     'audit',
+    'descriptors.ts',
     'errors.ts',
     'index.ts',
   ]);

@@ -23,7 +23,6 @@ async function openWith(left) {
   }
 }
 
-// What has failed to load, Node never loads again.
 if (process.argv[3] === 'first') {
   await openWith(0);
   process.exit(0);
