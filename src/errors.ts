@@ -205,6 +205,19 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * The error of a call that threw while it read what it was given: a caller's getter or proxy may throw whatever it likes, and
+ * that is the cause.
+ */
+export function unreadable(error: unknown, what = 'an argument'): HsmError {
+  try {
+    if (error instanceof HsmError) return error;
+  } catch {
+    // A revoked proxy does not even say of what class it is.
+  }
+  return new HsmError('KEYCELL_INPUT_INVALID', `${what} could not be read`, { cause: error });
+}
+
 /** What `step` makes of each item; what it refuses, or fails with, says which one that was. */
 export function eachOf<A, B>(items: readonly A[], step: (item: A, index: number) => B): B[] {
   return items.map((item, index) => {

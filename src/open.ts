@@ -12,8 +12,8 @@ import { lacksDescriptors } from './descriptors.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY, type Parts } from './hsm/hsm.ts';
-import { invalid } from './hsm/inputs.ts';
-import { bag, MEMBERS } from './hsm/members.ts';
+import { invalid, reading } from './hsm/inputs.ts';
+import { MEMBERS, read } from './hsm/members.ts';
 import { makeFolder } from './keystore/folder.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
 import { openMemoryStore } from './keystore/memory.ts';
@@ -35,16 +35,19 @@ const STORED_KEYS = 1_000_000;
 const SESSIONS = 1000;
 
 export async function openHsm(options: OpenOptions): Promise<Hsm> {
-  const { path, unseal, create, id, acceptLogLoss } = bag(options, MEMBERS.openHsm);
+  const own = reading(() => ownOptions(read(options, MEMBERS.openHsm)));
+  const { path, unseal, create, id, acceptLogLoss } = own;
   if (create !== undefined && typeof create !== 'boolean') throw invalid('create is true or false');
   if (id !== undefined && !isId(id)) throw invalid("id is an HSM's, 32 hex digits in lower case");
   if (acceptLogLoss !== undefined && !isLossId(acceptLogLoss)) {
     throw invalid("acceptLogLoss is an error's lossId: a number of entries, a hyphen, and 64 hex digits");
   }
+  const { lockTimeout = 0 } = own;
+  if (typeof lockTimeout !== 'number' || !(lockTimeout >= 0)) throw invalid('lockTimeout is a number of milliseconds');
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
-  const hsm = await openFolder(options).catch((cause: unknown) => {
+  const hsm = await openFolder(own).catch((cause: unknown) => {
     throw ofFolder(path, cause);
   });
   try {
@@ -143,9 +146,9 @@ function mustHaveWebAssembly(): void {
 }
 
 export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<{ hsm: Hsm; session: Session }> {
-  bag(options, MEMBERS.openEphemeralHsm);
+  const own = reading(() => ownOptions(read(options, MEMBERS.openEphemeralHsm)));
   mustHaveWebAssembly();
-  const settings = settingsOf(options);
+  const settings = settingsOf(own);
   const log = memoryAuditLog();
   const hsm = assemble(
     { store: openMemoryStore(), log, walkLog: async () => log.head.seq },
@@ -218,8 +221,18 @@ function assemble(
   );
 }
 
+/** With bags of our own in it, too. */
+function ownOptions<T extends EphemeralOptions>(options: T): T {
+  const { lockout, quotas } = options;
+  return {
+    ...options,
+    ...(lockout !== undefined && { lockout: read(lockout, MEMBERS.lockout, 'lockout') }),
+    ...(quotas !== undefined && { quotas: read(quotas, MEMBERS.quotas, 'quotas') }),
+  };
+}
+
 function lockoutOf(options: LockoutOptions = {}): Required<LockoutOptions> {
-  const { after = 10, delay = 60_000, longest = 900_000 } = bag(options, MEMBERS.lockout, 'lockout');
+  const { after = 10, delay = 60_000, longest = 900_000 } = options;
   const check = (name: string, value: number, least: number, most: number): void => {
     if (Number.isInteger(value) && value >= least && value <= most) return;
     throw new HsmError('KEYCELL_INPUT_INVALID', `lockout.${name} is ${least} to ${most}`);
@@ -238,7 +251,7 @@ function quotasOf({ quotas = {} }: EphemeralOptions, queueLimit: number): Requir
     // The rest is for whoever comes while one user sends all he may.
     waitingRequests: Math.ceil((3 / 4) * queueLimit),
   };
-  const all = { ...known, ...defined(bag(quotas, MEMBERS.quotas, 'quotas')) };
+  const all = { ...known, ...defined(quotas) };
   checkCounts(all);
   return all;
 }

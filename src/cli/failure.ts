@@ -107,6 +107,9 @@ export interface Failure {
 /** Any thrown value as what is told about it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof HsmError) {
+    // Of a file that could not be read to its end, the system's word says more.
+    const cause = error.cause as NodeJS.ErrnoException | undefined;
+    if (error.code === 'KEYCELL_INPUT_INVALID' && cause?.syscall === 'read') return failureOf(cause);
     const { code, message, retryable, outcome, index, lossId } = error;
     const advice = lossId === undefined ? ADVICE[code] : `${COPY_FIRST} \`keycell audit accept-loss ${lossId}\``;
     return { code, exit: EXIT_OF[code] ?? 'internal', message, advice, retryable, outcome, index, lossId };

@@ -2,9 +2,9 @@
  * What ends a call before its work does: its signal or its timeout. The pool watches those of a request to the cells itself;
  * this is for what a call waits for elsewhere: the warden, the store, another call, or a caller's own function.
  */
-import { HsmError, type Outcome } from '../errors.ts';
+import { HsmError, type Outcome, unreadable } from '../errors.ts';
 import type { CallOptions } from '../model/hsm.ts';
-import { checkCall, TIMER_MAX_MS } from './inputs.ts';
+import { callOf, onAbort, reading, TIMER_MAX_MS } from './inputs.ts';
 
 export class Cancellation {
   readonly #signal: AbortSignal | undefined;
@@ -13,8 +13,7 @@ export class Cancellation {
 
   /** Throws INPUT_INVALID. */
   constructor(options: CallOptions) {
-    checkCall(options);
-    const { signal, timeout } = options;
+    const { signal, timeout } = reading(() => callOf(options));
     this.#signal = signal;
     this.#deadline = timeout === undefined ? undefined : performance.now() + timeout;
   }
@@ -26,8 +25,12 @@ export class Cancellation {
   /** The error that ends the call, or undefined while it may go on. */
   #error(): HsmError | undefined {
     const outcome = this.#outcome;
-    if (this.#signal?.aborted) {
-      return new HsmError('KEYCELL_ABORTED', undefined, { cause: this.#signal.reason, outcome });
+    try {
+      if (this.#signal?.aborted) {
+        return new HsmError('KEYCELL_ABORTED', undefined, { cause: this.#signal.reason, outcome });
+      }
+    } catch (error) {
+      return unreadable(error, 'signal');
     }
     if (this.#deadline !== undefined && this.#left! <= 0)
       return new HsmError('KEYCELL_TIMEOUT', undefined, { outcome });
@@ -62,11 +65,12 @@ export class Cancellation {
         // A timer may fire a little early, and waits only so long.
         else if (this.#deadline !== undefined) timer = setTimeout(look, Math.min(Math.ceil(this.#left!), TIMER_MAX_MS));
       };
-      signal?.addEventListener('abort', look);
+      work.catch(() => {});
+      const forget = onAbort(signal, look);
       look();
       work.then(resolve, reject).finally(() => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', look);
+        forget();
       });
     });
   }

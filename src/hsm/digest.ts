@@ -6,14 +6,14 @@
  * it never vouched for more. A MAC needs its key from the first byte: there the pieces are gathered, up to one message.
  */
 import { createHash } from 'node:crypto';
-import { HsmError, REASONS } from '../errors.ts';
+import { HsmError, REASONS, unreadable } from '../errors.ts';
 import { CURVE } from '../model/algorithms.ts';
 import type { CallOptions, SigningKey, SignOptions } from '../model/hsm.ts';
 import type { Curve, HashName } from '../model/key.ts';
 import { MESSAGE_MAX } from '../model/limits.ts';
 import { isBytes } from '../model/values.ts';
 import { background } from '../wire/clock.ts';
-import { checkCall, invalid, TIMER_MAX_MS, viewOf } from './inputs.ts';
+import { invalid, onAbort, reading, TIMER_MAX_MS, viewOf } from './inputs.ts';
 
 export type Pieces = AsyncIterable<Uint8Array>;
 
@@ -27,7 +27,8 @@ export const inPieces = (message: Uint8Array | Pieces): message is Pieces =>
   !isBytes(message) && typeof message === 'object' && message !== null && Symbol.asyncIterator in message;
 
 /**
- * The pieces as one message to sign or verify, and the options to do it with. The call's signal and time hold for its pieces, too. Throws what the iterable throws, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
+ * The pieces as one message to sign or verify, and the options to do it with. The call's signal and time hold for its pieces, too. Throws INPUT_INVALID
+ * with what the iterable threw, ABORTED, TIMEOUT, LIMIT_EXCEEDED.
  */
 export async function wholeOf(
   key: SigningKey,
@@ -36,10 +37,9 @@ export async function wholeOf(
 ): Promise<{ readonly message: Uint8Array; readonly options: SignOptions }> {
   if (options.prehashed) throw invalid('a prehashed message comes in one piece');
   const started = performance.now();
-  const prehashed = key.type === 'EC';
-  const message = prehashed
-    ? await digestOf(options.hash ?? hashOf(key.curve), pieces, options)
-    : await gather(pieces, options);
+  const hash = reading(() => (key.type === 'EC' ? (options.hash ?? hashOf(key.curve)) : undefined));
+  const prehashed = hash !== undefined;
+  const message = prehashed ? await digestOf(hash, pieces, options) : await gather(pieces, options);
   const timeout = options.timeout === undefined ? {} : { timeout: options.timeout - (performance.now() - started) };
   return { message, options: { ...options, ...timeout, ...(prehashed && { prehashed }) } };
 }
@@ -70,20 +70,21 @@ async function gather(pieces: Pieces, options: CallOptions): Promise<Uint8Array>
 
 /** Every piece in turn, until the end, an error, or the end of the call. The iterator is told where it is not read to its end. */
 async function each(pieces: Pieces, options: CallOptions, take: (piece: Uint8Array) => void): Promise<void> {
-  checkCall(options);
   const { signal, timeout } = options;
   let stop = (_: HsmError): void => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = reject;
   });
   stopped.catch(() => {});
-  const onAbort = (): void => stop(new HsmError('KEYCELL_ABORTED', undefined, { cause: signal?.reason }));
+  const aborted = (): void => stop(new HsmError('KEYCELL_ABORTED', undefined, { cause: signal?.reason }));
   const late = (): void => stop(new HsmError('KEYCELL_TIMEOUT'));
   const timer = timeout === undefined ? undefined : background(setTimeout(late, Math.min(timeout, TIMER_MAX_MS)));
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener('abort', onAbort);
-  const iterator = pieces[Symbol.asyncIterator]();
+  let forget = (): void => {};
+  let iterator: AsyncIterator<Uint8Array> | undefined;
   try {
+    forget = onAbort(signal, aborted);
+    if (signal?.aborted) aborted();
+    iterator = pieces[Symbol.asyncIterator]();
     for (;;) {
       const next = await Promise.race([stopped, iterator.next()]);
       if (next.done) return;
@@ -91,10 +92,10 @@ async function each(pieces: Pieces, options: CallOptions, take: (piece: Uint8Arr
     }
   } catch (error) {
     // Not waited for: a source that hangs would hang here again.
-    Promise.resolve(iterator.return?.()).catch(() => {});
-    throw error;
+    (async () => iterator?.return?.())().catch(() => {});
+    throw unreadable(error, 'the message');
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    forget();
   }
 }

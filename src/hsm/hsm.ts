@@ -44,12 +44,12 @@ import { type Cancellation, cancellationOf, NEVER_CANCELLED } from './cancellati
 import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
-import { checkCall, flag, invalid, nameOf, object, TIMER_MAX_MS } from './inputs.ts';
+import { checkCall, flag, invalid, nameOf, object, reading, TIMER_MAX_MS } from './inputs.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
 import { LoginLine, type Place, type Turn } from './login-line.ts';
-import { bag, MEMBERS } from './members.ts';
+import { MEMBERS, read } from './members.ts';
 import { takePasswords, wipedIfRefused, wipeUntaken } from './secrets.ts';
 import { SessionImpl } from './session.ts';
 import { StoreWatch } from './store-watch.ts';
@@ -173,17 +173,20 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   on<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
-    this.#events.on(event, listener as never);
+    checkListener(event, listener);
+    reading(() => this.#events.on(event, listener as never));
     return this;
   }
 
   once<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
-    this.#events.once(event, listener as never);
+    checkListener(event, listener);
+    reading(() => this.#events.once(event, listener as never));
     return this;
   }
 
   off<E extends keyof HsmEvents>(event: E, listener: (...args: HsmEvents[E]) => void): this {
-    this.#events.off(event, listener as never);
+    checkListener(event, listener);
+    reading(() => this.#events.off(event, listener as never));
     return this;
   }
 
@@ -366,13 +369,18 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async initialize(options: InitializeOptions): Promise<void> {
-    const { passphrase, admin, scryptLog2N: log2N = DEFAULT_LOG2_N, wipe } = object(options, 'options');
-    const passwords = [passphrase, admin?.password];
-    const name = wipedIfRefused(passwords, wipe, () => {
-      bag(options, MEMBERS.initialize);
-      flag(wipe, 'wipe', false);
-      if (!Number.isInteger(log2N) || log2N < 14 || log2N > 20) throw invalid('scryptLog2N is 14 to 20');
-      return nameOf(bag(admin, MEMBERS.admin, 'admin').name);
+    const { passwords, wipe, name, log2N } = reading(() => {
+      const { passphrase, admin, scryptLog2N = DEFAULT_LOG2_N, wipe } = object(options, 'options');
+      const passwords = [passphrase, admin?.password];
+      return wipedIfRefused(passwords, wipe, () => {
+        read(options, MEMBERS.initialize);
+        flag(wipe, 'wipe', false);
+        if (!Number.isInteger(scryptLog2N) || scryptLog2N < 14 || scryptLog2N > 20) {
+          throw invalid('scryptLog2N is 14 to 20');
+        }
+        const name = nameOf(read(admin, MEMBERS.admin, 'admin').name);
+        return { passwords, wipe, name, log2N: scryptLog2N };
+      });
     });
     await this.#asCustodian(passwords, wipe, (own) => this.#inTurn(() => this.#initialize(own, name, log2N)));
   }
@@ -452,10 +460,12 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async unseal(passphrase: Password, options: CallOptions & { readonly wipe?: boolean } = {}): Promise<void> {
-    const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([passphrase], wipe, () => {
-      flag(wipe, 'wipe', false);
-      return cancellationOf(bag(options, MEMBERS.unseal));
+    const { wipe, cancellation } = reading(() => {
+      const { wipe } = object(options, 'options');
+      return wipedIfRefused([passphrase], wipe, () => {
+        flag(wipe, 'wipe', false);
+        return { wipe, cancellation: cancellationOf(read(options, MEMBERS.unseal)) };
+      });
     });
     const unsealing = this.#asCustodian([passphrase], wipe, async (own) => {
       const unsealed = await this.#inTurn(() => this.#unseal(own, cancellation));
@@ -594,13 +604,16 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async login(options: LoginOptions): Promise<Session> {
-    const { password, passphrase, wipe } = object(options, 'options');
-    const passwords = passphrase === undefined ? [password] : [password, passphrase];
-    const cancellation = wipedIfRefused(passwords, wipe, () => {
-      flag(wipe, 'wipe', false);
-      return cancellationOf(bag(options, MEMBERS.login));
+    const { own, passwords, cancellation } = reading(() => {
+      const { password, passphrase, wipe } = object(options, 'options');
+      const passwords = passphrase === undefined ? [password] : [password, passphrase];
+      return wipedIfRefused(passwords, wipe, () => {
+        flag(wipe, 'wipe', false);
+        const own = read(options, MEMBERS.login);
+        return { own, passwords, cancellation: cancellationOf(own) };
+      });
     });
-    const session = this.#login(options, passwords, cancellation);
+    const session = this.#login(own, passwords, cancellation);
     try {
       return await cancellation.wait(session);
     } catch (error) {
@@ -650,9 +663,11 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async check(options: CheckOptions = {}): Promise<{ records: number; logEntries: number }> {
-    const { onProgress } = bag(options, MEMBERS.check);
-    if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress is a function');
-    const cancellation = cancellationOf(options);
+    const { onProgress, cancellation } = reading(() => {
+      const { onProgress, ...call } = read(options, MEMBERS.check);
+      if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid('onProgress is a function');
+      return { onProgress, cancellation: cancellationOf(call) };
+    });
     this.mustBeReady();
     return cancellation.wait(this.#check(onProgress, cancellation));
   }
@@ -667,7 +682,11 @@ export class HsmImpl implements Hsm, Engine {
       cancellation.mustGoOn();
       // What others write meanwhile is checked too, and not counted.
       checked = Math.min(checked + by, total);
-      onProgress?.({ checked, total });
+      try {
+        onProgress?.({ checked, total });
+      } catch (error) {
+        throw new HsmError('KEYCELL_INPUT_INVALID', 'onProgress failed', { cause: error });
+      }
     };
     let bodies: string[] = [];
     const checkBodies = async (): Promise<void> => {
@@ -808,8 +827,8 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async close(options: { readonly timeout?: number } = {}): Promise<void> {
-    const { timeout = CLOSE_TIMEOUT } = bag(options, MEMBERS.close);
-    checkCall({ timeout });
+    const { timeout = CLOSE_TIMEOUT } = reading(() => read(options, MEMBERS.close));
+    checkCall(undefined, timeout);
     this.#closing ??= this.#close(Math.min(timeout, TIMER_MAX_MS));
     await this.#closing;
   }
@@ -834,4 +853,9 @@ export class HsmImpl implements Hsm, Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function checkListener(event: unknown, listener: unknown): void {
+  if (typeof event !== 'string') throw invalid('an event is a string');
+  if (typeof listener !== 'function') throw invalid('a listener is a function');
 }

@@ -1,5 +1,5 @@
 /** What callers hand in: the types promise it, JavaScript does not. */
-import { HsmError, REASONS, type Reason } from '../errors.ts';
+import { HsmError, REASONS, type Reason, unreadable } from '../errors.ts';
 import type { CallOptions } from '../model/hsm.ts';
 import { LABEL_MAX, USER_NAME_MAX } from '../model/limits.ts';
 import { textFault } from '../model/text.ts';
@@ -29,11 +29,53 @@ export const TIMER_MAX_MS = 2 ** 31 - 1;
 const TIMEOUT = 'timeout is a number of milliseconds, at most 2^53 - 1; leave it out for none';
 
 /** What every call takes. A time that is over already is no wrong one: whoever shares a budget among calls may have none left. */
-export function checkCall(options: CallOptions): void {
-  const { signal, timeout } = object(options, 'options');
+export function checkCall(signal: unknown, timeout: unknown): void {
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal is an AbortSignal');
-  if (timeout === undefined) return;
-  if (typeof timeout !== 'number' || !(Math.abs(timeout) <= Number.MAX_SAFE_INTEGER)) throw invalid(TIMEOUT);
+  const right = typeof timeout === 'number' && Math.abs(timeout) <= Number.MAX_SAFE_INTEGER;
+  if (timeout !== undefined && !right) throw invalid(TIMEOUT);
+}
+
+/** The same of an options bag, read once. */
+export function callOf(options: CallOptions): CallOptions {
+  const { signal, timeout } = object(options, 'options');
+  checkCall(signal, timeout);
+  return { ...(signal !== undefined && { signal }), ...(timeout !== undefined && { timeout }) };
+}
+
+/** The end of a caller's signal, told to `listener`; returns what ends that, and never throws. Throws INPUT_INVALID. */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  try {
+    signal?.addEventListener('abort', listener);
+  } catch (error) {
+    throw unreadable(error, 'signal');
+  }
+  return () => {
+    try {
+      signal?.removeEventListener('abort', listener);
+    } catch {}
+  };
+}
+
+/** What is read of a caller's values. Throws INPUT_INVALID with what one of them threw. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/**
+ * A call that reads all that it is given before it returns its promise: whatever that throws is refused, and after it nothing is
+ * asked of the caller. What comes by the hundred thousand makes one promise a call, the batcher's own: an async function would
+ * add another. The commonest calls do this by hand, and spare the closure.
+ */
+export function promised<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(unreadable(error));
+  }
 }
 
 /** Also one of another realm (vm, jsdom), which has a class of its own. */

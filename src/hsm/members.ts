@@ -69,15 +69,27 @@ export function bag<T>(value: T, known: Members, what = 'options', besides: Memb
 }
 const NONE = members();
 
+/** The same, each member read once into a bag of our own: what a getter says later nobody asks. */
+export function read<T extends object>(value: T, known: Members, what = 'options', besides: Members = NONE): T {
+  bag(value, known, what, besides);
+  const own: Record<string, unknown> = {};
+  for (const name of known) {
+    const member = (value as Record<string, unknown>)[name];
+    if (member !== undefined) own[name] = member;
+  }
+  return own as T;
+}
+
 /** What the cell alone decides and a handle tells: a template that is made from a handle has it, and is not believed. */
 const DECIDED = members('trusted', 'local', 'origin', 'neverExtractable');
 
 export const templateBag = <T>(template: T): T => bag(template, MEMBERS.template, 'a template', DECIDED);
+export const readTemplate = <T extends object>(template: T): T =>
+  read(template, MEMBERS.template, 'a template', DECIDED);
 
-/** The same of a bag that may be left out. */
-export function checkBag(value: object | undefined, known: Members): void {
-  if (value !== undefined) bag(value, known);
-}
+/** The same of options that may be left out. */
+export const readOptions = <T extends object>(options: T | undefined, known: Members): T | undefined =>
+  options === undefined ? undefined : read(options, known);
 
 const NAME_MAX = 40;
 /** So many are listed whatever the slip. */

@@ -57,7 +57,7 @@ export async function takePasswords(
   const copies = passwords.map((each) => (typeof each === 'function' ? each : takePassword(each, wipe)));
   const own: Uint8Array<ArrayBuffer>[] = [];
   let refusal: { readonly error: unknown } | undefined;
-  for (const copy of copies) if (copy instanceof Promise) copy.catch(() => {});
+  for (const copy of copies) if (typeof copy !== 'function') copy.catch(() => {});
   for (const copy of copies) {
     if (refusal !== undefined && typeof copy === 'function') continue;
     try {

@@ -10,7 +10,7 @@ import type { Bytes } from '../model/key.ts';
 import { notThere } from '../model/values.ts';
 import { ownBytes } from '../wire/own.ts';
 import { SEGMENT_LAST } from '../wire/stream.ts';
-import { invalid, viewOf } from './inputs.ts';
+import { invalid, onAbort, viewOf } from './inputs.ts';
 
 /** Enough for one stream to fill the places of two cells; half a mebibyte of memory. */
 const WINDOW = 4;
@@ -54,6 +54,7 @@ export class SegmentStream {
   /** For requests under way when the stream is given up. */
   readonly #abandon = new AbortController();
   readonly #signal: AbortSignal | undefined;
+  #forget = (): void => {};
   readonly #onAbort = (): void => this.#fail(aborted(this.#signal?.reason));
 
   constructor(coder: Coder, signal: AbortSignal | undefined, firstIndex = 0) {
@@ -83,8 +84,8 @@ export class SegmentStream {
       close: () => this.#guarded(() => this.#close()),
       abort: (reason) => this.#fail(reason, true),
     });
+    this.#forget = onAbort(signal, this.#onAbort);
     if (signal?.aborted) this.#onAbort();
-    else signal?.addEventListener('abort', this.#onAbort);
   }
 
   async #guarded(work: () => Promise<void>): Promise<void> {
@@ -204,7 +205,7 @@ export class SegmentStream {
 
   #finish(): void {
     this.#over = true;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#forget();
   }
 
   #change(): void {

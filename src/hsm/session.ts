@@ -1,6 +1,6 @@
 /** A session: turns calls into requests, and results into what was asked for. It decides nothing: the cell does. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { atIndex, busyError, eachOf, HsmError, type HsmErrorCode } from '../errors.ts';
+import { atIndex, busyError, eachOf, HsmError, type HsmErrorCode, unreadable } from '../errors.ts';
 import type { KeyAttributes, Template } from '../model/attributes.ts';
 import type {
   AadOption,
@@ -59,6 +59,7 @@ import { inPieces, type Pieces, wholeOf } from './digest.ts';
 import { type Engine, keyName, type UserEntry, userName } from './engine.ts';
 import {
   boundedCopy,
+  callOf,
   checkCall,
   copy,
   flag,
@@ -69,6 +70,8 @@ import {
   NOTHING,
   nameOf,
   object,
+  promised,
+  reading,
   secretCopy,
   viewOf,
 } from './inputs.ts';
@@ -77,7 +80,7 @@ import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.t
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
 import { cipher, kdfOf, pointOn, recipient, signing, wrapAad, wrapAs } from './mechanisms.ts';
-import { bag, checkBag, MEMBERS, templateBag } from './members.ts';
+import { bag, MEMBERS, read, readOptions, readTemplate } from './members.ts';
 import { takeSecret, wipedIfRefused } from './secrets.ts';
 import { decryptingStream, encryptingStream, type Send, type StreamOptions } from './streams.ts';
 import { type Above, attributesOf, encoded, idOf, sameAttributes, wantedOf } from './template.ts';
@@ -128,16 +131,18 @@ export class SessionImpl implements Session {
     return new Date(this.#expiresAt);
   }
 
-  async renew(options?: CallOptions): Promise<void> {
-    checkBag(options, MEMBERS.call);
-    this.#mustBeOpen();
-    const cancellation = cancellationOf(options);
-    cancellation.begin();
-    // Calls that come meanwhile ask for the same: the warden, who serves everyone, hears one of them.
-    this.#renewing ??= this.#renew().finally(() => {
-      this.#renewing = undefined;
+  renew(options?: CallOptions): Promise<void> {
+    return promised(() => {
+      const call = readOptions(options, MEMBERS.call);
+      this.#mustBeOpen();
+      const cancellation = cancellationOf(call);
+      cancellation.begin();
+      // Calls that come meanwhile ask for the same: the warden, who serves everyone, hears one of them.
+      this.#renewing ??= this.#renew().finally(() => {
+        this.#renewing = undefined;
+      });
+      return cancellation.wait(this.#renewing);
     });
-    await cancellation.wait(this.#renewing);
   }
 
   async #renew(): Promise<void> {
@@ -196,11 +201,11 @@ export class SessionImpl implements Session {
       if (this.#closed) throw new HsmError('KEYCELL_SESSION_REVOKED');
       const { signal, timeout } = object(options, 'options');
       if (signal === undefined && timeout === undefined) return this.#engine.submit(request, care, finish);
-      checkCall(options);
+      checkCall(signal, timeout);
       return this.#engine.submit(request, { ...care, signal, timeout }, finish);
     } catch (error) {
       if (care.wipe) wipeAll(request.parts);
-      throw error;
+      throw unreadable(error);
     }
   }
 
@@ -223,16 +228,21 @@ export class SessionImpl implements Session {
   #sealed(key: Key): StatedSealedKey {
     // A sealed HSM knows no keys, and shall not say of any that it is gone.
     this.#engine.mustBeReady();
-    return this.#engine.keys.sealed(key);
+    try {
+      return this.#engine.keys.sealed(key);
+    } catch (error) {
+      throw unreadable(error);
+    }
   }
 
   // Keys
 
   generateKey<const T extends KeyTemplate>(template: T, options?: CallOptions): Promise<KeyOf<T>> {
     return promised(() => {
-      checkBag(options, MEMBERS.call);
-      return this.#make(template, true, options, (attributes, issuer) =>
-        this.#request('generateKey', 'none', 0, issuer, [idOf(template), attributes]),
+      const call = readOptions(options, MEMBERS.call);
+      const id = idIn(template);
+      return this.#make(template, id, true, call, (attributes, issuer) =>
+        this.#request('generateKey', 'none', 0, issuer, [id.bytes, attributes]),
       );
     });
   }
@@ -241,11 +251,11 @@ export class SessionImpl implements Session {
     template: T,
     options?: CallOptions,
   ): Promise<KeyOf<T>> {
-    checkBag(options, MEMBERS.call);
-    const wanted = attributesOf(templateBag(template), true, 0);
+    const [own, call] = reading(() => [readTemplate(template), readOptions(options, MEMBERS.call)]);
+    const wanted = reading(() => attributesOf(own, true, 0));
     if (wanted.label === null || !wanted.persistent) throw invalid('ensureKey goes by the label of a persistent key');
     const { keys } = this.#engine;
-    const cancellation = cancellationOf(options);
+    const cancellation = cancellationOf(call);
     await this.#known(cancellation);
     // Somebody else may be making this key: what he makes is the key that exists.
     for (let busy = keys.inProgress(this.user.id, wanted.label); busy !== undefined; ) {
@@ -253,7 +263,7 @@ export class SessionImpl implements Session {
       busy = keys.inProgress(this.user.id, wanted.label);
     }
     const existing = keys.byLabel(this.user.id, wanted.label);
-    if (existing === undefined) return this.generateKey(template, cancellation.within(options));
+    if (existing === undefined) return this.generateKey(own, cancellation.within(call));
     if (!sameAttributes(existing.attributes, wanted)) throw new HsmError('KEYCELL_KEY_CONFLICT');
     return handleOf(existing) as KeyOf<T>;
   }
@@ -264,27 +274,36 @@ export class SessionImpl implements Session {
     options: CallOptions & { readonly wipe?: boolean } = {},
     // biome-ignore lint/suspicious/noExplicitAny: the interface has two overloads, one of them without T
   ): Promise<any> {
-    const isPublic = object(template, 'a template').class === 'public';
-    const curve = (template as { readonly curve?: Curve }).curve;
-    const { wipe } = object(options, 'options');
-    const cancellation = wipedIfRefused([material as Secret], !isPublic && wipe, () => {
-      flag(wipe, 'wipe', false);
-      return cancellationOf(bag(options, MEMBERS.importKey));
-    });
+    const { isPublic, curve, wipe } = reading(() => ({
+      isPublic: object(template, 'a template').class === 'public',
+      curve: (template as { readonly curve?: Curve }).curve,
+      wipe: object(options, 'options').wipe,
+    }));
+    const { asked, call, cancellation } = wipedIfRefused([material as Secret], !isPublic && wipe, () =>
+      reading(() => {
+        flag(wipe, 'wipe', false);
+        const read = readOptions(options, MEMBERS.importKey);
+        return { asked: readTemplate(template), call: read, cancellation: cancellationOf(read) };
+      }),
+    );
     if (!isPublic && typeof material === 'string') {
       throw invalid(
         'a private key comes as bytes, PEM too, since nothing can wipe a string: read its file without an encoding',
       );
     }
-    const own = isPublic ? pointOn(curve, material) : await orWiped(cancellation, takeSecret(material as Secret, wipe));
+    const own = isPublic
+      ? reading(() => pointOn(curve, material))
+      : await orWiped(cancellation, takeSecret(material as Secret, wipe));
     let handed = false;
     try {
-      const id = idOf(template);
+      const id = idIn(asked);
       const importing = (attributes: Uint8Array, issuer: readonly SealedKey[]): PoolRequest => {
         handed = true;
-        return this.#request('importKey', 'none', 0, issuer, [id, attributes, own]);
+        return this.#request('importKey', 'none', 0, issuer, [id.bytes, attributes, own]);
       };
-      return await this.#make(template, true, cancellation.within(options), importing, true);
+      return await this.#make(asked, id, true, cancellation.within(call), importing, true);
+    } catch (error) {
+      throw unreadable(error);
     } finally {
       if (!handed) own.fill(0);
     }
@@ -293,6 +312,7 @@ export class SessionImpl implements Session {
   /** Every way to a new key ends here: ask the cell, and keep the record where the template says. */
   #make<K extends Key>(
     template: KeyTemplate | PartialTemplate,
+    { id }: NamedId,
     persistent: boolean,
     options: CallOptions | undefined,
     request: (attributes: Uint8Array, issuer: readonly SealedKey[]) => PoolRequest,
@@ -306,7 +326,7 @@ export class SessionImpl implements Session {
     if (!attributes.persistent) {
       return this.#submit(request(asked, issuer), options, this.#sessionKey as Finish<K>, wipe ? SECRET : PUBLIC);
     }
-    return this.#makePersistent<K>(template.id, attributes, () => request(asked, issuer), options, wipe);
+    return this.#makePersistent<K>(id, attributes, () => request(asked, issuer), options, wipe);
   }
 
   readonly #sessionKey = ({ parts }: CellResult): Key => this.#engine.keys.sessionKey(parts[0]!);
@@ -383,22 +403,25 @@ export class SessionImpl implements Session {
     return this.#caller.waitFor(this.#engine.commit(change));
   }
 
-  async exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
-    object(key, 'a key');
-    checkBag(options, MEMBERS.call);
-    if (key.type === 'EC' && key.class === 'public') {
-      cancellationOf(options);
-      return new Uint8Array(viewOf(key.publicKey));
-    }
-    return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), options, firstPart);
+  exportKey(key: Key, options?: CallOptions): Promise<Bytes> {
+    return promised(() => {
+      object(key, 'a key');
+      const call = readOptions(options, MEMBERS.call);
+      if (key.type === 'EC' && key.class === 'public') {
+        cancellationOf(call);
+        return Promise.resolve(new Uint8Array(viewOf(key.publicKey)));
+      }
+      return this.#submit(this.#request('exportKey', 'none', 0, [this.#sealed(key)], []), call, firstPart);
+    });
   }
 
   async getKey<const F extends KeyFilter>(filter: F, options?: CallOptions): Promise<FoundKey<F>> {
-    bag(filter, MEMBERS.filter, 'a filter');
-    checkBag(options, MEMBERS.call);
-    cancellationOf(options);
+    const own = reading(() => {
+      cancellationOf(readOptions(options, MEMBERS.call));
+      return read(filter, MEMBERS.filter, 'a filter');
+    });
     const found: KeyEntry[] = [];
-    for (const entry of this.#visible(filter)) {
+    for (const entry of this.#visible(own)) {
       found.push(entry);
       if (found.length > 1) throw new HsmError('KEYCELL_KEY_AMBIGUOUS');
     }
@@ -410,16 +433,15 @@ export class SessionImpl implements Session {
     filter: F = {} as F,
     options?: CallOptions,
   ): AsyncGenerator<FoundKey<F>, void, undefined> {
-    bag(filter, MEMBERS.filter, 'a filter');
-    checkBag(options, MEMBERS.call);
+    const [own, call] = reading(() => [read(filter, MEMBERS.filter, 'a filter'), readOptions(options, MEMBERS.call)]);
     let given = 0;
-    let cancellation = cancellationOf(options);
-    for (const entry of [...this.#visible(filter)]) {
+    let cancellation = cancellationOf(call);
+    for (const entry of [...this.#visible(own)]) {
       // A loop over them never leaves the microtasks by itself: whoever else waits would wait for the last.
       if (++given % FOUND_A_TURN === 0) await cancellation.wait(turn());
       yield handleOf(entry) as FoundKey<F>;
       // How long the caller takes for each is theirs.
-      cancellation = cancellationOf(options);
+      cancellation = cancellationOf(call);
     }
   }
 
@@ -430,28 +452,31 @@ export class SessionImpl implements Session {
   }
 
   async setAttributes<K extends Key>(key: K, changes: KeyChanges, options?: CallOptions): Promise<K> {
-    checkBag(options, MEMBERS.call);
-    const cancellation = cancellationOf(options);
+    const { seen, asked, call } = reading(() => ({
+      seen: seenOf(key),
+      asked: changesOf(changes),
+      call: readOptions(options, MEMBERS.call),
+    }));
+    const cancellation = cancellationOf(call);
     await this.#known(cancellation);
-    const before = this.#engine.keys.get(object(key, 'a key').id);
-    checkChanges(changes);
-    if (before === undefined || !key.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
-    if (changes.trusted === true && !isTheSame(key, before)) {
+    const before = this.#engine.keys.get(seen.id);
+    if (before === undefined || !seen.persistent) throw new HsmError('KEYCELL_KEY_NOT_FOUND');
+    if (asked.trusted === true && !isTheSame(seen, before)) {
       throw new HsmError(
         'KEYCELL_KEY_CONFLICT',
         'the key of this id is not the one that the handle is of: look at it again',
       );
     }
-    const { acceptImported = false, ...changed } = changes;
+    const { acceptImported = false, ...changed } = asked;
     const attributes: KeyAttributes = { ...before.attributes, ...changed };
     const flags = acceptImported ? FLAG.acceptImported : 0;
     const renamed = attributes.label !== before.attributes.label;
     const { keys } = this.#engine;
     const request = this.#request('setAttributes', 'none', flags, [before], [encoded(attributes)]);
     const release = keys.reserve(before.owner, renamed ? attributes.label : null, undefined);
-    const submit = (): Promise<Bytes> => this.#submit(request, cancellation.within(options), firstPart, DURABLE);
+    const submit = (): Promise<Bytes> => this.#submit(request, cancellation.within(call), firstPart, DURABLE);
     return this.#changing(cancellation, release, submit, async (record) => {
-      if (keys.get(key.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
+      if (keys.get(seen.id) !== before) throw new HsmError('KEYCELL_KEY_CONFLICT', 'the key was changed meanwhile');
       const entry = entryOf(new Uint8Array(record));
       await this.#write(entry, before);
       keys.put(entry);
@@ -460,16 +485,19 @@ export class SessionImpl implements Session {
   }
 
   async destroyKey(key: Key, options?: CallOptions): Promise<void> {
-    checkBag(options, MEMBERS.call);
-    const sealed = this.#sealed(key);
-    const cancellation = cancellationOf(options);
-    await this.#submit(this.#request('destroyKey', 'none', 0, [sealed], []), options, undefined, DURABLE);
-    if (!key.persistent) {
+    const { call, sealed, persistent } = reading(() => ({
+      call: readOptions(options, MEMBERS.call),
+      sealed: this.#sealed(key),
+      persistent: key.persistent,
+    }));
+    const cancellation = cancellationOf(call);
+    await this.#submit(this.#request('destroyKey', 'none', 0, [sealed], []), call, undefined, DURABLE);
+    if (!persistent) {
       this.#engine.keys.forget(key);
       return;
     }
     const { keys } = this.#engine;
-    const entry = keys.get(key.id);
+    const entry = keys.get(sealed.id);
     if (entry === undefined) return;
     cancellation.begin();
     await cancellation.wait(this.#removeKey(entry));
@@ -496,27 +524,32 @@ export class SessionImpl implements Session {
     try {
       if (options !== NO_OPTIONS) bag(options, MEMBERS.sign);
       const { mechanism, flags } = signing(key, options);
-      if (inPieces(message)) return this.#signPieces(key, message, options);
+      if (inPieces(message)) return this.#signPieces(key, message, read(options, MEMBERS.sign));
       const request = this.#request('sign', mechanism, flags, [this.#sealed(key)], [this.#copy(message)]);
       return this.#submit(request, options, firstPart);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(unreadable(error));
     }
   }
 
   async #signPieces(key: SigningKey, pieces: Pieces, options: SignOptions): Promise<Bytes> {
     this.#mustBeOpen();
-    checkCall(options);
+    reading(() => callOf(options));
     const whole = await wholeOf(key, pieces, options);
     return this.sign(key, whole.message, whole.options);
   }
 
   async signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]> {
-    const list = listOf(messages, 'messages', SIGN_MANY_MAX);
-    checkBag(options, MEMBERS.sign);
-    const cancellation = cancellationOf(options);
+    const { list, asked, cancellation } = reading(() => {
+      const own = readOptions(options, MEMBERS.sign);
+      return {
+        list: listOf(messages, 'messages', SIGN_MANY_MAX),
+        asked: own,
+        cancellation: cancellationOf(own),
+      };
+    });
     return inWaves(list, this.#engine.wave, (wave) => {
-      const left = cancellation.within(options);
+      const left = cancellation.within(asked);
       return wave.map((message) => this.sign(key, message, left));
     });
   }
@@ -530,17 +563,19 @@ export class SessionImpl implements Session {
     try {
       if (options !== NO_OPTIONS) bag(options, MEMBERS.sign);
       const { mechanism, flags } = signing(key, options);
-      if (inPieces(message)) return this.#verifyPieces(key, this.#copy(signature), message, options);
+      if (inPieces(message)) {
+        return this.#verifyPieces(key, this.#copy(signature), message, read(options, MEMBERS.sign));
+      }
       const parts = [this.#copy(message), this.#copy(signature)];
       return this.#submit(this.#request('verify', mechanism, flags, [this.#sealed(key)], parts), options, verdict);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(unreadable(error));
     }
   }
 
   async #verifyPieces(key: SigningKey, signature: Uint8Array, pieces: Pieces, options: SignOptions): Promise<boolean> {
     this.#mustBeOpen();
-    checkCall(options);
+    reading(() => callOf(options));
     const whole = await wholeOf(key, pieces, options);
     return this.verify(key, signature, whole.message, whole.options);
   }
@@ -577,7 +612,7 @@ export class SessionImpl implements Session {
       if (mechanism === 'envelope') return this.#submit(request, options, firstPart, SECRET);
       return this.#submit(request, options, ivAndCiphertext, SECRET);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(unreadable(error));
     }
   }
 
@@ -595,23 +630,26 @@ export class SessionImpl implements Session {
       const parts = mechanism === 'envelope' ? [own, this.#copyOf(aad)] : [own, this.#copyOf(aad), ivCopy(iv)];
       return this.#submit(this.#request('decrypt', mechanism, 0, keys, parts), options, firstPart);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(unreadable(error));
     }
   }
 
-  async reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
-    const { to, aad = NOTHING, toAad = aad } = bag(options, MEMBERS.reencrypt);
-    const keys = [this.#sealed(from), this.#sealed(to)];
-    const parts = [this.#copy(envelope), this.#copy(aad), this.#copy(toAad)];
-    return this.#submit(this.#request('reencrypt', 'envelope', 0, keys, parts), options, firstPart);
+  reencrypt(from: AesKey, envelope: Uint8Array, options: ReencryptOptions): Promise<Bytes> {
+    return promised(() => {
+      const own = read(options, MEMBERS.reencrypt);
+      const { to, aad = NOTHING, toAad = aad } = own;
+      const keys = [this.#sealed(from), this.#sealed(to)];
+      const parts = [this.#copy(envelope), this.#copy(aad), this.#copy(toAad)];
+      return this.#submit(this.#request('reencrypt', 'envelope', 0, keys, parts), own, firstPart);
+    });
   }
 
   encryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return encryptingStream(this.#lane, this.#sender(key), bag(options, MEMBERS.stream));
+    return reading(() => encryptingStream(this.#lane, this.#sender(key), read(options, MEMBERS.stream)));
   }
 
   decryptStream(key: AesKey, options: StreamOptions = {}): TransformStream<Uint8Array, Bytes> {
-    return decryptingStream(this.#lane, this.#sender(key), bag(options, MEMBERS.stream));
+    return reading(() => decryptingStream(this.#lane, this.#sender(key), read(options, MEMBERS.stream)));
   }
 
   /** The key is looked up for each segment: a stream sees at once that it was changed or destroyed. */
@@ -622,13 +660,16 @@ export class SessionImpl implements Session {
       this.#submit(this.#request(op, 'none', flags, [this.#sealed(key)], parts), options, (result) => result.parts);
   }
 
-  async generateDataKey(
+  generateDataKey(
     key: AesKey,
     options: CallOptions & AadOption & { readonly bytes: number },
   ): Promise<{ plaintext: Bytes; ciphertext: Bytes }> {
-    const parts = [count(bag(options, MEMBERS.generateDataKey).bytes, DATA_KEY_MAX), this.#copyOf(options.aad)];
-    const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
-    return this.#submit(request, options, dataKey);
+    return promised(() => {
+      const own = read(options, MEMBERS.generateDataKey);
+      const parts = [count(own.bytes, DATA_KEY_MAX), this.#copyOf(own.aad)];
+      const request = this.#request('generateDataKey', 'envelope', 0, [this.#sealed(key)], parts);
+      return this.#submit(request, own, dataKey);
+    });
   }
 
   // Wrapping
@@ -639,7 +680,7 @@ export class SessionImpl implements Session {
       const keys = [this.#sealed(wrapping), this.#sealed(key)];
       return this.#submit(this.#request('wrapKey', mechanism, 0, keys, [wrapAad(options)]), options, firstPart);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(unreadable(error));
     }
   }
 
@@ -652,13 +693,15 @@ export class SessionImpl implements Session {
     return promised(() => {
       const sealed = this.#sealed(wrapping);
       const own = copy(blob);
-      const aad = wrapAad(bag(options, MEMBERS.wrap));
+      const asked = read(options, MEMBERS.wrap);
+      const aad = wrapAad(asked);
+      const id = idIn(template);
       const unwrapping = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
-        const parts = [idOf(template), attributes, own, aad];
-        return this.#request('unwrapKey', options.mechanism, 0, withIssuer(sealed, issuer), parts);
+        const parts = [id.bytes, attributes, own, aad];
+        return this.#request('unwrapKey', asked.mechanism, 0, withIssuer(sealed, issuer), parts);
       };
       const above = { template: sealed.attributes.unwrapTemplate, unwrapping: true };
-      return this.#make(template, false, options, unwrapping, false, above);
+      return this.#make(template, id, false, asked, unwrapping, false, above);
     });
   }
 
@@ -668,18 +711,19 @@ export class SessionImpl implements Session {
     blobs: readonly Uint8Array[],
     options: RewrapToKeyOptions | RewrapToJweOptions,
   ): Promise<Bytes[] | string[]> {
-    const from = this.#sealed(object(options, 'options').from);
-    bag(options, options.as === 'JWE' ? MEMBERS.rewrapToJwe : MEMBERS.rewrapToKey);
-    const own = eachOf(listOf(blobs, 'blobs', BLOBS_MAX), copy);
-    if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
-    const list = packList(own);
-    const jwe = options.as === 'JWE';
-    const to = recipient(checkedRecipient(options.to));
-    const headers = jwe ? packList(jweHeaders(options.header, own.length)) : NOTHING;
-    const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
-    const parts = [list, to.point, to.proof, headers];
-    const request = this.#request('rewrapKeys', options.mechanism, wrapAs(options.as), keys, parts);
-    const out = await this.#submit(request, options, firstPart);
+    const { jwe, request, call } = reading(() => {
+      const from = this.#sealed(object(options, 'options').from);
+      const asked = read(options, options.as === 'JWE' ? MEMBERS.rewrapToJwe : MEMBERS.rewrapToKey);
+      const own = eachOf(listOf(blobs, 'blobs', BLOBS_MAX), copy);
+      if (own.reduce((sum, { length }) => sum + length, 0) > BLOBS_SIZE_MAX) throw limitExceeded('blobsLimit');
+      const to = recipient(checkedRecipient(asked.to));
+      const headers = asked.as === 'JWE' ? packList(jweHeaders(asked.header, own.length)) : NOTHING;
+      const keys = to.key === undefined ? [from] : [from, this.#sealed(to.key)];
+      const parts = [packList(own), to.point, to.proof, headers];
+      const request = this.#request('rewrapKeys', asked.mechanism, wrapAs(asked.as), keys, parts);
+      return { jwe: asked.as === 'JWE', request, call: asked };
+    });
+    const out = await this.#submit(request, call, firstPart);
     const items = readList(out).map(({ offset, length }) => out.slice(offset, offset + length));
     return jwe ? items.map((item) => new TextDecoder().decode(item)) : items;
   }
@@ -688,36 +732,40 @@ export class SessionImpl implements Session {
     return promised(() => {
       const sealed = this.#sealed(base);
       object(options, 'options');
-      bag(options, options.mechanism === 'ECDH' ? MEMBERS.agree : MEMBERS.derive);
-      bag(options.kdf, MEMBERS.kdf, 'a kdf');
+      const own = read(options, options.mechanism === 'ECDH' ? MEMBERS.agree : MEMBERS.derive);
+      const kdf = read(own.kdf, MEMBERS.kdf, 'a kdf');
       const curve = base.type === 'EC' ? base.curve : undefined;
-      const peer = options.mechanism === 'ECDH' ? pointOn(curve, options.publicKey) : NOTHING;
-      const { name, fields, flags } = kdfOf(options.kdf);
+      const peer = own.mechanism === 'ECDH' ? pointOn(curve, own.publicKey) : NOTHING;
+      const { name, fields, flags } = kdfOf(kdf);
+      const id = idIn(template);
       const deriving = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
-        const parts = [idOf(template), attributes, peer, Uint8Array.of(name), fields];
-        return this.#request('deriveKey', options.mechanism, flags, withIssuer(sealed, issuer), parts);
+        const parts = [id.bytes, attributes, peer, Uint8Array.of(name), fields];
+        return this.#request('deriveKey', own.mechanism, flags, withIssuer(sealed, issuer), parts);
       };
-      const above = { template: mostDerived(sealed.attributes, options.kdf), unwrapping: false };
-      return this.#make(template, false, options, deriving, false, above);
+      const above = { template: mostDerived(sealed.attributes, kdf), unwrapping: false };
+      return this.#make(template, id, false, own, deriving, false, above);
     });
   }
 
-  async random(bytes: number, options?: CallOptions): Promise<Bytes> {
-    checkBag(options, MEMBERS.call);
-    return this.#submit(this.#request('random', 'none', 0, [], [count(bytes, RANDOM_MAX)]), options, firstPart);
+  random(bytes: number, options?: CallOptions): Promise<Bytes> {
+    return promised(() => {
+      const call = readOptions(options, MEMBERS.call);
+      return this.#submit(this.#request('random', 'none', 0, [], [count(bytes, RANDOM_MAX)]), call, firstPart);
+    });
   }
 
   // Users
 
   async createUser(user: NewUser, options?: CallOptions): Promise<UserInfo> {
-    const { password, wipe } = object(user, 'a user');
-    const cancellation = wipedIfRefused([password], wipe, () => {
-      bag(user, MEMBERS.createUser, 'a user');
-      flag(wipe, 'wipe', false);
-      checkBag(options, MEMBERS.call);
-      return cancellationOf(options);
+    const { own, cancellation } = reading(() => {
+      const { password, wipe } = object(user, 'a user');
+      return wipedIfRefused([password], wipe, () => {
+        flag(wipe, 'wipe', false);
+        const asked = { ...read(user, MEMBERS.createUser, 'a user'), password };
+        return { own: asked, cancellation: cancellationOf(readOptions(options, MEMBERS.call)) };
+      });
     });
-    return cancellation.wait(this.#createUser(user, cancellation));
+    return cancellation.wait(this.#createUser(own, cancellation));
   }
 
   async #createUser({ name, role, password, wipe }: NewUser, cancellation: Cancellation): Promise<UserInfo> {
@@ -753,8 +801,7 @@ export class SessionImpl implements Session {
   }
 
   async removeUser(name: string, options?: CallOptions): Promise<void> {
-    checkBag(options, MEMBERS.call);
-    const cancellation = cancellationOf(options);
+    const cancellation = reading(() => cancellationOf(readOptions(options, MEMBERS.call)));
     const entry = this.#userNamed(name);
     cancellation.begin();
     await cancellation.wait(this.#removeUser(entry));
@@ -772,11 +819,13 @@ export class SessionImpl implements Session {
     password: Password,
     options: CallOptions & { readonly oldPassword?: Password; readonly wipe?: boolean } = {},
   ): Promise<void> {
-    const { oldPassword, wipe } = object(options, 'options');
-    const secrets = { passwords: oldPassword === undefined ? [password] : [password, oldPassword], wipe };
-    const cancellation = wipedIfRefused(secrets.passwords, wipe, () => {
-      flag(wipe, 'wipe', false);
-      return cancellationOf(bag(options, MEMBERS.setPassword));
+    const { secrets, cancellation } = reading(() => {
+      const { oldPassword, wipe } = object(options, 'options');
+      const passwords = oldPassword === undefined ? [password] : [password, oldPassword];
+      return wipedIfRefused(passwords, wipe, () => {
+        flag(wipe, 'wipe', false);
+        return { secrets: { passwords, wipe }, cancellation: cancellationOf(read(options, MEMBERS.setPassword)) };
+      });
     });
     await cancellation.wait(this.#setPassword(name, secrets, cancellation));
   }
@@ -805,8 +854,7 @@ export class SessionImpl implements Session {
   }
 
   async #setLock(name: string, locked: boolean, options: CallOptions | undefined): Promise<void> {
-    checkBag(options, MEMBERS.call);
-    const cancellation = cancellationOf(options);
+    const cancellation = reading(() => cancellationOf(readOptions(options, MEMBERS.call)));
     const entry = this.#userNamed(name);
     cancellation.begin();
     await cancellation.wait(this.#lock(entry, locked));
@@ -829,9 +877,9 @@ export class SessionImpl implements Session {
   }
 
   async listUsers(options?: CallOptions): Promise<UserInfo[]> {
-    checkBag(options, MEMBERS.call);
+    const call = reading(() => readOptions(options, MEMBERS.call));
     this.#mustBeOpen();
-    const cancellation = cancellationOf(options);
+    const cancellation = reading(() => cancellationOf(call));
     cancellation.begin();
     const ask = { ticket: this.#ticket, role: 'admin' } as const;
     await cancellation.wait(this.#asking(() => this.#engine.ask('authorize', ask)));
@@ -890,29 +938,63 @@ async function orWiped(
   }
 }
 
+/** The id that a template asks for, read once, and the same as the cell takes it. */
+interface NamedId {
+  readonly id: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+function idIn(template: KeyTemplate | PartialTemplate): NamedId {
+  const { id } = object(template, 'a template');
+  return id === undefined ? NO_ID : { id, bytes: idOf(id) };
+}
+const NO_ID: NamedId = { id: undefined, bytes: NOTHING };
+
 const NO_KEYS: readonly SealedKey[] = [];
 const withIssuer = (key: SealedKey, issuer: readonly SealedKey[]): readonly SealedKey[] =>
   issuer.length === 0 ? [key] : [key, ...issuer];
 
+/** What a handle says of the key that its holder looked at. A caller can make one, of whatever types. */
+interface Seen {
+  readonly id: string;
+  readonly persistent: unknown;
+  readonly createdAt: number | undefined;
+  readonly checkValue: unknown;
+  readonly publicKey: Uint8Array | undefined;
+}
+
+function seenOf(key: Key): Seen {
+  const { id, persistent, createdAt, checkValue, publicKey } = object<unknown>(key, 'a key') as Readonly<
+    Record<string, unknown>
+  >;
+  return {
+    id: id as string,
+    persistent,
+    createdAt: isDate(createdAt) ? timeOf(createdAt) : undefined,
+    checkValue,
+    publicKey: isBytes(publicKey) ? new Uint8Array(viewOf(publicKey)) : undefined,
+  };
+}
+
 /** An owner can destroy a key and make another of the same id: a mark is for the one that the officer looked at. */
-function isTheSame(key: Key, { attributes: { createdAt, checkValue, point } }: KeyEntry): boolean {
-  // A caller can make a handle, of whatever types.
-  const made: unknown = key.createdAt;
-  if (!isDate(made) || timeOf(made) !== createdAt) return false;
-  if (key.type === 'AES') return key.checkValue === toHex(checkValue);
-  if (key.type !== 'EC' || point === null || !isBytes(key.publicKey)) return false;
-  return sameBytes(viewOf(key.publicKey).subarray(-point.length), point);
+function isTheSame(seen: Seen, { attributes: { type, createdAt, checkValue, point } }: KeyEntry): boolean {
+  if (seen.createdAt !== createdAt) return false;
+  if (type === 'AES') return seen.checkValue === toHex(checkValue);
+  if (point === null || seen.publicKey === undefined) return false;
+  return sameBytes(seen.publicKey.subarray(-point.length), point);
 }
 
 const CHANGES = ['label', 'extractable', 'destroyable', 'wrapWithTrusted', 'trusted', 'acceptImported'];
 
-/** What is not named here the cell would leave as it is, and the caller believe changed. */
-function checkChanges(changes: KeyChanges): void {
-  for (const [name, value] of Object.entries(object(changes, 'a change'))) {
+/** A copy. What is not named here the cell would leave as it is, and the caller believe changed. */
+function changesOf(changes: KeyChanges): KeyChanges {
+  const own = { ...object(changes, 'a change') };
+  for (const [name, value] of Object.entries(own)) {
     if (!CHANGES.includes(name)) throw invalid(`${name} cannot be changed`);
     if (name === 'label') labelOf(value);
     else if (name !== 'extractable' && typeof value !== 'boolean') throw invalid(`${name} is true or false`);
   }
+  return own;
 }
 
 const ivCopy = (iv: Uint8Array | undefined): Uint8Array => boundedCopy(iv, IV_MAX, 'ivLimit');
@@ -934,18 +1016,6 @@ const ivAndCiphertext = ({ parts }: CellResult): { iv: Bytes; ciphertext: Bytes 
   iv: parts[0]!,
   ciphertext: parts[1]!,
 });
-
-/**
- * What comes by the hundred thousand makes one promise a call, the batcher's own: an async function would add another. The
- * commonest calls do this by hand, and spare the closure.
- */
-function promised<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return call();
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
 
 /** Many calls without filling the queue: a wave at a time, in order. */
 async function inWaves<A, B>(

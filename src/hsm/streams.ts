@@ -7,7 +7,7 @@ import type { Bytes } from '../model/key.ts';
 import { FLAG, type OpName } from '../wire/batch.ts';
 import { FieldWriter } from '../wire/fields.ts';
 import { SEGMENT_OVERHEAD, SEGMENT_SIZE, STREAM_HEADER_SIZE } from '../wire/stream.ts';
-import { checkCall, NOTHING, object, viewOf } from './inputs.ts';
+import { callOf, NOTHING, viewOf } from './inputs.ts';
 import type { Lane } from './lane.ts';
 import { type Coder, SegmentStream } from './segments.ts';
 
@@ -22,8 +22,9 @@ export type StreamOptions = CallOptions & AadOption;
 
 /** `firstIndex` is for the test of the counter's limit. */
 export function encryptingStream(lane: Lane, send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
+  const { signal, timeout } = callOf(options);
   const aad = hashOf(options);
-  const call = patient(lane, send, options.timeout);
+  const call = patient(lane, send, timeout);
   let opened: Promise<readonly Bytes[]>;
   const coder: Coder = {
     headerSize: 0,
@@ -40,12 +41,13 @@ export function encryptingStream(lane: Lane, send: Send, options: StreamOptions,
     },
     cutShort: () => new HsmError('KEYCELL_INPUT_INVALID'),
   };
-  return new SegmentStream(coder, options.signal, firstIndex);
+  return new SegmentStream(coder, signal, firstIndex);
 }
 
 export function decryptingStream(lane: Lane, send: Send, options: StreamOptions, firstIndex?: number): SegmentStream {
+  const { signal, timeout } = callOf(options);
   const aad = hashOf(options);
-  const call = patient(lane, send, options.timeout);
+  const call = patient(lane, send, timeout);
   let header: Uint8Array;
   const coder: Coder = {
     headerSize: STREAM_HEADER_SIZE,
@@ -61,16 +63,14 @@ export function decryptingStream(lane: Lane, send: Send, options: StreamOptions,
     },
     cutShort: () => new HsmError('KEYCELL_DECRYPT_FAILED'),
   };
-  return new SegmentStream(coder, options.signal, firstIndex);
+  return new SegmentStream(coder, signal, firstIndex);
 }
 
 /**
  * Associated data goes with every segment as its hash, so that megabytes of it cost no more than none. It is public, and
  * hashing needs no key: this may be done outside the cells. Throws INPUT_INVALID.
  */
-function hashOf(options: StreamOptions): Uint8Array {
-  const { aad = NOTHING } = object(options, 'options');
-  checkCall(options);
+function hashOf({ aad = NOTHING }: StreamOptions): Uint8Array {
   return createHash('sha256').update(viewOf(aad)).digest();
 }
 

@@ -3,6 +3,7 @@ import { REASONS } from '../errors.ts';
 import { CURVE, isCurve } from '../model/algorithms.ts';
 import {
   DEFAULT_USAGE,
+  EXTRACTABLES,
   type Issuer,
   type KeyAttributes,
   type Pattern,
@@ -29,7 +30,7 @@ import { isDate, timeOf } from '../model/values.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { flag, invalid, labelOf, listOf, NOTHING } from './inputs.ts';
+import { flag, invalid, labelOf, listOf } from './inputs.ts';
 import { bag, MEMBERS, templateBag } from './members.ts';
 
 /** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
@@ -217,7 +218,7 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
     bits: bits === undefined ? null : bitsOf(bits, type),
     curve: curve === undefined ? null : curveOf(curve),
     callerIv: flag(pattern.callerIv, 'callerIv', most?.callerIv ?? false),
-    extractable: pattern.extractable ?? extractable ?? false,
+    extractable: extractableOf(pattern.extractable ?? extractable ?? false),
     wrapWithTrusted: flag(pattern.wrapWithTrusted, 'wrapWithTrusted', most?.wrapWithTrusted ?? false),
     notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter, 'notAfter'),
     ...rewrapOf(pattern.rewrapPolicy, type === 'AES' ? most : null),
@@ -266,6 +267,11 @@ function rewrapOf(policy: RewrapPolicy | undefined, most: Rewrap | null): Rewrap
   };
 }
 
+function extractableOf(value: Extractable): Extractable {
+  if (!EXTRACTABLES.includes(value)) throw invalid("extractable is false, 'wrapped' or 'plaintext'");
+  return value;
+}
+
 function curveOf(curve: unknown) {
   if (!isCurve(curve)) throw invalid(`curve is ${Object.keys(CURVE).join(', ')}`);
   return curve;
@@ -306,13 +312,12 @@ function time(value: number | Date | undefined, name: 'notBefore' | 'notAfter'):
   return ms;
 }
 
-/** The id that a template asks for, as the cell takes it: 16 bytes, or nothing. */
-export function idOf(template: { readonly id?: string }): Uint8Array {
-  if (template.id === undefined) return NOTHING;
-  if (typeof template.id !== 'string' || !/^[0-9a-f]{32}$/.test(template.id) || template.id === ZERO_ID) {
+/** The id that a template asks for, as the cell takes it: 16 bytes. */
+export function idOf(id: string): Uint8Array {
+  if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id) || id === ZERO_ID) {
     throw invalid('an id is 32 hex digits, not all zero');
   }
-  return fromHex(template.id, ID_SIZE);
+  return fromHex(id, ID_SIZE);
 }
 
 /** Does a key that exists have the attributes that are asked for? What a caller cannot choose is not compared. */

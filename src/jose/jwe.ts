@@ -24,6 +24,7 @@ import {
   refused,
   split,
   toBase64url,
+  told,
   utf8,
   writeObject,
 } from './parts.ts';
@@ -67,11 +68,20 @@ const CELL_SETS = ['alg', 'enc', 'epk', 'apu', 'apv'];
  * Each EC message has its own ephemeral key, a session key of the cell. Throws INPUT_INVALID (a recipient that is no valid
  * public key, or that `alg` and `enc` do not suit), and what the session's calls throw.
  */
-export async function encryptJwe(
+export function encryptJwe(
   session: Session,
   recipient: JweRecipient,
   plaintext: Uint8Array,
   options: EncryptJweOptions = {},
+): Promise<string> {
+  return told(() => encrypt(session, recipient, plaintext, options));
+}
+
+async function encrypt(
+  session: Session,
+  recipient: JweRecipient,
+  plaintext: Uint8Array,
+  options: EncryptJweOptions,
 ): Promise<string> {
   const names = ['alg', 'enc', 'header', 'apu', 'apv', 'signal', 'timeout'] as const;
   const { alg: wantedAlg, enc: wantedEnc, header = {}, apu, apv } = checkOptions(options, names);
@@ -140,7 +150,7 @@ function readRecipient(recipient: JweRecipient): Recipient {
     const pinned = alg === undefined ? {} : { algorithm: alg as JweAlgorithm, pinned: true };
     return { ...outside(recipient, curveOfJwk(recipient), kid), ...pinned };
   }
-  const key = recipient as EcKey | AesKey;
+  const key = recipient as EcKey | ContentHandle;
   if (key?.type === 'EC') {
     if (!key.usage.includes('derive')) throw invalid('an EC key that receives has the usage derive');
     return outside(key.publicKey, key.curve, key.kid);
@@ -245,11 +255,20 @@ function agreement(
  * (AES Key Wrap). The plaintext is the caller's to wipe. Throws TOKEN_INVALID (malformed, or an algorithm that the key or the
  * options do not allow), DECRYPT_FAILED (not authentic), and what the session's calls throw.
  */
-export async function decryptJwe(
+export function decryptJwe(
   session: Session,
-  key: EcKey | AesKey | AesCbcHmacKey,
+  key: EcKey | ContentHandle,
   jwe: string,
   options: DecryptJweOptions = {},
+): Promise<{ plaintext: Bytes; header: ProtectedHeader }> {
+  return told(() => decrypt(session, key, jwe, options));
+}
+
+async function decrypt(
+  session: Session,
+  key: EcKey | ContentHandle,
+  jwe: string,
+  options: DecryptJweOptions,
 ): Promise<{ plaintext: Bytes; header: ProtectedHeader }> {
   const { algorithms, encryptions } = checkOptions(options, ['algorithms', 'encryptions', 'signal', 'timeout']);
   for (const list of [algorithms, encryptions]) {

@@ -17,6 +17,7 @@ import {
   refused,
   split,
   toBase64url,
+  told,
   utf8,
   writeObject,
 } from './parts.ts';
@@ -40,11 +41,20 @@ export interface SignCompactOptions extends CallOptions {
  * key's thumbprint (RFC 7638), or the id of an HMAC key, unless the header says otherwise.
  * Throws INPUT_INVALID (a header that the key or the format does not allow), and what `session.sign` throws.
  */
-export async function signCompact(
+export function signCompact(
   session: Session,
   key: EcKey | HmacKey,
   payload: Uint8Array,
   options: SignCompactOptions = {},
+): Promise<string> {
+  return told(() => sign(session, key, payload, options));
+}
+
+async function sign(
+  session: Session,
+  key: EcKey | HmacKey,
+  payload: Uint8Array,
+  options: SignCompactOptions,
 ): Promise<string> {
   const { header = {} } = checkOptions(options, ['header', 'signal', 'timeout']);
   const { alg, hash, members } = signing(key, header);
@@ -83,11 +93,20 @@ export const VERIFY_COMPACT = ['algorithms', 'typ', 'signal', 'timeout'] as cons
  * is tried with each. Public keys from outside cost one more request each time: import those that verify often, and give
  * `{ kid, key }`. Throws TOKEN_INVALID, INPUT_INVALID (keys or options), and what `session.verify` throws.
  */
-export async function verifyCompact(
+export function verifyCompact(
   session: Session,
   keys: VerificationKeys,
   token: string,
   options: VerifyCompactOptions = {},
+): Promise<VerifiedJws> {
+  return told(() => verify(session, keys, token, options));
+}
+
+async function verify(
+  session: Session,
+  keys: VerificationKeys,
+  token: string,
+  options: VerifyCompactOptions,
 ): Promise<VerifiedJws> {
   const { algorithms, typ } = checkOptions(options, VERIFY_COMPACT);
   if (algorithms !== undefined && !(Array.isArray(algorithms) && algorithms.every(isJwsAlgorithm))) {

@@ -20,6 +20,7 @@ import {
   plainObject,
   readObject,
   refused,
+  told,
   writeObject,
 } from './parts.ts';
 
@@ -48,11 +49,20 @@ export interface SignJwtOptions extends SignCompactOptions {
  * Throws INPUT_INVALID (claims that are no plain object or of the wrong type, a header that the key
  * does not allow), and what `session.sign` throws.
  */
-export async function signJwt(
+export function signJwt(
   session: Session,
   key: EcKey | HmacKey,
   claims: JwtClaims,
   options: SignJwtOptions = {},
+): Promise<string> {
+  return told(() => sign(session, key, claims, options));
+}
+
+async function sign(
+  session: Session,
+  key: EcKey | HmacKey,
+  claims: JwtClaims,
+  options: SignJwtOptions,
 ): Promise<string> {
   const {
     expiresIn,
@@ -103,11 +113,20 @@ export interface VerifiedJwt {
  * Verify a JWT: the signature first (as `verifyCompact` does), then `exp`, `nbf`, and what the options ask for.
  * Throws TOKEN_INVALID with the reason in its message, INPUT_INVALID (keys or options), and what `session.verify` throws.
  */
-export async function verifyJwt(
+export function verifyJwt(
   session: Session,
   keys: VerificationKeys,
   token: string,
   options: VerifyJwtOptions = {},
+): Promise<VerifiedJwt> {
+  return told(() => verify(session, keys, token, options));
+}
+
+async function verify(
+  session: Session,
+  keys: VerificationKeys,
+  token: string,
+  options: VerifyJwtOptions,
 ): Promise<VerifiedJwt> {
   const { issuer, audience, subject, required, clockTolerance, maxAge, now, ...compact } = checkOptions(options, [
     ...(['issuer', 'audience', 'subject', 'required', 'clockTolerance', 'maxAge', 'now'] as const),

@@ -6,7 +6,7 @@ import { isBytes } from '../model/values.ts';
 import { FormatError } from '../wire/fields.ts';
 import { readPublicKey, type StatedPoint } from '../wire/public-key.ts';
 import { defaultAlgorithm, type JwsAlgorithm, type Shape, shapeOf, suits } from './algorithms.ts';
-import { bytesOf, invalid, isObject, type ProtectedHeader, refused } from './parts.ts';
+import { bytesOf, invalid, isObject, type ProtectedHeader, refused, told } from './parts.ts';
 
 /** A public key as `jwks` publishes it: RFC 7517 §4. */
 export interface PublishedJwk extends PublicJwk {
@@ -146,10 +146,18 @@ export function candidatesFor(
  * Keys that sign have `use: 'sig'` and their `alg`, keys that derive `use: 'enc'`. `filter` narrows it, by label say; keys of
  * others that were imported as public keys are in it only with `class: 'public'`.
  */
-export async function jwks(
+export function jwks(
   session: Session,
   filter: Omit<KeyFilter, 'type'> = {},
   options: CallOptions = {},
+): Promise<{ keys: PublishedJwk[] }> {
+  return told(() => publish(session, filter, options));
+}
+
+async function publish(
+  session: Session,
+  filter: Omit<KeyFilter, 'type'>,
+  options: CallOptions,
 ): Promise<{ keys: PublishedJwk[] }> {
   const keys: PublishedJwk[] = [];
   for await (const key of session.findKeys({ class: 'private', ...filter, type: 'EC' }, options)) {

@@ -1,5 +1,5 @@
 /** The pieces of a compact serialization: strict base64url, JSON objects, and the rules every protected header is held to. */
-import { HsmError } from '../errors.ts';
+import { HsmError, unreadable } from '../errors.ts';
 import { HEADER_BOUNDS, type JsonBounds, KDF_FIELD_MAX } from '../model/limits.ts';
 import { isBytes, lengthOf, plainView } from '../model/values.ts';
 import { boundsInWords, jsonExcess } from '../wire/json-bounds.ts';
@@ -169,16 +169,26 @@ export function checkHeader(given: JsonObject, reserved: readonly string[]): Jso
 }
 
 /**
- * An options bag with no member but these, and none that is there but undefined: a check that a caller asked for in a misspelt
+ * A copy of an options bag with no member but these, and none that is there but undefined: a check that a caller asked for in a misspelt
  * word, or by a setting that is missing, must not be left out without a word.
  */
 export function checkOptions<T extends object>(options: T, names: readonly (keyof T & string)[]): T {
   if (!isObject(options)) throw invalid('options is an object');
-  for (const [name, value] of Object.entries(options)) {
+  const own = Object.entries(options);
+  for (const [name, value] of own) {
     if (!(names as readonly string[]).includes(name)) throw invalid(`there is no option ${name}`);
     if (value === undefined) throw invalid(`the option ${name} is undefined`);
   }
-  return options;
+  return Object.fromEntries(own) as T;
+}
+
+/** What a call gives. What it threw besides, while it read a caller's values, is refused: the session's own errors have codes. */
+export async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
 /** What the calls below a call take. */

@@ -564,7 +564,8 @@ export interface Session extends AsyncDisposable {
 
   /**
    * A message in pieces may be of any length for EC keys, whose digest is made as the pieces come; for MACs the pieces are
-   * gathered, and KEYCELL_LIMIT_EXCEEDED where they are more than 16 MiB. `signal` and `timeout` hold for the pieces, too.
+   * gathered, and KEYCELL_LIMIT_EXCEEDED where they are more than 16 MiB. `signal` and `timeout` hold for the pieces, too; what
+   * the iterable throws is the cause of KEYCELL_INPUT_INVALID.
    */
   sign(key: SigningKey, message: Uint8Array | AsyncIterable<Uint8Array>, options?: SignOptions): Promise<Bytes>;
   signMany(key: SigningKey, messages: readonly Uint8Array[], options?: SignOptions): Promise<Bytes[]>;

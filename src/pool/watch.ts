@@ -28,12 +28,14 @@ export class Watch {
   }
 
   add(pending: Pending): void {
-    if (pending.deadline !== undefined) {
-      this.#timed.add(pending);
-      this.#arm(pending.deadline);
-    }
-    const { signal } = pending;
-    if (signal === undefined) return;
+    // First, as a caller's signal may throw: then nothing is watched.
+    if (pending.signal !== undefined) this.#listen(pending, pending.signal);
+    if (pending.deadline === undefined) return;
+    this.#timed.add(pending);
+    this.#arm(pending.deadline);
+  }
+
+  #listen(pending: Pending, signal: AbortSignal): void {
     let watched = this.#signals.get(signal);
     if (watched === undefined) {
       const requests = new Set<Pending>();
@@ -41,8 +43,8 @@ export class Watch {
         for (const one of requests) this.#onEnd(one, 'KEYCELL_ABORTED', signal.reason);
       };
       watched = { requests, listener };
-      this.#signals.set(signal, watched);
       signal.addEventListener('abort', listener);
+      this.#signals.set(signal, watched);
     }
     watched.requests.add(pending);
   }

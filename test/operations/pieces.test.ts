@@ -120,7 +120,11 @@ test('what goes wrong with the pieces', async () => {
     yield bytes(3);
     throw broken;
   }
-  await expect(session.sign(pair, failing())).rejects.toBe(broken);
+  expect(await refusal(() => session.sign(pair, failing()))).toMatchObject({
+    code: 'KEYCELL_INPUT_INVALID',
+    cause: broken,
+    outcome: 'not-executed',
+  });
   expect(await code(() => session.sign(pair, inTurn(['text' as never])))).toBe('KEYCELL_INPUT_INVALID');
   expect(await code(() => session.sign(pair, inTurn([bytes(32)]), { prehashed: true }))).toBe('KEYCELL_INPUT_INVALID');
   expect(await code(() => session.sign(pair, 'text' as never))).toBe('KEYCELL_INPUT_INVALID');
