@@ -678,15 +678,21 @@ export class HsmImpl implements Hsm, Engine {
   ): Promise<{ records: number; logEntries: number }> {
     const total = this.#journal.head.seq + this.users.size + this.keys.size;
     let checked = 0;
+    let failure: HsmError | undefined;
+    const fail = (cause: unknown): void => {
+      failure ??= new HsmError('KEYCELL_INPUT_INVALID', 'onProgress failed', { cause });
+    };
     const advance = (by: number): void => {
       cancellation.mustGoOn();
       // What others write meanwhile is checked too, and not counted.
       checked = Math.min(checked + by, total);
       try {
-        onProgress?.({ checked, total });
+        // An async function is none that is waited for, but what it throws ends the check all the same.
+        Promise.resolve(onProgress?.({ checked, total })).catch(fail);
       } catch (error) {
-        throw new HsmError('KEYCELL_INPUT_INVALID', 'onProgress failed', { cause: error });
+        fail(error);
       }
+      if (failure !== undefined) throw failure;
     };
     let bodies: string[] = [];
     const checkBodies = async (): Promise<void> => {
@@ -709,6 +715,7 @@ export class HsmImpl implements Hsm, Engine {
       if (corrupt.length > 0) throw new HsmError('KEYCELL_STORE_CORRUPT', `not authentic: ${corrupt.join(', ')}`);
       const { matches } = await this.ask('compare', {});
       if (!matches) throw new HsmError('KEYCELL_STORE_CORRUPT', 'records are missing, put back, or too many');
+      if (failure !== undefined) throw failure;
       return { records, logEntries };
     });
   }
