@@ -114,6 +114,7 @@ interface Last extends Wanted {
   readonly persistent: boolean;
   readonly most: Template | null;
   readonly unwrapping: boolean;
+  readonly end: number;
 }
 /** Who makes many keys makes similar ones, and most of what that costs here is in reading what is asked for. */
 let last: Last | undefined;
@@ -128,13 +129,18 @@ export function wantedOf(
 ): Wanted {
   templateBag(template);
   const known = last !== undefined && last.persistent === persistent && last.most === most;
-  if (known && last!.unwrapping === unwrapping && alike(template as Read, last!.template)) return last!;
+  const now = Date.now();
+  if (known && last!.unwrapping === unwrapping && last!.end > now && alike(template as Read, last!.template)) {
+    return last!;
+  }
   const own = read(template as Read);
   // Here, where a key is made: one that has another label from before is still found by it.
   if (own.label !== undefined) labelOf(own.label);
-  const attributes = attributesOf(own, persistent, 0, { template: most, unwrapping });
+  const attributes = attributesOf(own, persistent, now, { template: most, unwrapping });
   const wanted = { attributes, bytes: encoded(attributes), issuer: issuerNamed(own as AnyPattern) };
-  if (isPlain(own)) last = { ...wanted, template: own, persistent, most, unwrapping };
+  // The end that the template names, if any: a pattern's is in an object, and so in none that is kept.
+  const end = own.notAfter === undefined ? Number.POSITIVE_INFINITY : attributes.notAfter;
+  if (isPlain(own)) last = { ...wanted, template: own, persistent, most, unwrapping, end };
   return wanted;
 }
 
@@ -160,7 +166,10 @@ export function encoded(attributes: KeyAttributes): Uint8Array {
   }
 }
 
-/** `persistent` where the template does not say. Throws INPUT_INVALID. */
+/**
+ * `persistent` where the template does not say. Ends that are not after `now` are over: by the wall clock, of which the cells'
+ * own may be ahead; then it is they that refuse the key. For one that exists already, 0. Throws INPUT_INVALID.
+ */
 export function attributesOf(
   template: (KeyTemplate | PartialTemplate) & { readonly class?: KeyClass },
   persistent: boolean,
@@ -175,7 +184,7 @@ export function attributesOf(
   if (type === undefined || !TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   if (label !== undefined && typeof label !== 'string') throw invalid('a label is a string');
   const { curve, bits } = template as { readonly curve?: unknown; readonly bits?: unknown };
-  const pattern = patternOf({ ...template, type }, most, above.unwrapping ? most?.extractable : false);
+  const pattern = patternOf({ ...template, type }, most, above.unwrapping ? most?.extractable : false, now);
   return {
     ...pattern,
     curve: type === 'EC' ? curveOf(curve ?? most?.curve) : null,
@@ -189,9 +198,9 @@ export function attributesOf(
     destroyable: flag(template.destroyable, 'destroyable', true),
     dualUse: flag(template.dualUse, 'dualUse', false),
     persistent: flag(template.persistent, 'persistent', persistent),
-    notBefore: time(template.notBefore, 'notBefore'),
+    notBefore: time(template.notBefore, 'notBefore', now),
     maxUses: integer(template.maxUses ?? 0, 'maxUses', USES_MAX),
-    createdAt: now,
+    createdAt: 0,
     checkValue: new Uint8Array(0),
     version: 1,
     point: null,
@@ -208,7 +217,13 @@ type AnyPattern = Omit<KeyPattern, 'unwrapTemplate' | 'deriveTemplate'> & {
 };
 
 /** The members that keys and patterns have in common, in canonical form; what `most` says where `pattern` says nothing. */
-function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extractable | undefined, deep = 0): Pattern {
+function patternOf(
+  pattern: AnyPattern,
+  most: Pattern | null,
+  extractable: Extractable | undefined,
+  now: number,
+  deep = 0,
+): Pattern {
   const type = pattern.type ?? most?.type ?? 'AES';
   if (!TYPES.includes(type)) throw invalid(`type is ${TYPES.join(', ')}`);
   const used = { type, usage: usages(pattern.usage ?? most?.usage ?? DEFAULT_USAGE[type]) };
@@ -220,17 +235,17 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
     callerIv: flag(pattern.callerIv, 'callerIv', most?.callerIv ?? false),
     extractable: extractableOf(pattern.extractable ?? extractable ?? false),
     wrapWithTrusted: flag(pattern.wrapWithTrusted, 'wrapWithTrusted', most?.wrapWithTrusted ?? false),
-    notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter, 'notAfter'),
+    notAfter: pattern.notAfter === undefined ? (most?.notAfter ?? 0) : time(pattern.notAfter, 'notAfter', now),
     ...rewrapOf(pattern.rewrapPolicy, type === 'AES' ? most : null),
     unwrapTemplate:
       unwrapTemplate !== undefined
-        ? templateOf(unwrapTemplate, 'wrapped', deep)
+        ? templateOf(unwrapTemplate, 'wrapped', now, deep)
         : wraps(used)
           ? (most?.unwrapTemplate ?? CONTENT_KEY)
           : null,
     deriveTemplate:
       deriveTemplate !== undefined
-        ? templateOf(deriveTemplate, false, deep)
+        ? templateOf(deriveTemplate, false, now, deep)
         : derives(used)
           ? (most?.deriveTemplate ?? null)
           : null,
@@ -238,13 +253,13 @@ function patternOf(pattern: AnyPattern, most: Pattern | null, extractable: Extra
 }
 
 /** A template below a key; `extractable` where it does not say. What is not known would not bind anything: it is refused. */
-function templateOf(template: KeyPattern | 'any', extractable: Extractable, deep: number): Template {
+function templateOf(template: KeyPattern | 'any', extractable: Extractable, now: number, deep: number): Template {
   if (template === 'any') return 'any';
   // The deepest that the cell takes has the default below it; one that holds itself would have no end.
   if (deep > NESTING_MAX) throw invalid(REASONS.nesting[1]);
   if (typeof template !== 'object' || template === null) throw invalid("a template of a key is an object, or 'any'");
   bag(template, MEMBERS.pattern, 'an unwrapTemplate or deriveTemplate');
-  return patternOf(template, null, extractable, deep + 1);
+  return patternOf(template, null, extractable, now, deep + 1);
 }
 
 /** The cell fills in the issuer's public key from its record. */
@@ -302,13 +317,14 @@ function integer(value: unknown, name: string, max: number): number {
 /** Seconds since 1970, of any time from 2001 to 2286. As milliseconds they are all in the first months of 1970. */
 const SECONDS = { least: 1e9, most: 1e10 } as const;
 
-function time(value: number | Date | undefined, name: 'notBefore' | 'notAfter'): number {
+function time(value: number | Date | undefined, name: 'notBefore' | 'notAfter', now: number): number {
   if (value === undefined) return 0;
   const ms = isDate(value) ? timeOf(value) : value;
   if (!Number.isSafeInteger(ms) || ms < 0) throw invalid(`${name} is a Date or milliseconds since 1970`);
   if (ms >= SECONDS.least && ms < SECONDS.most) throw invalid(`${name} is in milliseconds: this looks like seconds`);
   // What has no end has a zero there.
-  if (ms === 0 && name === 'notAfter') throw invalid('notAfter is over already: leave it out for a key without an end');
+  if (ms <= now && name === 'notAfter')
+    throw invalid('notAfter is over already: leave it out for a key without an end');
   return ms;
 }
 

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AesKey, Session } from '../../dist/index.js';
 import { sealEnvelope } from '../support/reference.ts';
-import { atOddOffset, bytes, code, ephemeral } from './support.ts';
+import { atOddOffset, bytes, code, ephemeral, refusedAtLast } from './support.ts';
 
 const it = ephemeral();
 const rawFrom = bytes(32, 1);
@@ -100,7 +100,14 @@ describe('is refused', () => {
     expect(await attempt(to, to)).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await attempt(from, from)).toBe('KEYCELL_PERMISSION_DENIED');
     expect(await attempt(from, make({ usage: ['wrap'] }))).toBe('KEYCELL_PERMISSION_DENIED');
-    expect(await attempt(from, make({ usage: ['encrypt'], notAfter: 1 }))).toBe('KEYCELL_PERMISSION_DENIED');
+    const ending = await session.generateKey({
+      type: 'AES',
+      bits: 256,
+      usage: ['encrypt'],
+      notAfter: Date.now() + 100,
+    });
+    const over = await refusedAtLast(() => session.reencrypt(from, envelope, { to: ending }));
+    expect(over).toMatchObject({ code: 'KEYCELL_PERMISSION_DENIED', message: expect.stringContaining('notAfter') });
     expect(await attempt(from, make({ usage: ['encrypt'], callerIv: true }))).toBe('KEYCELL_INPUT_INVALID');
     expect(await attempt(make({ usage: ['decrypt'], callerIv: true }), to)).toBe('KEYCELL_INPUT_INVALID');
     expect(await attempt(make({ usage: ['decrypt'] }), to)).toBe('KEYCELL_DECRYPT_FAILED');

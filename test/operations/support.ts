@@ -65,6 +65,19 @@ export async function refusal(call: () => unknown): Promise<HsmError> {
   throw new Error('the call was not refused');
 }
 
+/** How a call is refused that is taken until the time of something is over. */
+export async function refusedAtLast(call: () => Promise<unknown>): Promise<HsmError> {
+  for (;;) {
+    const error = await call().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined) continue;
+    expect(error).toBeInstanceOf(HsmError);
+    return error as HsmError;
+  }
+}
+
 export const code = async (call: () => unknown): Promise<HsmErrorCode> => (await refusal(call)).code;
 
 const DEFAULT_ICV = Buffer.from('a6a6a6a6a6a6a6a6', 'hex');

@@ -1,7 +1,7 @@
 /** Values of the wrong type or unit are refused by their member's name: taken for something, they would be taken for the wrong thing. */
 import { beforeAll, expect, test } from 'vitest';
 import type { EcKey, Key } from '../../dist/index.js';
-import { bytes, code, refusal, stored } from './support.ts';
+import { bytes, code, refusal, refusedAtLast, stored } from './support.ts';
 
 const it = stored();
 const AES = { type: 'AES', bits: 256, usage: ['encrypt', 'decrypt'], persistent: false } as const;
@@ -57,9 +57,21 @@ test('a time is in milliseconds, and one at zero is no missing end', async () =>
     }
     expect(await code(() => make({ [member]: Number.POSITIVE_INFINITY }))).toBe('KEYCELL_INPUT_INVALID');
   }
-  for (const notAfter of [0, new Date(0)]) {
+  for (const notAfter of [
+    0,
+    new Date(0),
+    1,
+    new Date(1),
+    Date.now(),
+    Date.now() - 86_400_000,
+    new Date(Date.now() - 1),
+  ]) {
     await refused(() => make({ notAfter }), 'notAfter is over already');
     await refused(() => it.alice.generateKey({ ...KEK, unwrapTemplate: { notAfter } }), 'notAfter is over already');
+    const deep = { type: 'AES', usage: ['unwrap'], unwrapTemplate: { notAfter } } as const;
+    await refused(() => it.alice.generateKey({ ...KEK, unwrapTemplate: deep }), 'notAfter is over already');
+    const bag = { type: 'AES', bits: 256, usage: ['encrypt'], notAfter } as const;
+    await refused(() => it.alice.importKey(bag, new Uint8Array(32)), 'notAfter is over already');
   }
   const key = await make({ notBefore: new Date(0), notAfter: new Date(1000 * soon) });
   expect([key.notBefore, key.notAfter]).toEqual([undefined, new Date(1000 * soon)]);
@@ -72,4 +84,17 @@ test('a number beyond its bound is told the bound', async () => {
     await refused(() => make({ bits }), 'bits is a whole number of at most 256');
   }
   await refused(() => make({ maxUses: 65536 }), 'maxUses is a whole number of at most 65535');
+});
+
+test('a template that was good is refused when its end has come; the key that it made is still found', async () => {
+  const template = { ...AES, persistent: true, label: 'ending', notAfter: Date.now() + 300 } as const;
+  const key = await it.alice.ensureKey(template);
+  await refusedAtLast(() => it.alice.encrypt(key, bytes(1)));
+  const { label: _, ...again } = template;
+  await refused(() => it.alice.generateKey(again), 'notAfter is over already');
+  expect((await it.alice.ensureKey(template)).id).toBe(key.id);
+  await it.hsm.seal();
+  await it.hsm.unseal('p');
+  it.alice = await it.hsm.login({ user: 'alice', password: 'alice' });
+  expect((await it.alice.getKey({ label: 'ending' })).notAfter?.getTime()).toBe(template.notAfter);
 });
