@@ -610,12 +610,19 @@ export class HsmImpl implements Hsm, Engine {
       return wipedIfRefused(passwords, wipe, () => {
         flag(wipe, 'wipe', false);
         const own = read(options, MEMBERS.login);
+        if (flag(own.keepAlive, 'keepAlive', false) && passwords.some((each) => typeof each !== 'function')) {
+          throw invalid(
+            'keepAlive asks for the password again: give a function, secretFile(path) say, so that none is kept',
+          );
+        }
         return { own, passwords, cancellation: cancellationOf(own) };
       });
     });
     const session = this.#login(own, passwords, cancellation);
     try {
-      return await cancellation.wait(session);
+      const opened = await cancellation.wait(session);
+      if (own.keepAlive) this.#keepAlive(opened, own, passwords);
+      return opened;
     } catch (error) {
       // Of a session that comes after its call is over, nobody has the handle: it shall not fill the user's quota.
       session.then((late) => late.close()).catch(() => {});
@@ -623,11 +630,35 @@ export class HsmImpl implements Hsm, Engine {
     }
   }
 
+  /** Every seal ends it, every unseal begins it anew. */
+  #keepAlive(session: SessionImpl, { user }: LoginOptions, [password, passphrase]: readonly Password[]): void {
+    const passwords = passphrase === undefined ? [password!] : [password!, passphrase];
+    const options = { user, password: password!, ...(passphrase !== undefined && { passphrase }) };
+    const follow = (state: HsmState): void => (state === 'ready' ? kept.again() : kept.rest());
+    const kept = session.keepAlive(
+      async () => (await this.#ticket(options, passwords, NEVER_CANCELLED)).ticket,
+      () => this.off('state', follow),
+    );
+    this.on('state', follow);
+  }
+
   async #login(
+    options: LoginOptions,
+    passwords: readonly Password[],
+    cancellation: Cancellation,
+  ): Promise<SessionImpl> {
+    const { ticket, user } = await this.#ticket(options, passwords, cancellation);
+    const session = new SessionImpl(this, ticket, infoOf(user));
+    // Removed while the entry of this login went to the disk: nobody else would forget what the session has just asked for.
+    if (this.users.get(user.name)?.id !== user.id) this.forgetUser(user.id);
+    return session;
+  }
+
+  async #ticket(
     { user: name, passphrase, wipe }: LoginOptions,
     passwords: readonly Password[],
     cancellation: Cancellation,
-  ): Promise<Session> {
+  ): Promise<{ readonly ticket: Uint8Array; readonly user: UserEntry }> {
     const role = this.users.get(name)?.role ?? 'stranger';
     // These places are for admins who are kept out: nobody else's call, whatever it brings, may fill them.
     const caller = passphrase !== undefined && role === 'admin' ? 'admin-with-passphrase' : role;
@@ -647,10 +678,7 @@ export class HsmImpl implements Hsm, Engine {
       };
     });
     this.#logins++;
-    const session = new SessionImpl(this, ticket, infoOf(user!));
-    // Removed while the entry of this login went to the disk: nobody else would forget what the session has just asked for.
-    if (this.users.get(name)?.id !== user!.id) this.forgetUser(user!.id);
-    return session;
+    return { ticket, user: user! };
   }
 
   mustBeReady(): void {

@@ -20,7 +20,7 @@ export const MEMBERS = {
   quotas: members('storedKeys', 'sessions', 'waitingRequests'),
   initialize: members('passphrase', 'admin', 'scryptLog2N', 'wipe'),
   admin: members('name', 'password'),
-  login: members(...CALL, 'user', 'password', 'passphrase', 'wipe'),
+  login: members(...CALL, 'user', 'password', 'passphrase', 'keepAlive', 'wipe'),
   unseal: members(...CALL, 'wipe'),
   check: members(...CALL, 'onProgress'),
   close: members('timeout'),

@@ -52,7 +52,7 @@ import { type CellResult, FLAG, type MechanismName, type OpName, type SealedKey 
 import { FieldWriter, sameBytes, toHex } from '../wire/fields.ts';
 import { packList, readList } from '../wire/list.ts';
 import { wipeAll } from '../wire/own.ts';
-import { decodeTicket } from '../wire/ticket.ts';
+import { decodeTicket, SESSION_LIFETIME } from '../wire/ticket.ts';
 import { type Cancellation, cancellationOf } from './cancellation.ts';
 import type { Change } from './commits.ts';
 import { inPieces, type Pieces, wholeOf } from './digest.ts';
@@ -76,6 +76,7 @@ import {
   viewOf,
 } from './inputs.ts';
 import { jweHeaders } from './jwe-headers.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { entryOf, handleOf, type KeyEntry, type StatedSealedKey } from './keys.ts';
 import type { Lane } from './lane.ts';
 import type { Turn } from './login-line.ts';
@@ -113,7 +114,10 @@ export class SessionImpl implements Session {
   #renewing: Promise<void> | undefined;
   /** Calls of the warden that are under way. */
   #asked = 0;
-  readonly id: string;
+  #id: string;
+  #keepAlive: KeepAlive | undefined;
+  /** Of a session that is kept: in which of its logins a session key was made. */
+  #madeIn: WeakMap<Key, string> | undefined;
   readonly user: UserInfo;
 
   constructor(engine: Engine, ticket: Uint8Array, user: UserInfo) {
@@ -123,8 +127,41 @@ export class SessionImpl implements Session {
     this.#ticket = ticket;
     this.user = user;
     const { session, expiresAt } = decodeTicket(ticket);
-    this.id = session;
+    this.#id = session;
     this.#expiresAt = engine.wallTime(expiresAt);
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  /** From now on, until it is closed, or nobody may log in by `login` any more; that gives a ticket of the same user. */
+  keepAlive(login: () => Promise<Uint8Array>, onEnd: () => void): KeepAlive {
+    this.#madeIn = new WeakMap();
+    const keeping = {
+      renew: async () => {
+        await this.renew();
+        const { expiresAt, loggedInAt } = decodeTicket(this.#ticket);
+        return expiresAt - loggedInAt < SESSION_LIFETIME;
+      },
+      login: async () => this.#goOnWith(await login()),
+    };
+    this.#keepAlive = new KeepAlive(keeping, onEnd);
+    return this.#keepAlive;
+  }
+
+  #goOnWith(ticket: Uint8Array): void {
+    const { session, user, expiresAt } = decodeTicket(ticket);
+    // Closed meanwhile, or of another user who has the name now.
+    const refused = this.#closed || user !== this.user.id;
+    const over = refused ? ticket : this.#ticket;
+    if (!refused) {
+      this.#ticket = ticket;
+      this.#id = session;
+      this.#expiresAt = this.#engine.wallTime(expiresAt);
+    }
+    this.#engine.ask('logout', { ticket: over }).catch(() => {});
+    if (refused) throw new HsmError('KEYCELL_LOGIN_FAILED');
   }
 
   get expiresAt(): Date {
@@ -147,13 +184,17 @@ export class SessionImpl implements Session {
 
   async #renew(): Promise<void> {
     // It counts among the requests that wait, and is never refused for them: who works at their quota's edge stays in.
-    const { ticket } = await this.#caller.waitFor(this.#engine.ask('renew', { ticket: this.#ticket }));
+    const before = this.#ticket;
+    const { ticket } = await this.#caller.waitFor(this.#engine.ask('renew', { ticket: before }));
+    // Logged in again meanwhile.
+    if (this.#ticket !== before) return;
     this.#ticket = ticket;
     this.#expiresAt = this.#engine.wallTime(decodeTicket(ticket).expiresAt);
   }
 
   close(): Promise<void> {
     this.#closed = true;
+    this.#keepAlive?.stop();
     // Where the logout failed, the ticket may still be good: another call asks again.
     this.#logout ??= this.#endTicket().catch((error) => {
       this.#logout = undefined;
@@ -228,6 +269,10 @@ export class SessionImpl implements Session {
   #sealed(key: Key): StatedSealedKey {
     // A sealed HSM knows no keys, and shall not say of any that it is gone.
     this.#engine.mustBeReady();
+    const madeIn = this.#madeIn?.get(key);
+    if (madeIn !== undefined && madeIn !== this.#id) {
+      throw new HsmError('KEYCELL_SESSION_EXPIRED', 'the session that made this session key is over: make another');
+    }
     try {
       return this.#engine.keys.sealed(key);
     } catch (error) {
@@ -329,7 +374,11 @@ export class SessionImpl implements Session {
     return this.#makePersistent<K>(id, attributes, () => request(asked, issuer), options, wipe);
   }
 
-  readonly #sessionKey = ({ parts }: CellResult): Key => this.#engine.keys.sessionKey(parts[0]!);
+  readonly #sessionKey = ({ parts }: CellResult): Key => {
+    const key = this.#engine.keys.sessionKey(parts[0]!);
+    this.#madeIn?.set(key, this.#id);
+    return key;
+  };
 
   async #makePersistent<K extends Key>(
     id: string | undefined,

@@ -126,6 +126,13 @@ export interface LoginOptions extends CallOptions {
    * that came with the right password.
    */
   readonly passphrase?: Password;
+  /**
+   * Renew the session, and log in again before its twelfth hour and after each unseal, until it is closed: the Session stays,
+   * with a new `id`, and so do handles of stored keys; session keys of a login that is over are KEYCELL_SESSION_EXPIRED. Asks
+   * for `password` (and `passphrase`) as a function, so that none is kept: KEYCELL_INPUT_INVALID otherwise. What fails is tried
+   * again with pauses; after KEYCELL_LOGIN_FAILED no more, and calls are KEYCELL_SESSION_EXPIRED from the session's end on.
+   */
+  readonly keepAlive?: boolean;
   /** Overwrite the arrays given here with zeros, whatever becomes of the call. */
   readonly wipe?: boolean;
 }
@@ -503,7 +510,7 @@ export interface UserInfo {
 
 /** What a login gives: every call carries its ticket, which the cell checks. */
 export interface Session extends AsyncDisposable {
-  /** 32 hex digits, as in the log. */
+  /** 32 hex digits, as in the log; with `keepAlive`, of the last login. */
   readonly id: string;
   readonly user: UserInfo;
   /** When the ticket ends unless it is renewed, by the wall clock as it was at the login or renewal. */
