@@ -12,7 +12,7 @@ import { lacksDescriptors } from './descriptors.ts';
 import { HsmError } from './errors.ts';
 import { CONTROL_KEY } from './hsm/commits.ts';
 import { HsmImpl, KEYSLOT_KEY, type Parts } from './hsm/hsm.ts';
-import { invalid, reading } from './hsm/inputs.ts';
+import { invalid, reading, whole } from './hsm/inputs.ts';
 import { MEMBERS, read } from './hsm/members.ts';
 import { makeFolder } from './keystore/folder.ts';
 import { openLmdbStore } from './keystore/lmdb.ts';
@@ -43,7 +43,9 @@ export async function openHsm(options: OpenOptions): Promise<Hsm> {
     throw invalid("acceptLogLoss is an error's lossId: a number of entries, a hyphen, and 64 hex digits");
   }
   const { lockTimeout = 0 } = own;
-  if (typeof lockTimeout !== 'number' || !(lockTimeout >= 0)) throw invalid('lockTimeout is a number of milliseconds');
+  if (typeof lockTimeout !== 'number' || !(lockTimeout >= 0)) {
+    throw invalid('lockTimeout is a number of milliseconds, not negative');
+  }
   if (unseal !== undefined && typeof unseal !== 'function')
     throw invalid('unseal is a function that returns the passphrase');
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('path is the folder of the HSM');
@@ -233,13 +235,9 @@ function ownOptions<T extends EphemeralOptions>(options: T): T {
 
 function lockoutOf(options: LockoutOptions = {}): Required<LockoutOptions> {
   const { after = 10, delay = 60_000, longest = 900_000 } = options;
-  const check = (name: string, value: number, least: number, most: number): void => {
-    if (Number.isInteger(value) && value >= least && value <= most) return;
-    throw new HsmError('KEYCELL_INPUT_INVALID', `lockout.${name} is ${least} to ${most}`);
-  };
-  check('after', after, 1, 100);
-  check('delay', delay, 1000, HOUR_MS);
-  check('longest', longest, delay, 24 * HOUR_MS);
+  whole(after, 'lockout.after', 1, 100);
+  whole(delay, 'lockout.delay', 1000, HOUR_MS);
+  whole(longest, 'lockout.longest', delay, 24 * HOUR_MS);
   return { after, delay, longest };
 }
 
@@ -260,9 +258,7 @@ const defined = <T extends object>(members: T): T =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
 
 function checkCounts(counts: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(counts)) {
-    if (!Number.isInteger(value) || value < 1) throw new HsmError('KEYCELL_INPUT_INVALID', `${name} is 1 or more`);
-  }
+  for (const [name, value] of Object.entries(counts)) whole(value, name, 1);
 }
 
 /** The core as it was built, and the threads' modules: beside this file, or in the folder that a bundled program names. */

@@ -44,7 +44,7 @@ import { type Cancellation, cancellationOf, NEVER_CANCELLED } from './cancellati
 import { batchObserver, publish } from './channels.ts';
 import { type Change, CONTROL_KEY, Commits } from './commits.ts';
 import { type Engine, type UserEntry, userName } from './engine.ts';
-import { checkCall, flag, invalid, nameOf, object, reading, TIMER_MAX_MS } from './inputs.ts';
+import { checkCall, flag, invalid, nameOf, object, reading, TIMER_MAX_MS, whole } from './inputs.ts';
 import { Journal } from './journal.ts';
 import { entryOf, KeyIndex } from './keys.ts';
 import { Lane } from './lane.ts';
@@ -375,9 +375,7 @@ export class HsmImpl implements Hsm, Engine {
       return wipedIfRefused(passwords, wipe, () => {
         read(options, MEMBERS.initialize);
         flag(wipe, 'wipe', false);
-        if (!Number.isInteger(scryptLog2N) || scryptLog2N < 14 || scryptLog2N > 20) {
-          throw invalid('scryptLog2N is 14 to 20');
-        }
+        whole(scryptLog2N, 'scryptLog2N', 14, 20);
         const name = nameOf(read(admin, MEMBERS.admin, 'admin').name);
         return { passwords, wipe, name, log2N: scryptLog2N };
       });

@@ -116,6 +116,14 @@ export function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   }
 }
 
+/** A whole number in its range; the error says which of the two it is not. Throws INPUT_INVALID. */
+export function whole(value: unknown, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw invalid(`${name} is a whole number, ${range}`);
+  if (value < least || value > most) throw invalid(`${name} is ${range}, not ${value}`);
+  return value;
+}
+
 /** The items of a caller's list, each read once, whatever it says of itself later. Throws INPUT_INVALID, LIMIT_EXCEEDED. */
 export function listOf<T>(list: readonly T[], name: string, max: number): T[] {
   if (!Array.isArray(list)) throw invalid(`${name} is an array`);

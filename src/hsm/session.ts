@@ -74,6 +74,7 @@ import {
   reading,
   secretCopy,
   viewOf,
+  whole,
 } from './inputs.ts';
 import { jweHeaders } from './jwe-headers.ts';
 import { KeepAlive } from './keep-alive.ts';
@@ -1049,8 +1050,7 @@ function changesOf(changes: KeyChanges): KeyChanges {
 const ivCopy = (iv: Uint8Array | undefined): Uint8Array => boundedCopy(iv, IV_MAX, 'ivLimit');
 
 function count(bytes: number, max: number): Uint8Array {
-  if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > max) throw invalid(`bytes is 1 to ${max}`);
-  return new FieldWriter(4).u32(bytes).bytes;
+  return new FieldWriter(4).u32(whole(bytes, 'bytes', 1, max)).bytes;
 }
 
 const NO_OPTIONS: CallOptions = Object.freeze({});

@@ -30,7 +30,7 @@ import { isDate, timeOf } from '../model/values.ts';
 import { encodeAttributes } from '../wire/attributes.ts';
 import { FormatError, fromHex, ID_SIZE, ZERO_ID } from '../wire/fields.ts';
 import { encodeTemplate } from '../wire/pattern.ts';
-import { flag, invalid, labelOf, listOf } from './inputs.ts';
+import { flag, invalid, labelOf, listOf, whole } from './inputs.ts';
 import { bag, MEMBERS, templateBag } from './members.ts';
 
 /** What a template asks for, and the same as a request carries it; both are shared, and not to be changed. */
@@ -272,9 +272,7 @@ function rewrapOf(policy: RewrapPolicy | undefined, most: Rewrap | null): Rewrap
   const { issuer, proofMaxAge = PROOF_MAX_AGE.default, blobs } = bag(policy, MEMBERS.rewrapPolicy, 'a rewrapPolicy');
   if (typeof issuer?.id !== 'string') throw invalid('an issuer is a key or its id');
   const { least, most: longest } = PROOF_MAX_AGE;
-  if (!Number.isInteger(proofMaxAge) || proofMaxAge < least || proofMaxAge > longest) {
-    throw invalid(`proofMaxAge is ${least} to ${longest} seconds`);
-  }
+  whole(proofMaxAge, 'proofMaxAge, in seconds,', least, longest);
   if (blobs !== undefined && blobs !== 'required') throw invalid("blobs is 'required', or left out");
   return {
     rewrap: 'issuer',

@@ -220,7 +220,7 @@ function names(value: string | readonly string[] | undefined, option: string): r
 }
 
 function seconds(value: number, option: string): number {
-  if (!Number.isFinite(value) || value < 0) throw invalid(`${option} is a number of seconds`);
+  if (!Number.isFinite(value) || value < 0) throw invalid(`${option} is a number of seconds, not negative`);
   return value;
 }
 

@@ -1,6 +1,7 @@
 /** Values of the wrong type or unit are refused by their member's name: taken for something, they would be taken for the wrong thing. */
 import { beforeAll, expect, test } from 'vitest';
-import type { EcKey, Key } from '../../dist/index.js';
+import { type EcKey, type Key, openEphemeralHsm, openHsm } from '../../dist/index.js';
+import { signJwt, verifyJwt } from '../../dist/jose/index.js';
 import { bytes, code, refusal, refusedAtLast, stored } from './support.ts';
 
 const it = stored();
@@ -97,4 +98,43 @@ test('a template that was good is refused when its end has come; the key that it
   await it.hsm.unseal('p');
   it.alice = await it.hsm.login({ user: 'alice', password: 'alice' });
   expect((await it.alice.getKey({ label: 'ending' })).notAfter?.getTime()).toBe(template.notAfter);
+});
+
+test('every number says its type where that is wrong, and its range where it is outside', async () => {
+  const dated = (proofMaxAge: Loose) =>
+    it.alice.generateKey({ ...KEK, rewrapPolicy: { issuer: pair, proofMaxAge } } as Loose);
+  const uninitialized = { passphrase: 'p', admin: { name: 'a', password: 'a' } };
+  const ephemeral = (options: Loose) => openEphemeralHsm(options);
+  const numbers: [string, (value: Loose) => unknown, least: number, most: number | undefined][] = [
+    ['bytes', (n) => it.alice.random(n), 1, 65536],
+    ['bytes', (n) => it.alice.generateDataKey(pair as Loose, { bytes: n }), 1, 4096],
+    ['scryptLog2N', (n) => it.hsm.initialize({ ...uninitialized, scryptLog2N: n }), 14, 20],
+    ['proofMaxAge, in seconds,', dated, 1, 86400],
+    ['workers', (n) => ephemeral({ workers: n }), 1, undefined],
+    ['queueLimit', (n) => ephemeral({ queueLimit: n }), 1, undefined],
+    ['storedKeys', (n) => ephemeral({ quotas: { storedKeys: n } }), 1, undefined],
+    ['sessions', (n) => ephemeral({ quotas: { sessions: n } }), 1, undefined],
+    ['waitingRequests', (n) => ephemeral({ quotas: { waitingRequests: n } }), 1, undefined],
+    ['lockout.after', (n) => ephemeral({ lockout: { after: n } }), 1, 100],
+    ['lockout.delay', (n) => ephemeral({ lockout: { delay: n } }), 1000, 3_600_000],
+    ['lockout.longest', (n) => ephemeral({ lockout: { longest: n } }), 60_000, 86_400_000],
+  ];
+  for (const [name, call, least, most] of numbers) {
+    const range = most === undefined ? `${least} or more` : `${least} to ${most}`;
+    for (const value of ['5', null, true, 5n, 1.5, Number.NaN, Number.POSITIVE_INFINITY, {}, [5]]) {
+      await refused(() => call(value), `^${name} is a whole number, ${range}`);
+    }
+    await refused(() => call(least - 1), `^${name} is ${range}, not ${least - 1}`);
+    if (most !== undefined) await refused(() => call(most + 1), `^${name} is ${range}, not ${most + 1}`);
+  }
+  for (const [name, call] of [
+    ['expiresIn', (n) => signJwt(it.alice, pair, {}, { expiresIn: n })],
+    ['maxAge', (n) => verifyJwt(it.alice, pair, 'x', { maxAge: n })],
+    ['clockTolerance', (n) => verifyJwt(it.alice, pair, 'x', { clockTolerance: n })],
+    ['lockTimeout', (n) => openHsm({ path: it.folder, lockTimeout: n })],
+  ] as [string, (value: Loose) => unknown][]) {
+    for (const value of ['5', -1, Number.NaN, 5n, {}]) {
+      await refused(() => call(value), `^${name} is a number of (milli)?seconds, not negative`);
+    }
+  }
 });
