@@ -78,8 +78,7 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
   const store = await openLmdbStore(path, { beforeCreate: mayCreate, ...more });
   try {
     const known = await glance(store);
-    // A store whose making was interrupted has no HSM yet.
-    if (known === undefined) mayCreate();
+    if (known === undefined) mustBeUnused(logPath);
     if (id !== undefined && known?.hsmId !== id) {
       const has = known === undefined ? 'no HSM' : `the HSM ${known.hsmId}`;
       throw new HsmError('KEYCELL_STORE_MISSING', `${path} has ${has}, not ${id}: is the right volume mounted?`);
@@ -92,7 +91,7 @@ async function openFolder(options: OpenOptions): Promise<HsmImpl> {
     };
     const state = known === undefined ? 'uninitialized' : 'sealed';
     try {
-      return assemble({ store, log, givenUp, walkLog }, settings, state, known?.hsmId ?? '');
+      return assemble({ store, log, givenUp, walkLog, create }, settings, state, known?.hsmId ?? '');
     } catch (error) {
       await log.close();
       throw error;
@@ -153,7 +152,7 @@ export async function openEphemeralHsm(options: EphemeralOptions = {}): Promise<
   const settings = settingsOf(own);
   const log = memoryAuditLog();
   const hsm = assemble(
-    { store: openMemoryStore(), log, walkLog: async () => log.head.seq },
+    { store: openMemoryStore(), log, walkLog: async () => log.head.seq, create: true },
     settings,
     'uninitialized',
     '',
@@ -185,7 +184,7 @@ function settingsOf(options: EphemeralOptions): Settings {
 }
 
 function assemble(
-  storage: Pick<Parts, 'store' | 'log' | 'givenUp' | 'walkLog'>,
+  storage: Pick<Parts, 'store' | 'log' | 'givenUp' | 'walkLog' | 'create'>,
   settings: Settings,
   state: 'uninitialized' | 'sealed',
   id: string,

@@ -73,6 +73,8 @@ export interface Parts {
   readonly log: AuditLog;
   /** The head of the log that is given up, and that `log` is to take the place of. */
   readonly givenUp?: AuditHead | undefined;
+  /** A new HSM may be made. */
+  readonly create: boolean;
   readonly board: Board;
   readonly queueLimit: number;
   /** Passwords that are hashed at once. */
@@ -407,6 +409,7 @@ export class HsmImpl implements Hsm, Engine {
 
   async #initialize(own: readonly Uint8Array[], name: string, log2N: number): Promise<void> {
     if (this.#state !== 'uninitialized') throw new HsmError('KEYCELL_ALREADY_INITIALIZED');
+    if (!this.#parts.create) throw new HsmError('KEYCELL_STORE_MISSING', 'a new HSM needs openHsm({ create: true })');
     const place = this.#line.enter(CUSTODIAN);
     const { keyslot, user } = await this.#askInTurn(
       'initialize',

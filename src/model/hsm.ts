@@ -65,8 +65,8 @@ export interface OpenOptions extends EphemeralOptions {
   /** The HSM's folder: store, log and lock. */
   readonly path: string;
   /**
-   * May folder and store be made where there is no HSM yet? Without it that is KEYCELL_STORE_MISSING, with nothing made: a
-   * volume that is not mounted would otherwise have new keys. Default false.
+   * May a new HSM be made where there is none? Without it, folder and store must be there, and `initialize` is refused:
+   * KEYCELL_STORE_MISSING, with nothing made. A volume that is not mounted would otherwise get new keys. Default false.
    */
   readonly create?: boolean;
   /** The `id` of the HSM that is expected here: KEYCELL_STORE_MISSING where the folder has another, or none. */

@@ -77,6 +77,14 @@ test('without leave to create, a folder that has no store stays as it is; one th
   expect(await codeOf(open({ path: parent, create: 'no' as never }))).toBe('KEYCELL_INPUT_INVALID');
   const hsm = await open({ path: await used(), create: false, unseal });
   expect(hsm.state).toBe('ready');
+  // Its making was interrupted: it opens, and stays what it is.
+  await (await open({ path: parent })).close();
+  const empty = await open({ path: parent, create: false });
+  expect([empty.state, await codeOf(initialize(empty)), empty.state]).toEqual([
+    'uninitialized',
+    'KEYCELL_STORE_MISSING',
+    'uninitialized',
+  ]);
 });
 
 test('another HSM than the one that is named, or none, is refused', async () => {
