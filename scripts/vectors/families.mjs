@@ -22,7 +22,7 @@ export const ACCEPTABLE = new Map([
   // SEC 1 §2.3.3 defines compressed points, and we read them.
   ['CompressedPublic', true],
   ['CompressedPoint', true],
-  // One encoding of a public key is read, with its curve named.
+  // Of a public key's encodings, those with a curve that is named, …
   ['InvalidAsn', false],
   ['InvalidPem', false],
   ['UnnamedCurve', false],
@@ -35,6 +35,9 @@ export const ACCEPTABLE = new Map([
   // SP 800-38F §5.3.1: AES-KW takes two semiblocks or more.
   ['ShortKey', false],
 ]);
+
+/** … and with lengths that may be longer than they need be (X.690 §8.1.3.5): such a key is still one key. By the comment. */
+export const LONGER_LENGTH = /^length of [a-z ]+ (uses long form encoding|contains a leading 0)$/;
 
 const CURVES = new Map([
   ['secp256r1', { curve: 'P-256', size: 32 }],

@@ -121,6 +121,7 @@ export class Faulty {
       {
         store: this.store,
         log,
+        create: true,
         board,
         hashingThreads: 1,
         queueLimit: 4096,
