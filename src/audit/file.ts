@@ -93,12 +93,14 @@ export async function openAuditLog(path: string, options: OpenAuditOptions = {})
  */
 export async function beginAuditLog(path: string, givenUp: AuditHead): Promise<AuditLog> {
   const fresh = `${path}.new`;
+  let file: FileHandle | undefined;
   try {
     rmSync(fresh, { force: true });
-    const file = await open(fresh, 'wx+', OWNER_ONLY);
+    file = await open(fresh, 'wx+', OWNER_ONLY);
     makeOwnerOnly(file.fd);
     return new FileAuditLog(file, fresh, EMPTY_HEAD, 0, undefined, { path, givenUp });
   } catch (cause) {
+    await file?.close().catch(() => {});
     throw unavailable(`The audit log ${fresh} can't be made`, cause, 'not-executed');
   }
 }
@@ -182,7 +184,7 @@ class FileAuditLog implements AuditLog {
   ) {
     this.#file = file;
     this.#path = path;
-    this.#identity = identityOf(path);
+    this.#identity = identityOf(file.fd);
     this.#instead = instead;
     this.#head = head;
     this.#end = end;
@@ -264,19 +266,21 @@ class FileAuditLog implements AuditLog {
     // What is appended meanwhile comes after these.
     const [head, end, lastLine] = [this.#head, this.#end, this.#lastLine];
     const found = await lookFor(path, this.#identity);
+    // It has taken its place meanwhile.
+    if (path !== this.#path) return this.#mustBeInPlace();
     const gone = (code: 'KEYCELL_AUDIT_MISSING' | 'KEYCELL_AUDIT_CORRUPT', what: string): HsmError =>
       new HsmError(code, `The audit log ${path} was ${what} while the HSM had it open`, { lossId: lossIdOf(head) });
     if (found === 'missing') throw gone('KEYCELL_AUDIT_MISSING', 'deleted or renamed');
     if (found === 'replaced') throw gone('KEYCELL_AUDIT_CORRUPT', 'replaced by another file');
     if (found < end) throw gone('KEYCELL_AUDIT_CORRUPT', `cut to ${found} of ${end} bytes`);
-    for await (const chunk of this.#read(Math.max(0, this.#seenEnd - 1), end)) {
+    for await (const chunk of this.#read(Math.max(0, Math.min(this.#seenEnd, end) - 1), end)) {
       if (chunk.includes(0)) throw gone('KEYCELL_AUDIT_CORRUPT', 'cut');
     }
     const front = Buffer.from(formatFront(head));
     for await (const chunk of this.#read(lastLine ?? end, lastLine === undefined ? end : lastLine + front.length)) {
       if (!chunk.equals(front)) throw gone('KEYCELL_AUDIT_CORRUPT', 'overwritten');
     }
-    this.#seenEnd = end;
+    this.#seenEnd = Math.max(this.#seenEnd, end);
   }
 
   /** What the file has from one byte to another, in chunks that are good until the next is asked for. */
@@ -320,12 +324,12 @@ class FileAuditLog implements AuditLog {
     try {
       if (existsSync(path)) renameSync(path, freeName(`${path}.lost-${givenUp.seq}`));
       renameSync(this.#path, path);
+      this.#path = path;
+      this.#instead = undefined;
       syncFolder(dirname(path));
     } catch (cause) {
       throw unavailable(`The audit log ${path} can't be replaced`, cause, 'unknown');
     }
-    this.#path = path;
-    this.#instead = undefined;
   }
 
   close(): Promise<void> {

@@ -34,7 +34,7 @@ import {
 } from '../pool/pool.ts';
 import type { CellRequest, CellResult } from '../wire/batch.ts';
 import type { Board } from '../wire/board.ts';
-import { background, monotonic } from '../wire/clock.ts';
+import { background, keepingProcess, monotonic } from '../wire/clock.ts';
 import { FormatError } from '../wire/fields.ts';
 import { leaseAge, leaseTimes } from '../wire/lease.ts';
 import { wipeAll } from '../wire/own.ts';
@@ -132,7 +132,7 @@ export class HsmImpl implements Hsm, Engine {
     this.#journal = new Journal(parts.log, parts.board, {
       onUnavailable: (error) => {
         this.#emit('audit-unavailable', { error });
-        if (error instanceof HsmError && error.lossId !== undefined) this.#commits.rememberLoss().catch(() => {});
+        if (this.#journal.isLost) this.#commits.rememberLoss().catch(() => {});
       },
       onAvailable: () => this.#emit('audit-available'),
     });
@@ -163,7 +163,7 @@ export class HsmImpl implements Hsm, Engine {
 
   /** Cells and warden have passed their self-tests. */
   async start(): Promise<void> {
-    await Promise.all([this.#warden.ready(), this.#pool.start()]);
+    await keepingProcess(Promise.all([this.#warden.ready(), this.#pool.start()]));
   }
 
   get state(): HsmState {
@@ -572,13 +572,14 @@ export class HsmImpl implements Hsm, Engine {
   }
 
   async #openCells(): Promise<void> {
-    await this.#pool.unseal(() => {
+    const unsealing = this.#pool.unseal(() => {
       const { port1, port2 } = new MessageChannel();
       this.#readyWarden()
         .then((warden) => warden.call('provision', { port: port1 }, [port1]))
         .catch(() => port1.close());
       return port2;
     });
+    await keepingProcess(unsealing);
     this.#become('ready');
   }
 
@@ -596,7 +597,7 @@ export class HsmImpl implements Hsm, Engine {
     const attempt = (step: Promise<unknown>) => step.catch((error) => failures.push(error));
     this.#line.refuseAll('KEYCELL_SEALED');
     await attempt(this.#pool.seal());
-    await attempt(this.#commits.flush());
+    await attempt(this.#journal.isLost ? this.#commits.rememberLoss() : this.#commits.flush());
     await attempt(this.ask('seal', {}));
     this.keys.clear();
     this.users.clear();

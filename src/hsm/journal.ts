@@ -57,6 +57,11 @@ export class Journal implements EntrySink {
     return this.#failure === undefined ? undefined : this.#unavailable('not-executed');
   }
 
+  /** The log is not where it was, or not as it was. */
+  get isLost(): boolean {
+    return this.#failure instanceof HsmError && this.#failure.lossId !== undefined;
+  }
+
   /** How many wait. */
   get backlog(): number {
     return this.#backlog.length + this.#retried;
@@ -101,17 +106,22 @@ export class Journal implements EntrySink {
 
   #unavailable(outcome: 'unknown' | 'not-executed'): HsmError {
     const cause = this.#failure;
-    const options = { cause, outcome };
-    if (!(cause instanceof HsmError) || cause.lossId === undefined) {
-      return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', undefined, options);
-    }
-    return new HsmError(cause.code, undefined, { ...options, lossId: cause.lossId });
+    if (!this.isLost) return new HsmError('KEYCELL_AUDIT_UNAVAILABLE', undefined, { cause, outcome });
+    const { code, lossId } = cause as HsmError;
+    return new HsmError(code, undefined, { cause, outcome, lossId });
   }
 
   #fail(error: Error): void {
     if (this.#failure !== undefined || this.#closed) return;
     this.#failure = error;
     this.#events.onUnavailable(error);
+  }
+
+  /** A full disk may have become a log that is gone: calls are told what is in the way now. */
+  #failAgain(error: Error): void {
+    const wasLost = this.isLost;
+    this.#failure = error;
+    if (this.isLost && !wasLost) this.#events.onUnavailable(error);
   }
 
   /** A slow disk: one look at a time. */
@@ -129,17 +139,18 @@ export class Journal implements EntrySink {
   }
 
   async #writeBacklog(): Promise<void> {
-    const waiting = this.#backlog;
+    let waiting = this.#backlog;
     this.#backlog = [];
     this.#retried = waiting.length;
     try {
       await this.#log.verifyPlace?.();
       if (waiting.length > 0) await this.#log.append(waiting);
+      // They are in the log, whatever becomes of the flush: once more would be twice.
+      waiting = [];
       await this.#log.sync();
     } catch (error) {
       this.#backlog = [...waiting, ...this.#backlog];
-      // A full disk may have become a log that is gone: calls are told what is in the way now.
-      this.#failure = error as Error;
+      this.#failAgain(error as Error);
       return;
     } finally {
       this.#retried = 0;

@@ -37,6 +37,8 @@ export class KeepAlive {
   /** Sealed: what there was is over, and waits for the next unseal. */
   rest(): void {
     clearTimeout(this.#timer);
+    // A step that is under way is told by it that it shall not go on.
+    this.#timer = undefined;
   }
 
   /** Ready again. */
@@ -80,7 +82,7 @@ export class KeepAlive {
     try {
       if (await this.#session.renew()) return;
     } catch (error) {
-      if (!(error instanceof HsmError) || !OVER.has(error.code)) throw error;
+      if (this.#stopped || !(error instanceof HsmError) || !OVER.has(error.code)) throw error;
     }
     await this.#session.login();
   }

@@ -116,6 +116,8 @@ export class SessionImpl implements Session {
   /** Calls of the warden that are under way. */
   #asked = 0;
   #id: string;
+  /** The login before this one, of a session that is kept. */
+  #before: { readonly id: string; readonly ticket: Uint8Array } | undefined;
   #keepAlive: KeepAlive | undefined;
   /** Of a session that is kept: in which of its logins a session key was made. */
   #madeIn: WeakMap<Key, string> | undefined;
@@ -154,15 +156,15 @@ export class SessionImpl implements Session {
   #goOnWith(ticket: Uint8Array): void {
     const { session, user, expiresAt } = decodeTicket(ticket);
     // Closed meanwhile, or of another user who has the name now.
-    const refused = this.#closed || user !== this.user.id;
-    const over = refused ? ticket : this.#ticket;
-    if (!refused) {
-      this.#ticket = ticket;
-      this.#id = session;
-      this.#expiresAt = this.#engine.wallTime(expiresAt);
+    if (this.#closed || user !== this.user.id) {
+      this.#engine.ask('logout', { ticket }).catch(() => {});
+      throw new HsmError('KEYCELL_LOGIN_FAILED');
     }
-    this.#engine.ask('logout', { ticket: over }).catch(() => {});
-    if (refused) throw new HsmError('KEYCELL_LOGIN_FAILED');
+    // The one before lapses by itself, within minutes: requests and streams that are under way have it.
+    this.#before = { id: this.#id, ticket: this.#ticket };
+    this.#ticket = ticket;
+    this.#id = session;
+    this.#expiresAt = this.#engine.wallTime(expiresAt);
   }
 
   get expiresAt(): Date {
@@ -706,8 +708,13 @@ export class SessionImpl implements Session {
   #sender(key: AesKey): Send {
     this.#mustBeOpen();
     this.#sealed(key);
-    return async (op, flags, parts, options) =>
-      this.#submit(this.#request(op, 'none', flags, [this.#sealed(key)], parts), options, (result) => result.parts);
+    // A stream goes on in the login that it began in, as long as that is good.
+    const id = this.#id;
+    return async (op, flags, parts, options) => {
+      const request = this.#request(op, 'none', flags, [this.#sealed(key)], parts);
+      const own = id === this.#before?.id ? { ...request, ticket: this.#before.ticket } : request;
+      return this.#submit(own, options, (result) => result.parts);
+    };
   }
 
   generateDataKey(

@@ -1,5 +1,5 @@
 /** Which file lies under a path: an open file goes on being written to after it was deleted, renamed or replaced. */
-import { statSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 
 export interface FileIdentity {
@@ -7,9 +7,9 @@ export interface FileIdentity {
   readonly inode: bigint;
 }
 
-/** Of the file that lies under `path`. Throws what the file system throws. */
-export function identityOf(path: string): FileIdentity {
-  const { dev, ino } = statSync(path, { bigint: true });
+/** Of an open file. Throws what the file system throws. */
+export function identityOf(fd: number): FileIdentity {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
   return { device: dev, inode: ino };
 }
 

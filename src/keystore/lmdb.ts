@@ -73,7 +73,13 @@ export async function openLmdbStore(folder: string, options: LmdbOptions = {}): 
       options.beforeCreate?.();
       await create(folder, path);
     }
-    return new LmdbStore(await openChecked(path), path, lock, new StorePlace(path, openFile(path)));
+    const db = await openChecked(path);
+    try {
+      return new LmdbStore(db, path, lock, new StorePlace(path, openFile(path)));
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
   } catch (cause) {
     await lock.release();
     throw cause instanceof HsmError ? cause : unavailable(`The store in ${folder} can't be opened`, cause);

@@ -15,12 +15,17 @@ export class StorePlace {
   /** They say which commit is the newest: an older copy that is written over the file has others. */
   #metas: Buffer = Buffer.alloc(0);
 
-  /** `fd` is of the file that lies under `path` now, and belongs to this from here on. */
+  /** `fd` is of the file that lmdb has mapped, and belongs to this from here on. */
   constructor(path: string, fd: number) {
     this.#path = path;
     this.#fd = fd;
-    this.#identity = identityOf(path);
-    this.remember();
+    try {
+      this.#identity = identityOf(fd);
+      this.remember();
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   /** The file is as it should be: a commit has just ended. */
@@ -31,12 +36,14 @@ export class StorePlace {
 
   /** The same file under the same path. Throws STORE_MISSING or STORE_CORRUPT, or what the file system throws. */
   async mustBeThere(outcome: 'not-executed' | 'unknown' = 'not-executed'): Promise<void> {
+    // A commit that comes meanwhile makes it longer.
+    const size = this.#size;
     const found = await lookFor(this.#path, this.#identity);
     const lost = (code: 'KEYCELL_STORE_MISSING' | 'KEYCELL_STORE_CORRUPT', what: string): HsmError =>
       new HsmError(code, `The store ${this.#path} was ${what} while the HSM had it open`, { outcome });
     if (found === 'missing') throw lost('KEYCELL_STORE_MISSING', 'deleted or renamed');
     if (found === 'replaced') throw lost('KEYCELL_STORE_CORRUPT', 'replaced by another file');
-    if (found < this.#size) throw lost('KEYCELL_STORE_CORRUPT', `cut to ${found} of ${this.#size} bytes`);
+    if (found < size) throw lost('KEYCELL_STORE_CORRUPT', `cut to ${found} of ${size} bytes`);
   }
 
   /** Nobody else has written to it since the last commit; for when none is under way. Throws STORE_CORRUPT. */

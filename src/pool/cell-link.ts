@@ -215,8 +215,10 @@ export class CellLink {
 
   #onMessage(message: FromCell): void {
     if (typeof message === 'number') this.#takeReply(message);
-    else if (message.type === 'broken') this.#onBroken(message.reason);
-    else this.#waiting.get(message.type)?.resolve();
+    else if (message.type === 'broken') {
+      this.#trusted = false;
+      this.#onBroken(message.reason);
+    } else this.#waiting.get(message.type)?.resolve();
   }
 
   #takeReply(index: number): void {

@@ -16,6 +16,16 @@ export function background<T extends NodeJS.Timeout>(timer: T): T {
   return timer;
 }
 
+/** Wait for what no thread, port or timer of its own keeps the process for. */
+export async function keepingProcess<T>(work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 2 ** 30);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** A timer that keeps the process alive, again. */
 export function foreground<T extends NodeJS.Timeout>(timer: T): T {
   (timer as Partial<T>).ref?.();
