@@ -15,6 +15,7 @@ import type {
   FoundKey,
   GcmDecryptOptions,
   GcmEncryptOptions,
+  GcmWrapOptions,
   Kdf,
   KeyChanges,
   KeyFilter,
@@ -750,7 +751,9 @@ export class SessionImpl implements Session {
     return promised(() => {
       const sealed = this.#sealed(wrapping);
       const own = copy(blob);
-      const asked = read(options, MEMBERS.wrap);
+      // As `read` would, at a tenth of its cost: licence servers unwrap at volume.
+      const { mechanism, aad: given, signal, timeout } = bag(options as GcmWrapOptions, MEMBERS.wrap);
+      const asked = { mechanism, aad: given, signal, timeout } as GcmWrapOptions;
       const aad = wrapAad(asked);
       const id = idIn(template);
       const unwrapping = (attributes: Uint8Array, issuer: readonly SealedKey[]) => {
