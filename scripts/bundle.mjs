@@ -62,7 +62,11 @@ writeFileSync(`${ASSETS}/package.json`, '{ "type": "commonjs" }\n');
 // By this name lmdb finds its binary, @lmdb/lmdb-PLATFORM-ARCH.
 const { name, version, license } = manifest('node_modules/lmdb');
 writeFileSync(`${ASSETS}/lmdb/package.json`, `${JSON.stringify({ name, version, license, type: 'commonjs' })}\n`);
-writeFileSync(`${ASSETS}/LICENSES`, licences(assets));
+// Whoever copies the folder has our own with it.
+writeFileSync(
+  `${ASSETS}/LICENSES`,
+  `keycell\n\n${readFileSync('LICENSE', 'utf8').trim()}\n\n${'-'.repeat(80)}\n\n${licences(assets)}`,
+);
 
 const codec = await build({
   ...common,

@@ -76,9 +76,18 @@ function text(value: unknown): string {
   return value instanceof Date ? value.toISOString() : shown(String(value));
 }
 
+const quoted = (text: string): string => `"${shown(text).replaceAll('"', '\\"')}"`;
+
+/** A label or name among others: quoted where it could be taken for more than one thing, or for an id. */
+export const named = (text: string): string =>
+  /^ | $| {2}|[;,"]|^[0-9a-f]{32}$/.test(text) ? quoted(text) : shown(text);
+
+/** What stands between columns stands in none of them. */
+const cellOf = (text: string): string => (/^ | $| {2}/.test(text) ? quoted(text) : shown(text));
+
 /** Rows under a heading, each column as wide as it must be. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [heading, ...rows].map((row) => row.map(shown));
+  const all = [heading, ...rows].map((row) => row.map(cellOf));
   const widths = heading.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all
     .map((row) =>

@@ -44,7 +44,10 @@ beforeAll(async () => {
 
 test('users and keys have their names, and each filter leaves what it says', async () => {
   const all = await show();
-  expect(all.slice(0, 2)).toMatchObject([{ entry: 1, operation: 'initialize', user: { id: 'officer' } }, { entry: 2 }]);
+  expect(all.slice(0, 2)).toMatchObject([
+    { entry: 1, operation: 'initialize', user: { id: null, name: 'officer' } },
+    { entry: 2 },
+  ]);
   expect(all.find(({ operation }) => operation === 'sign')).toMatchObject({
     user: { name: 'alice' },
     keys: [{ id: releases, label: 'releases' }],
@@ -198,4 +201,27 @@ test('a log that is lost: each command says how it is given up, which is done on
   expect(readFileSync(`${log}.lost-${entries}`).length).toBe(whole.indexOf('\n') + 1);
   await shell.ok(['check']);
   expect((await shell.run([...accept])).code).toBe(2);
+});
+
+test('a name or label passes for nothing else that a row says', async () => {
+  const names = ['eve; role admin', 'a, b', 'two  columns', 'c'.repeat(32)];
+  const bodies = names.map((name, i) => ({
+    at: i,
+    event: 'login',
+    user: `u${i}`,
+    name,
+    role: 'crypto-user',
+    session: `s${i}`,
+  }));
+  writeFileSync(
+    shell.path('names.log'),
+    [...chain([...bodies, { at: 9, event: 'not-written', users: ['u1', 'u9'] }])].join(''),
+  );
+  const rows = (await shell.ok(['audit', 'show', '--log', 'names.log'], nobody)).stdout.trimEnd().split('\n').slice(1);
+  names.forEach((name, i) => {
+    expect(rows[i]).toContain(JSON.stringify(name));
+  });
+  expect(rows.at(-1)).toContain('users "a, b", u9');
+  const of = await shell.ok(['audit', 'show', '--log', 'names.log', '--by', 'a, b', '--json'], nobody);
+  expect(rowsOf(of.stdout).map(({ operation }) => operation)).toEqual(['login', 'not-written']);
 });

@@ -204,6 +204,15 @@ describe.each(CURVES)('$curve', (c) => {
       { 'P-521': p521.export(der), 'P-521, SEC 1': p521.export({ ...der, type: 'sec1' }) },
       /of a curve that is not offered/,
     );
+    // As long as a raw scalar of P-384.
+    const k1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey.export({ format: 'jwk' }).d!;
+    const short = sec1({
+      scalar: Buffer.from(k1, 'base64url'),
+      parameters: oid(CURVES.find(({ curve }) => curve === 'secp256k1')!),
+    });
+    expect(short.length).toBe(48);
+    if (c.curve !== 'secp256k1')
+      await refusedWith(c, { 'SEC 1 of secp256k1, without its public key': short }, /another curve/);
     const crossed = sec1({ scalar, parameters: oid(foreign) });
     await refusedWith(
       c,

@@ -38,20 +38,31 @@ export function readPrivateKey(call: Call, curve: Curve, input: Span): StatedPri
   // A raw scalar is told by its length: what it begins with is nobody's to look at.
   const raw = length === size || (length === size + 1 && bytes[offset] === 0);
   if (raw) {
-    if (length === OF_25519.length && isOf25519(call, offset)) throw unreadable('keyAlgorithm');
+    for (const { prefix, reason } of NO_SCALARS) {
+      if (length === NO_SCALARS_LENGTH && beginsWith(call, offset, prefix)) throw unreadable(reason);
+    }
     return inFull(call, size, { scalar: new Der(bytes, offset, offset + length), named: false, points: [] });
   }
   const der = bytes[offset] === TAG.sequence ? new Der(bytes, offset, offset + length) : derOfPem(call, curve, input);
   return inFull(call, size, readDer(der, curve));
 }
 
-/** PKCS#8 of Ed25519 and X25519 (RFC 8410 §7) is as long as a scalar of P-384. */
-const OF_25519 = { length: 48, prefix: Uint8Array.from(Buffer.from('302e020100300506032b65', 'hex')) } as const;
+/**
+ * What is as long as a scalar of P-384: PKCS#8 of Ed25519 and X25519 (RFC 8410 §7), and SEC 1 with a curve's name and without
+ * its public key, of secp256k1 (scalars of 32 bytes) and brainpoolP224r1 (28).
+ */
+const NO_SCALARS_LENGTH = 48;
+const NO_SCALARS = (
+  [
+    ['302e020100300506032b65', 'keyAlgorithm'],
+    ['302e0201010420', 'curveMismatch'],
+    ['302e020101041c', 'curveMismatch'],
+  ] as const
+).map(([prefix, reason]) => ({ prefix: Uint8Array.from(Buffer.from(prefix, 'hex')), reason }));
 
-/** Not one scalar in 2^88 begins so. Compared in constant time, since it may be one. */
-function isOf25519(call: Call, at: number): boolean {
+/** Not one scalar in 2^55 begins with one of them. Compared in constant time, since it may be one. */
+function beginsWith(call: Call, at: number, prefix: Uint8Array): boolean {
   const { core, work } = call.bench;
-  const { prefix } = OF_25519;
   const expected = work.take(prefix.length);
   core.bytes.set(prefix, expected);
   return core.call.equalBit(at, expected, prefix.length) === 1;

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { HsmError } from '../../../errors.ts';
 import { shown } from '../../../model/text.ts';
 import { type Cli, run } from '../../context.ts';
+import { named } from '../../describe.ts';
 import { UsageError } from '../../failure.ts';
 import { command } from '../../group.ts';
 import { time, whole } from '../../options.ts';
@@ -109,7 +110,7 @@ function filterOf(options: ShowOptions, log: LogReader, labels: Labels): (fact: 
   const keys = key === undefined ? undefined : keysNamed(key, labels);
   const isBy = (user: string | undefined): boolean => user !== undefined && (user === by || log.nameOf(user) === by);
   return (fact) =>
-    (by === undefined || isBy(fact.user) || isBy(fact.about)) &&
+    (by === undefined || isBy(fact.user) || isBy(fact.about) || usersOf(fact).some(isBy)) &&
     (keys === undefined || fact.keys.some((id) => keys.has(id)) || fact.made.some((id) => keys.has(id))) &&
     (operation === undefined || operation.includes(fact.operation.toLowerCase())) &&
     (since === undefined || fact.at >= since) &&
@@ -170,29 +171,49 @@ const rowWith = (when: string, user: string, operation: string, what: string): s
   `${when.padEnd(TIME)}  ${user.padEnd(USER)}  ${operation.padEnd(OPERATION)}  ${what}`.trimEnd();
 const HEADING = rowWith('TIME (UTC)', 'USER', 'OPERATION', 'KEYS, AND WHAT ELSE');
 
+/** Of a change that was not written: whom it was about. */
+const usersOf = ({ rest }: Fact): string[] =>
+  Array.isArray(rest['users']) ? rest['users'].filter((id): id is string => typeof id === 'string') : [];
+
 const timeOf = (at: Date): string | undefined => (Number.isNaN(at.getTime()) ? undefined : at.toISOString());
 
 function rowOf(fact: Fact, log: LogReader, labels: Labels): string {
-  const named = (user: string) => log.nameOf(user) ?? user;
-  const keys = (ids: readonly string[]) => ids.map((id) => labels.get(id) ?? id).join(', ');
+  const userNamed = (id: string) => {
+    const name = log.nameOf(id);
+    return name === undefined ? shown(id) : named(name);
+  };
+  const keys = (ids: readonly string[]) =>
+    ids
+      .map((id) => {
+        const label = labels.get(id);
+        return label === undefined ? shown(id) : named(label);
+      })
+      .join(', ');
   const { session: _session, ...rest } = fact.rest;
   const said = [
     keys(fact.keys),
     fact.made.length > 0 ? `made ${keys(fact.made)}` : '',
-    fact.about === undefined ? '' : named(fact.about),
+    fact.about === undefined ? '' : userNamed(fact.about),
     fact.done !== undefined && fact.done > 1 ? `${fact.done} times` : '',
     ...Object.entries(fact.refused ?? {}).map(([code, count]) => `refused ${count} times: ${code}`),
-    ...Object.entries(rest).map(
-      ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ...Object.entries(rest).map(([name, value]) =>
+      name === 'users'
+        ? `users ${usersOf(fact).map(userNamed).join(', ')}`
+        : `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
     ),
   ];
   const when = (timeOf(fact.at) ?? '-').replace('T', ' ').slice(0, TIME);
-  const user = fact.user === undefined ? '-' : named(fact.user);
-  return rowWith(when, shown(user), shown(fact.operation), shown(said.filter(Boolean).join('; ')));
+  const user = fact.user === undefined ? '-' : userNamed(fact.user);
+  return rowWith(when, user, shown(fact.operation), shown(said.filter(Boolean).join('; ')));
 }
 
 function documentOf(fact: Fact, log: LogReader, labels: Labels): object {
-  const user = (id: string | undefined) => (id === undefined ? null : { id, name: log.nameOf(id) ?? null });
+  // The first entry names the first admin, and has no id yet.
+  const user = (id: string | undefined) => {
+    if (id === undefined) return null;
+    const name = log.nameOf(id) ?? null;
+    return name !== null || ID.test(id) ? { id, name } : { id: null, name: id };
+  };
   const key = (id: string) => ({ id, label: labels.get(id) ?? null });
   const { entry, at, operation, about, keys, made, done, refused, rest } = fact;
   return {
