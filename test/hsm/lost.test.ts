@@ -37,6 +37,18 @@ const DEEDS: readonly (readonly [string, Deed, 'MISSING' | 'CORRUPT'])[] = [
   ['cut to nothing', (file) => truncateSync(file, 0), 'CORRUPT'],
 ];
 
+/** Once the deed is noticed, every call is refused with the code, the last one too. Returns the folder. */
+async function noticedAs(code: string, fileOf: typeof logOf, deed: Deed): Promise<string> {
+  const { path, hsm, alice, older } = await withOlder(fileOf);
+  const noticed = told(hsm, fileOf === logOf ? 'audit-unavailable' : 'store-unavailable');
+  deed(fileOf(path), older);
+  expect((await noticed).code).toBe(code);
+  const calls = [alice.random(8), alice.generateKey(AES), hsm.check()];
+  expect(await Promise.all(calls.map(codeOf))).toEqual([code, code, code]);
+  expect(await codeOf(hsm.close())).toBe(code);
+  return path;
+}
+
 describe('a log', () => {
   test.each([
     ...DEEDS,
@@ -52,16 +64,7 @@ describe('a log', () => {
     '%s: noticed, nothing is served, the next opening knows, and goes on once it is given up',
     async (_, deed, how) => {
       const code = `KEYCELL_AUDIT_${how}`;
-      const { path, hsm, alice, older } = await withOlder(logOf);
-      const noticed = told(hsm, 'audit-unavailable');
-      deed(logOf(path), older);
-      expect((await noticed).code).toBe(code);
-      expect([await codeOf(alice.random(8)), await codeOf(alice.generateKey(AES)), await codeOf(hsm.check())]).toEqual([
-        code,
-        code,
-        code,
-      ]);
-      expect(await codeOf(hsm.close())).toBe(code);
+      const path = await noticedAs(code, logOf, deed);
 
       const refused = await errorOf(open({ path, unseal }));
       expect(refused).toMatchObject({ code, retryable: false, lossId: expect.stringMatching(/^\d+-[0-9a-f]{64}$/) });
@@ -141,17 +144,7 @@ describe('a log', () => {
 
 describe('a store', () => {
   test.each(DEEDS)('%s: noticed, and nothing is served', async (_, deed, how) => {
-    const code = `KEYCELL_STORE_${how}`;
-    const { path, hsm, alice, older } = await withOlder(storeOf);
-    const noticed = told(hsm, 'store-unavailable');
-    deed(storeOf(path), older);
-    expect((await noticed).code).toBe(code);
-    expect([await codeOf(alice.random(8)), await codeOf(alice.generateKey(AES)), await codeOf(hsm.check())]).toEqual([
-      code,
-      code,
-      code,
-    ]);
-    expect(await codeOf(hsm.close())).toBe(code);
+    await noticedAs(`KEYCELL_STORE_${how}`, storeOf, deed);
   });
 
   test.each(DEEDS)('%s: no change is acknowledged, whenever it comes', async (_, deed, how) => {

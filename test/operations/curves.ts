@@ -60,3 +60,18 @@ export const nodePublic = (spki: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
 export const nodePrivate = (pkcs8: Uint8Array): KeyObject =>
   createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
+
+/** Bytes taken out and put in at a place. */
+export interface Alteration {
+  readonly at: number;
+  readonly remove: number;
+  readonly insert: Uint8Array;
+}
+
+/** The form after each of these in turn. */
+export function altered(form: Buffer, changes: readonly Alteration[]): Buffer {
+  return changes.reduce((before, { at, remove, insert }) => {
+    const from = at % before.length;
+    return Buffer.concat([before.subarray(0, from), insert, before.subarray(from + remove)]);
+  }, form);
+}

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HsmError } from '../../dist/index.js';
 import { needs } from '../support/tools.ts';
-import { CURVES, type NodePair, nodePair, nodePrivate, type TestCurve } from './curves.ts';
+import { altered, CURVES, type NodePair, nodePair, nodePrivate, type TestCurve } from './curves.ts';
 import { ATTRIBUTES, bits, element, oid, pem, pkcs8, sec1, type Width } from './der.ts';
 import { atOddOffset, bytes, code, ephemeral, nodeWrap, refusal } from './support.ts';
 
@@ -343,11 +343,7 @@ describe.each(CURVES)('$curve', (c) => {
         fc.constantFrom(...seeds),
         fc.array(change, { minLength: 1, maxLength: 3 }),
         async (seed, changes) => {
-          let form: Buffer = seed;
-          for (const { at, remove, insert } of changes) {
-            const from = at % form.length;
-            form = Buffer.concat([form.subarray(0, from), insert, form.subarray(from + remove)]);
-          }
+          const form = altered(seed, changes);
           if (form.length === c.size) return;
           try {
             const key = await it.session.importKey(templateOf(c), form);

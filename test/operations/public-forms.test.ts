@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HsmError, type PublicKeyInput } from '../../dist/index.js';
 import { encryptJwe, verifyJwt } from '../../dist/jose/index.js';
 import { needs } from '../support/tools.ts';
-import { CURVES, nodePair, type TestCurve } from './curves.ts';
+import { altered, CURVES, nodePair, type TestCurve } from './curves.ts';
 import { element, oid, pem, spki, type Width } from './der.ts';
 import { atOddOffset, bytes, code, ephemeral, refusal } from './support.ts';
 
@@ -33,6 +33,17 @@ async function refusedWith(c: TestCurve, forms: Record<string, unknown>, message
   for (const [name, form] of Object.entries(forms)) {
     const error = await refusal(() => it.session.importKey(templateOf(c), form as Uint8Array));
     expect([name, error.code, error.message]).toEqual([name, 'KEYCELL_INPUT_INVALID', expect.stringMatching(message)]);
+  }
+}
+
+/** Every beginning of the form that is not all of it is refused. */
+async function refusedCut(c: TestCurve, form: Buffer): Promise<void> {
+  for (let length = 0; length < form.length; length++) {
+    const cut = form.subarray(0, length);
+    expect([length, await code(() => it.session.importKey(templateOf(c), cut))]).toEqual([
+      length,
+      'KEYCELL_INPUT_INVALID',
+    ]);
   }
 }
 
@@ -111,13 +122,7 @@ describe.each(CURVES)('$curve', (c) => {
     const rsaCertificate = certificate(rsa as string);
     await refusedWith(c, { PEM: rsaCertificate, DER: of(rsaCertificate).raw }, /not EC/);
     const { raw } = of(day);
-    for (let length = 0; length < raw.length; length++) {
-      const cut = raw.subarray(0, length);
-      expect([length, await code(() => it.session.importKey(templateOf(c), cut))]).toEqual([
-        length,
-        'KEYCELL_INPUT_INVALID',
-      ]);
-    }
+    await refusedCut(c, raw);
   });
 
   test('private keys and other kinds, in so many words', async () => {
@@ -208,15 +213,7 @@ describe.each(CURVES)('$curve', (c) => {
     for (const form of [large, large.toString()]) {
       expect(await code(() => it.session.importKey(templateOf(c), form))).toBe('KEYCELL_LIMIT_EXCEEDED');
     }
-    for (const form of [pair.spki, element(4, point), Buffer.from(publicPem.trim())]) {
-      for (let length = 0; length < form.length; length++) {
-        const cut = form.subarray(0, length);
-        expect([length, await code(() => it.session.importKey(templateOf(c), cut))]).toEqual([
-          length,
-          'KEYCELL_INPUT_INVALID',
-        ]);
-      }
-    }
+    for (const form of [pair.spki, element(4, point), Buffer.from(publicPem.trim())]) await refusedCut(c, form);
   });
 
   test('altered at random, it is refused, or the key that its bytes have', async () => {
@@ -227,11 +224,7 @@ describe.each(CURVES)('$curve', (c) => {
         fc.constantFrom(spki(oid(c), point, 2), spki(oid(c), compressed), element(4, compressed)),
         fc.array(change, { minLength: 1, maxLength: 2 }),
         async (seed, changes) => {
-          let form: Buffer = seed;
-          for (const { at, remove, insert } of changes) {
-            const from = at % form.length;
-            form = Buffer.concat([form.subarray(0, from), insert, form.subarray(from + remove)]);
-          }
+          const form = altered(seed, changes);
           try {
             const { jwk } = await it.session.importKey(templateOf(c), form);
             expect(form.includes(Buffer.from(jwk.x, 'base64url'))).toBe(true);

@@ -1,6 +1,7 @@
 // Brings in a private key of known bytes as PEM, and stops at each step until it is told to go on. argv: folder.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openHsm } from '../../../dist/index.js';
+import { endSteps, step } from './steps.mjs';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 /** SEC 1 without parameters: its scalar begins at byte 7, so that its third byte begins a group of base64. */
@@ -27,15 +28,6 @@ function make(seed) {
   new TextEncoder().encodeInto(end, pem.subarray(begin.length + digits));
   return pem;
 }
-
-let go;
-const keepAlive = setInterval(() => {}, 1000);
-process.on('SIGUSR2', () => go());
-const step = (name) =>
-  new Promise((resolve) => {
-    go = resolve;
-    process.stdout.write(`${name}\n`);
-  });
 
 const hsm = await openHsm({ path: process.argv[2], workers: 1, create: true });
 await hsm.initialize({ passphrase: 'p', admin: { name: 'officer', password: 'o' }, scryptLog2N: 14 });
@@ -74,5 +66,4 @@ await sleep(50);
 await step('worked');
 if (kept[40] !== make(57)[40]) throw new Error('the control is gone');
 await hsm.close();
-clearInterval(keepAlive);
-process.removeAllListeners('SIGUSR2');
+endSteps();

@@ -1,20 +1,13 @@
 // Brings in a key of known bytes, works with it, and stops at each step until it is told to go on. argv: folder.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openHsm } from '../../../dist/index.js';
+import { endSteps, step } from './steps.mjs';
 
 const make = (seed) => {
   const bytes = new Uint8Array(new ArrayBuffer(32));
   for (let i = 0; i < 32; i++) bytes[i] = (seed * (i + 3) * 167 + 13 * i * i + 89) & 255;
   return bytes;
 };
-let go;
-const keepAlive = setInterval(() => {}, 1000);
-process.on('SIGUSR2', () => go());
-const step = (name) =>
-  new Promise((resolve) => {
-    go = resolve;
-    process.stdout.write(`${name}\n`);
-  });
 const text = (s) => new TextEncoder().encode(s);
 
 const hsm = await openHsm({ path: process.argv[2], create: true, workers: 1 });
@@ -47,5 +40,4 @@ await hsm.seal();
 await step('sealed');
 if (kept[0] !== make(57)[0]) throw new Error('the control is gone');
 await hsm.close();
-clearInterval(keepAlive);
-process.removeAllListeners('SIGUSR2');
+endSteps();
