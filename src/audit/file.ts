@@ -25,7 +25,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { HsmError } from '../errors.ts';
-import { type FileIdentity, identityOf, lookFor } from '../keystore/identity.ts';
+import { type FileIdentity, identityOf, type PlaceFault, placeFault } from '../keystore/identity.ts';
 import { makeOwnerOnly, OWNER_ONLY } from '../keystore/owner-only.ts';
 import { formatFront, formatLine, judgeTail } from './line.ts';
 import { type AuditHead, type AuditLog, chainHash, checkBody, EMPTY_HEAD, isBody } from './log.ts';
@@ -265,20 +265,21 @@ class FileAuditLog implements AuditLog {
     const path = this.#path;
     // What is appended meanwhile comes after these.
     const [head, end, lastLine] = [this.#head, this.#end, this.#lastLine];
-    const found = await lookFor(path, this.#identity);
+    const fault = await placeFault(path, this.#identity, end);
     // It has taken its place meanwhile.
     if (path !== this.#path) return this.#mustBeInPlace();
-    const gone = (code: 'KEYCELL_AUDIT_MISSING' | 'KEYCELL_AUDIT_CORRUPT', what: string): HsmError =>
-      new HsmError(code, `The audit log ${path} was ${what} while the HSM had it open`, { lossId: lossIdOf(head) });
-    if (found === 'missing') throw gone('KEYCELL_AUDIT_MISSING', 'deleted or renamed');
-    if (found === 'replaced') throw gone('KEYCELL_AUDIT_CORRUPT', 'replaced by another file');
-    if (found < end) throw gone('KEYCELL_AUDIT_CORRUPT', `cut to ${found} of ${end} bytes`);
+    const gone = ({ kind, what }: PlaceFault): HsmError => {
+      const code = kind === 'missing' ? 'KEYCELL_AUDIT_MISSING' : 'KEYCELL_AUDIT_CORRUPT';
+      const detail = `The audit log ${path} was ${what} while the HSM had it open`;
+      return new HsmError(code, detail, { lossId: lossIdOf(head) });
+    };
+    if (fault !== undefined) throw gone(fault);
     for await (const chunk of this.#read(Math.max(0, Math.min(this.#seenEnd, end) - 1), end)) {
-      if (chunk.includes(0)) throw gone('KEYCELL_AUDIT_CORRUPT', 'cut');
+      if (chunk.includes(0)) throw gone({ kind: 'corrupt', what: 'cut' });
     }
     const front = Buffer.from(formatFront(head));
     for await (const chunk of this.#read(lastLine ?? end, lastLine === undefined ? end : lastLine + front.length)) {
-      if (!chunk.equals(front)) throw gone('KEYCELL_AUDIT_CORRUPT', 'overwritten');
+      if (!chunk.equals(front)) throw gone({ kind: 'corrupt', what: 'overwritten' });
     }
     this.#seenEnd = Math.max(this.#seenEnd, end);
   }

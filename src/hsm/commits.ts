@@ -11,6 +11,7 @@ import { type WardenLink, WardenRefusal } from '../pool/pool.ts';
 import { background } from '../wire/clock.ts';
 import { sameBytes } from '../wire/fields.ts';
 import type { Journal } from './journal.ts';
+import { isLoss } from './store-watch.ts';
 
 export interface Change {
   readonly key: string;
@@ -201,7 +202,7 @@ export class Commits {
       });
       return { group, control, outcome: 'written', error: undefined };
     } catch (cause) {
-      const outcome = isLost(cause) ? 'refused' : await this.#readBack(control);
+      const outcome = wasLost(cause) ? 'refused' : await this.#readBack(control);
       return { group, control, outcome, error: outcome === 'written' ? undefined : failed(cause, outcome) };
     }
   }
@@ -255,11 +256,8 @@ export class Commits {
 
 const changesUser = ({ key }: Change): boolean => key.startsWith('user/');
 
-/** The store was not where it was before it was written to: what lies there now tells nothing. */
-const isLost = (cause: unknown): cause is HsmError =>
-  cause instanceof HsmError &&
-  (cause.code === 'KEYCELL_STORE_MISSING' || cause.code === 'KEYCELL_STORE_CORRUPT') &&
-  cause.outcome === 'not-executed';
+/** The store was lost before it was written to: what lies there now tells nothing. */
+const wasLost = (cause: unknown): boolean => isLoss(cause) && cause.outcome === 'not-executed';
 
 function failed(cause: unknown, outcome: WriteOutcome): HsmError {
   if (cause instanceof HsmError && outcome === 'refused') return cause;

@@ -6,10 +6,7 @@ import type { AuditHead, AuditLog } from '../audit/log.ts';
 import { HsmError } from '../errors.ts';
 import type { EntrySink } from '../pool/pool.ts';
 import type { Board } from '../wire/board.ts';
-import { background } from '../wire/clock.ts';
-
-/** Between looks at the log: where it lies while it can be written, and whether it can be again. In ms. */
-const LOOK_INTERVAL = 500;
+import { keepLooking } from './looking.ts';
 
 export interface JournalEvents {
   onUnavailable(error: Error): void;
@@ -23,9 +20,7 @@ export class Journal implements EntrySink {
   readonly #events: JournalEvents;
   #backlog: string[] = [];
   #failure: Error | undefined;
-  readonly #looking: NodeJS.Timeout;
-  /** A look is under way: the next would see an empty backlog and believe all was well. */
-  #busy = false;
+  readonly #endLooking: () => void;
   #closed = false;
   /** Entries of the backlog that are being written again. */
   #retried = 0;
@@ -35,7 +30,7 @@ export class Journal implements EntrySink {
     this.#board = board;
     this.#events = events;
     board.postEntries(log.head.seq);
-    this.#looking = background(setInterval(() => void this.#look(), LOOK_INTERVAL));
+    this.#endLooking = keepLooking(() => this.#look());
   }
 
   get head(): AuditHead {
@@ -124,17 +119,13 @@ export class Journal implements EntrySink {
     if (this.isLost && !wasLost) this.#events.onUnavailable(error);
   }
 
-  /** A slow disk: one look at a time. */
+  /** Where the log lies while it can be written, and whether it can be again. */
   async #look(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
     try {
       if (this.#failure === undefined) await this.#log.verifyPlace?.();
       else await this.#writeBacklog();
     } catch (error) {
       this.#fail(error as Error);
-    } finally {
-      this.#busy = false;
     }
   }
 
@@ -164,7 +155,7 @@ export class Journal implements EntrySink {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#looking);
+    this.#endLooking();
     await this.#log.close();
   }
 }

@@ -1,10 +1,11 @@
 /** Looks twice a second whether the store still lies where it was opened. While it does not, nothing is served. */
 import { HsmError } from '../errors.ts';
 import type { Store } from '../keystore/store.ts';
-import { background } from '../wire/clock.ts';
+import { keepLooking } from './looking.ts';
 
-/** In ms. */
-const LOOK_INTERVAL = 500;
+/** The store is not where it was, or not as it was. */
+export const isLoss = (error: unknown): error is HsmError =>
+  error instanceof HsmError && (error.code === 'KEYCELL_STORE_MISSING' || error.code === 'KEYCELL_STORE_CORRUPT');
 
 export interface StoreWatchEvents {
   onLost(error: HsmError): void;
@@ -15,14 +16,13 @@ export interface StoreWatchEvents {
 export class StoreWatch {
   readonly #store: Store;
   readonly #events: StoreWatchEvents;
-  readonly #looking: NodeJS.Timeout;
-  #busy = false;
+  readonly close: () => void;
   #loss: HsmError | undefined;
 
   constructor(store: Store, events: StoreWatchEvents) {
     this.#store = store;
     this.#events = events;
-    this.#looking = background(setInterval(() => void this.#look(), LOOK_INTERVAL));
+    this.close = keepLooking(() => this.#look());
   }
 
   /** STORE_MISSING or STORE_CORRUPT while the store is lost. */
@@ -31,20 +31,11 @@ export class StoreWatch {
     return cause && new HsmError(cause.code, undefined, { cause });
   }
 
-  close(): void {
-    clearInterval(this.#looking);
-  }
-
-  /** One look at a time: the disk may be slow. */
   async #look(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
-    const loss = await this.#lossNow();
-    this.#busy = false;
     const before = this.#loss;
-    this.#loss = loss;
-    if (loss !== undefined && before === undefined) this.#events.onLost(loss);
-    if (loss === undefined && before !== undefined) this.#events.onFound();
+    this.#loss = await this.#lossNow();
+    if (this.#loss !== undefined && before === undefined) this.#events.onLost(this.#loss);
+    if (this.#loss === undefined && before !== undefined) this.#events.onFound();
   }
 
   async #lossNow(): Promise<HsmError | undefined> {
@@ -52,9 +43,8 @@ export class StoreWatch {
       await this.#store.verifyPlace?.();
       return undefined;
     } catch (error) {
-      if (!(error instanceof HsmError)) throw error;
       // What can't be seen now (no descriptor, a disk that fails) is as it was: whoever writes is told.
-      return error.code === 'KEYCELL_STORE_MISSING' || error.code === 'KEYCELL_STORE_CORRUPT' ? error : this.#loss;
+      return isLoss(error) ? error : this.#loss;
     }
   }
 }

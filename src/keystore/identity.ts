@@ -13,17 +13,29 @@ export function identityOf(fd: number): FileIdentity {
   return { device: dev, inode: ino };
 }
 
+export interface PlaceFault {
+  /** `missing` where nothing lies there; else something else does, or less. */
+  readonly kind: 'missing' | 'corrupt';
+  readonly what: string;
+}
+
 /**
- * Is the file of this identity still under its path? Its size where it is, in bytes; `missing` where nothing lies there,
- * `replaced` where another file does. Throws what the file system throws.
+ * What was done to the file of this identity, which lay under `path` and had `size` bytes; undefined where it is still there,
+ * and no shorter. Throws what the file system throws.
  */
-export async function lookFor(path: string, { device, inode }: FileIdentity): Promise<number | 'missing' | 'replaced'> {
+export async function placeFault(
+  path: string,
+  { device, inode }: FileIdentity,
+  size: number,
+): Promise<PlaceFault | undefined> {
   try {
-    const { dev, ino, size } = await stat(path, { bigint: true });
-    return dev === device && ino === inode ? Number(size) : 'replaced';
+    const found = await stat(path, { bigint: true });
+    if (found.dev !== device || found.ino !== inode) return { kind: 'corrupt', what: 'replaced by another file' };
+    if (found.size < size) return { kind: 'corrupt', what: `cut to ${found.size} of ${size} bytes` };
+    return undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'missing', what: 'deleted or renamed' };
     throw error;
   }
 }

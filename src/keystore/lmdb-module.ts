@@ -1,12 +1,9 @@
 /** The only importer of lmdb, which is loaded with the first store: an HSM in memory runs without its native binary. */
-import { createRequire } from 'node:module';
-import { mustHaveDescriptors } from '../descriptors.ts';
+import { requireAsset } from '../assets.ts';
 import { HsmError } from '../errors.ts';
 
 type Lmdb = typeof import('lmdb');
 
-/** More than it opens at once while it loads: without any, Node says that there is no such module. */
-const LOAD_DESCRIPTORS = 8;
 const NO_BINARY = /^No native build was found/;
 
 let lmdb: Lmdb | undefined;
@@ -17,9 +14,8 @@ let lmdb: Lmdb | undefined;
  */
 export function loadLmdb(folder?: URL): Lmdb {
   if (lmdb !== undefined) return lmdb;
-  mustHaveDescriptors(LOAD_DESCRIPTORS);
   try {
-    const loaded: Lmdb = createRequire(folder ?? new URL('../../dist/assets/', import.meta.url))('./lmdb/index.js');
+    const loaded: Lmdb = requireAsset('./lmdb/index.js', folder);
     lmdb = loaded;
     return loaded;
   } catch (cause) {

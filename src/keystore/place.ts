@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync } from 'node:fs';
 import { HsmError } from '../errors.ts';
-import { type FileIdentity, identityOf, lookFor } from './identity.ts';
+import { type FileIdentity, identityOf, placeFault } from './identity.ts';
 import { DamagedFile, metaPages } from './lmdb-check.ts';
 
 export class StorePlace {
@@ -36,14 +36,10 @@ export class StorePlace {
 
   /** The same file under the same path. Throws STORE_MISSING or STORE_CORRUPT, or what the file system throws. */
   async mustBeThere(outcome: 'not-executed' | 'unknown' = 'not-executed'): Promise<void> {
-    // A commit that comes meanwhile makes it longer.
-    const size = this.#size;
-    const found = await lookFor(this.#path, this.#identity);
-    const lost = (code: 'KEYCELL_STORE_MISSING' | 'KEYCELL_STORE_CORRUPT', what: string): HsmError =>
-      new HsmError(code, `The store ${this.#path} was ${what} while the HSM had it open`, { outcome });
-    if (found === 'missing') throw lost('KEYCELL_STORE_MISSING', 'deleted or renamed');
-    if (found === 'replaced') throw lost('KEYCELL_STORE_CORRUPT', 'replaced by another file');
-    if (found < size) throw lost('KEYCELL_STORE_CORRUPT', `cut to ${found} of ${size} bytes`);
+    const fault = await placeFault(this.#path, this.#identity, this.#size);
+    if (fault === undefined) return;
+    const code = fault.kind === 'missing' ? 'KEYCELL_STORE_MISSING' : 'KEYCELL_STORE_CORRUPT';
+    throw new HsmError(code, `The store ${this.#path} was ${fault.what} while the HSM had it open`, { outcome });
   }
 
   /** Nobody else has written to it since the last commit; for when none is under way. Throws STORE_CORRUPT. */

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { CURVE } from '../model/algorithms.ts';
 import type { Curve, PublicJwk } from '../model/key.ts';
 import { type Der, TAG } from './der.ts';
-import { unreadable } from './fields.ts';
+import { formatError } from './fields.ts';
 
 const bytes = (hex: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(hex, 'hex'));
 
@@ -78,16 +78,16 @@ const EC_PUBLIC_KEY_BYTES = bytes(EC_PUBLIC_KEY);
 
 /** The curve of an AlgorithmIdentifier's content (RFC 5480 §2.1.1). Throws FormatError with what it is instead. */
 export function readAlgorithm(identifier: Der): Curve {
-  if (!identifier.take(TAG.objectIdentifier).is(EC_PUBLIC_KEY_BYTES)) throw unreadable('keyAlgorithm');
+  if (!identifier.take(TAG.objectIdentifier).is(EC_PUBLIC_KEY_BYTES)) throw formatError('keyAlgorithm');
   return readCurve(identifier);
 }
 
 /** The curve that ECParameters name (RFC 5480 §2.1.1), the last of these elements. Throws FormatError. */
 export function readCurve(parameters: Der): Curve {
-  if (parameters.next === TAG.sequence) throw unreadable('explicitCurve');
+  if (parameters.next === TAG.sequence) throw formatError('explicitCurve');
   const name = parameters.only(TAG.objectIdentifier);
   const curve = CURVES.find((each) => name.is(OID_BYTES[each]));
-  if (curve === undefined) throw unreadable('keyCurve');
+  if (curve === undefined) throw formatError('keyCurve');
   return curve;
 }
 

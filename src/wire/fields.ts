@@ -14,7 +14,7 @@ export class FormatError extends Error {
 }
 
 /** What cannot be read for this reason. */
-export const unreadable = (reason: Reason): FormatError => new FormatError(REASONS[reason][1], reason);
+export const formatError = (reason: Reason): FormatError => new FormatError(REASONS[reason][1], reason);
 
 export const ID_SIZE = 16;
 /** The upper half of 2^53. */

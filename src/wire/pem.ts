@@ -1,5 +1,5 @@
 /** PEM (RFC 7468, RFC 1421): which blocks a text has, told by its armour; what is between is left alone, since it may be secret. */
-import { FormatError, unreadable } from './fields.ts';
+import { FormatError, formatError } from './fields.ts';
 
 export interface PemBlock {
   readonly label: string;
@@ -23,7 +23,7 @@ export function pemBlocks(text: Uint8Array): PemBlock[] {
   let at = find(text, BEGIN, 0);
   while (at >= 0) {
     const { label, end: from } = labelAt(text, at + BEGIN.length);
-    if (holds(text, lineAfter(text, from), ENCRYPTED)) throw unreadable('encryptedKey');
+    if (holds(text, lineAfter(text, from), ENCRYPTED)) throw formatError('encryptedKey');
     const to = find(text, END, from);
     const closing = to < 0 ? undefined : labelAt(text, to + END.length);
     // Base64 has no dash, so that one within is not of this block.

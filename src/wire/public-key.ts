@@ -4,7 +4,7 @@ import type { Curve, Jwk } from '../model/key.ts';
 import { KEY_MATERIAL_MAX } from '../model/limits.ts';
 import { contextTag, Der, TAG } from './der.ts';
 import { readAlgorithm } from './encodings.ts';
-import { FormatError, unreadable } from './fields.ts';
+import { FormatError, formatError } from './fields.ts';
 import { type PemBlock, pemBlocks } from './pem.ts';
 
 /** A public key as it came: its point, of full or compressed length, which may not be on the curve. */
@@ -21,7 +21,7 @@ const CURVES = Object.keys(CURVE) as Curve[];
  * one in an OCTET STRING, as CKA_EC_POINT has it (PKCS#11). Of a certificate nothing else is read. Throws FormatError.
  */
 export function readPublicKey(key: Uint8Array | string): StatedPoint {
-  if (key.length > KEY_MATERIAL_MAX) throw unreadable('materialLimit');
+  if (key.length > KEY_MATERIAL_MAX) throw formatError('materialLimit');
   if (typeof key === 'string') return readPem(new TextEncoder().encode(key));
   if (key[0] === TAG.sequence) return readDer(new Der(key));
   if (isPoint(key)) return { curve: undefined, point: new Uint8Array(key) };
@@ -45,11 +45,11 @@ const PUBLIC_LABELS = ['PUBLIC KEY', 'CERTIFICATE', 'X509 CERTIFICATE'];
 function readPem(text: Uint8Array): StatedPoint {
   const blocks = pemBlocks(text);
   const keys = blocks.filter(({ label }) => PUBLIC_LABELS.includes(label));
-  if (blocks.some(({ label }) => label.endsWith('PRIVATE KEY'))) throw unreadable('privateGiven');
-  if (blocks.some(({ label }) => label === 'RSA PUBLIC KEY')) throw unreadable('keyAlgorithm');
+  if (blocks.some(({ label }) => label.endsWith('PRIVATE KEY'))) throw formatError('privateGiven');
+  if (blocks.some(({ label }) => label === 'RSA PUBLIC KEY')) throw formatError('keyAlgorithm');
   const [key] = keys;
   if (key === undefined) throw notPublicKey();
-  if (keys.length > 1) throw unreadable('severalKeys');
+  if (keys.length > 1) throw formatError('severalKeys');
   return readDer(new Der(decodeBase64(text, key)));
 }
 
@@ -64,9 +64,9 @@ function decodeBase64(text: Uint8Array, { from, to }: PemBlock): Uint8Array {
 function readDer(der: Der): StatedPoint {
   const outer = der.only(TAG.sequence);
   // PKCS#8 and SEC 1 begin with a version; encrypted PKCS#8 has an OCTET STRING where the others have bits.
-  if (outer.next === TAG.integer) throw unreadable('privateGiven');
+  if (outer.next === TAG.integer) throw formatError('privateGiven');
   const first = outer.take(TAG.sequence);
-  if (outer.next === TAG.octetString) throw unreadable('privateGiven');
+  if (outer.next === TAG.octetString) throw formatError('privateGiven');
   return first.next === TAG.objectIdentifier ? readSpki(first, outer) : readCertificate(first, outer);
 }
 
@@ -74,7 +74,7 @@ function readDer(der: Der): StatedPoint {
 function readSpki(algorithm: Der, rest: Der): StatedPoint {
   const curve = readAlgorithm(algorithm);
   const point = rest.only(TAG.bitString).wholeBytes();
-  if (!isPoint(point, [curve])) throw unreadable('point');
+  if (!isPoint(point, [curve])) throw formatError('point');
   return { curve, point };
 }
 
@@ -95,9 +95,9 @@ export function readJwk(jwk: Jwk & { readonly d?: unknown; readonly k?: unknown 
 } {
   if (typeof jwk !== 'object' || jwk === null) throw notPublicKey();
   const { kty, crv, x, y, d, k } = jwk;
-  if (d !== undefined || k !== undefined) throw unreadable('privateGiven');
-  if (kty !== 'EC') throw unreadable('keyAlgorithm');
-  if (!isCurve(crv)) throw unreadable('keyCurve');
+  if (d !== undefined || k !== undefined) throw formatError('privateGiven');
+  if (kty !== 'EC') throw formatError('keyAlgorithm');
+  if (!isCurve(crv)) throw formatError('keyCurve');
   const { size, pointSize } = CURVE[crv];
   const point = new Uint8Array(pointSize);
   point[0] = 4;

@@ -49,6 +49,7 @@ const isPackage = (to: string): boolean => to.startsWith('node:') || !/\.(ts|js)
 /** Which rooms a room may import from, besides itself. What only types need is marked so. */
 const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   'errors.ts': { values: [] },
+  'assets.ts': { values: ['descriptors.ts'] },
   'descriptors.ts': { values: [] },
   // One reader of secrets for the public door and the command line, which see nothing else of each other's insides.
   'secret-file.ts': { values: ['descriptors.ts', 'errors.ts', 'wire/own.ts'] },
@@ -59,6 +60,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
   pool: {
     values: [
       'wire',
+      'assets.ts',
       'descriptors.ts',
       'errors.ts',
       'model/limits.ts',
@@ -69,7 +71,7 @@ const ROOMS: Record<string, { values: string[]; types?: string[] }> = {
     ],
     types: ['cell', 'model'],
   },
-  keystore: { values: ['descriptors.ts', 'errors.ts'] },
+  keystore: { values: ['assets.ts', 'descriptors.ts', 'errors.ts'] },
   audit: { values: ['errors.ts', 'keystore/identity.ts', 'keystore/owner-only.ts'] },
   // Entries of their own: they see the HSM through its public interface alone.
   observe: { values: ['model'] },

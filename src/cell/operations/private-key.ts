@@ -10,7 +10,7 @@ import { KEY_MATERIAL_MAX } from '../../model/limits.ts';
 import type { Span } from '../../wire/batch.ts';
 import { contextTag, Der, TAG } from '../../wire/der.ts';
 import { readAlgorithm, readCurve } from '../../wire/encodings.ts';
-import { unreadable } from '../../wire/fields.ts';
+import { formatError } from '../../wire/fields.ts';
 import { pemBlocks } from '../../wire/pem.ts';
 import type { Call } from '../call.ts';
 
@@ -39,7 +39,7 @@ export function readPrivateKey(call: Call, curve: Curve, input: Span): StatedPri
   const raw = length === size || (length === size + 1 && bytes[offset] === 0);
   if (raw) {
     for (const { prefix, reason } of NO_SCALARS) {
-      if (length === NO_SCALARS_LENGTH && beginsWith(call, offset, prefix)) throw unreadable(reason);
+      if (length === NO_SCALARS_LENGTH && beginsWith(call, offset, prefix)) throw formatError(reason);
     }
     return inFull(call, size, { scalar: new Der(bytes, offset, offset + length), named: false, points: [] });
   }
@@ -77,11 +77,11 @@ function inFull(call: Call, size: number, { scalar, named, points }: Found): Sta
   const { at, length } = scalar;
   if (length === size) return { scalar: at, named, points };
   if (length === size + 1) {
-    if (core.bytes[at] !== 0) throw unreadable('scalar');
+    if (core.bytes[at] !== 0) throw formatError('scalar');
     return { scalar: at + 1, named, points };
   }
-  if (length === 0 || length > size) throw unreadable('scalar');
-  if (!named && points.length === 0) throw unreadable('bareShort');
+  if (length === 0 || length > size) throw formatError('scalar');
+  if (!named && points.length === 0) throw formatError('bareShort');
   const padded = work.take(size);
   core.bytes.fill(0, padded, padded + size - length);
   core.bytes.copyWithin(padded + size - length, at, at + length);
@@ -91,7 +91,7 @@ function inFull(call: Call, size: number, { scalar, named, points }: Found): Sta
 function readDer(der: Der, curve: Curve): Found {
   const key = der.only(TAG.sequence);
   // SPKI and certificates begin with a SEQUENCE, and so does encrypted PKCS#8, which an OCTET STRING follows.
-  if (key.optional(TAG.sequence)) throw unreadable(key.next === TAG.octetString ? 'encryptedKey' : 'publicGiven');
+  if (key.optional(TAG.sequence)) throw formatError(key.next === TAG.octetString ? 'encryptedKey' : 'publicGiven');
   const version = readVersion(key);
   switch (key.next) {
     case TAG.octetString:
@@ -99,16 +99,16 @@ function readDer(der: Der, curve: Curve): Found {
     case TAG.sequence:
       return readPkcs8(key, version, curve);
     case TAG.integer: // PKCS#1
-      throw unreadable('keyAlgorithm');
+      throw formatError('keyAlgorithm');
     default:
-      throw unreadable('encoding');
+      throw formatError('encoding');
   }
 }
 
 function readVersion(key: Der): number {
   const version = key.take(TAG.integer);
   for (const number of [0, 1]) if (version.is(Uint8Array.of(number))) return number;
-  throw unreadable('encoding');
+  throw formatError('encoding');
 }
 
 /** OneAsymmetricKey, RFC 5958 §2, after its version: 1 exactly where there is a public key. Attributes are passed over. */
@@ -119,13 +119,13 @@ function readPkcs8(key: Der, version: number, curve: Curve): Found {
   key.optional(contextTag(0));
   const point = key.optional(contextTag(1, false));
   key.done();
-  if ((version === 1) !== (point !== undefined)) throw unreadable('encoding');
+  if ((version === 1) !== (point !== undefined)) throw formatError('encoding');
   return point === undefined ? found : { ...found, points: [...found.points, point.wholeBytes()] };
 }
 
 /** ECPrivateKey, RFC 5915 §3, after its version. `named`: what it lies in names the curve. */
 function readSec1(key: Der, version: number, curve: Curve, named: boolean): Found {
-  if (version !== 1) throw unreadable('encoding');
+  if (version !== 1) throw formatError('encoding');
   const scalar = key.take(TAG.octetString);
   const parameters = key.optional(contextTag(0));
   if (parameters !== undefined) mustBe(curve, readCurve(parameters));
@@ -139,7 +139,7 @@ function readSec1(key: Der, version: number, curve: Curve, named: boolean): Foun
 }
 
 function mustBe(wanted: Curve, named: Curve): void {
-  if (named !== wanted) throw unreadable('curveMismatch');
+  if (named !== wanted) throw formatError('curveMismatch');
 }
 
 /** The DER of the one private key that a text has, in working memory. */
@@ -148,17 +148,17 @@ function derOfPem(call: Call, curve: Curve, { offset, length }: Span): Der {
   const decode = ({ from, to }: { readonly from: number; readonly to: number }): Der => {
     const at = work.take(to - from);
     const size = core.call.base64Decode(offset + from, to - from, at);
-    if (size === 0) throw unreadable('encoding');
+    if (size === 0) throw formatError('encoding');
     return new Der(core.bytes, at, at + size);
   };
   const blocks = pemBlocks(core.bytes.subarray(offset, offset + length));
   const of = (...labels: readonly string[]) => blocks.filter(({ label }) => labels.includes(label));
   // `openssl ecparam -genkey` writes the curve first.
   for (const parameters of of('EC PARAMETERS')) mustBe(curve, readCurve(decode(parameters)));
-  if (of('ENCRYPTED PRIVATE KEY').length > 0) throw unreadable('encryptedKey');
-  if (of('RSA PRIVATE KEY', 'DSA PRIVATE KEY').length > 0) throw unreadable('keyAlgorithm');
+  if (of('ENCRYPTED PRIVATE KEY').length > 0) throw formatError('encryptedKey');
+  if (of('RSA PRIVATE KEY', 'DSA PRIVATE KEY').length > 0) throw formatError('keyAlgorithm');
   const [key, ...more] = of('PRIVATE KEY', 'EC PRIVATE KEY');
-  if (key === undefined) throw unreadable(of('PUBLIC KEY', 'CERTIFICATE').length > 0 ? 'publicGiven' : 'encoding');
-  if (more.length > 0) throw unreadable('severalKeys');
+  if (key === undefined) throw formatError(of('PUBLIC KEY', 'CERTIFICATE').length > 0 ? 'publicGiven' : 'encoding');
+  if (more.length > 0) throw formatError('severalKeys');
   return decode(key);
 }

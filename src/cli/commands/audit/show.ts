@@ -8,7 +8,7 @@ import { named } from '../../describe.ts';
 import { UsageError } from '../../failure.ts';
 import { command } from '../../group.ts';
 import { time, whole } from '../../options.ts';
-import { type Fact, LogReader } from './facts.ts';
+import { type Fact, LogReader, texts } from './facts.ts';
 
 const LAST_MAX = 100_000;
 const ID = /^(id:)?([0-9a-f]{32})$/;
@@ -172,8 +172,7 @@ const rowWith = (when: string, user: string, operation: string, what: string): s
 const HEADING = rowWith('TIME (UTC)', 'USER', 'OPERATION', 'KEYS, AND WHAT ELSE');
 
 /** Of a change that was not written: whom it was about. */
-const usersOf = ({ rest }: Fact): string[] =>
-  Array.isArray(rest['users']) ? rest['users'].filter((id): id is string => typeof id === 'string') : [];
+const usersOf = ({ rest }: Fact): string[] => texts(rest['users']);
 
 const timeOf = (at: Date): string | undefined => (Number.isNaN(at.getTime()) ? undefined : at.toISOString());
 
